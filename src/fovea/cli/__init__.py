@@ -1,0 +1,81 @@
+"""The command line: one command a verb; each parses, calls its task and prints. Commands are imported when they are used."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from fovea import __version__
+from fovea.cli.console import report_error
+
+COMMANDS = {
+    "check": "What is in a folder of pictures, what is broken, what is twice.",
+    "train": "A folder of pictures in; a checked, calibrated, saved classifier out.",
+    "evaluate": "The same figures on new labelled pictures.",
+    "predict": "Classes and probabilities of pictures.",
+    "sort": "Put pictures into class folders at a stated precision, or undo it.",
+    "cache": "Where stored features are and how large; clear what is not used.",
+    "doctor": "Versions, processor, engine, precision, and a self-test in seconds.",
+    "data": "Write a named data set out as a folder of pictures.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of a user's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; None where there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"fovea.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command and offer the closest name where there is none."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fovea")
+def group() -> None:
+    """Turn a folder of pictures into a checked, calibrated, saved classifier.
+
+    \b
+    Example:
+      fovea train photos --out runs/first
+      fovea predict runs/first new.jpg
+    """
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a user's mistake, 2 wrong usage, 130 interrupted."""
+    try:
+        group.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        report_error("Interrupted. What was done so far is kept; the same command continues.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
