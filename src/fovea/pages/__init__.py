@@ -1,0 +1,47 @@
+"""Pages: results -> HTML. Computes nothing."""
+
+from fovea.pages.check import CheckPage, ClassCount, render_check
+from fovea.pages.fragments import (
+    PredictionLike,
+    render_check_fragment,
+    render_predictions_fragment,
+    render_report_fragment,
+)
+from fovea.pages.report import (
+    Bin,
+    Change,
+    ClassFigures,
+    Comparison,
+    Figure,
+    Gallery,
+    Novelty,
+    Pair,
+    Promise,
+    Report,
+    StageTime,
+    Thumb,
+    render_report,
+)
+
+__all__ = [
+    "Bin",
+    "Change",
+    "CheckPage",
+    "ClassCount",
+    "ClassFigures",
+    "Comparison",
+    "Figure",
+    "Gallery",
+    "Novelty",
+    "Pair",
+    "PredictionLike",
+    "Promise",
+    "Report",
+    "StageTime",
+    "Thumb",
+    "render_check",
+    "render_check_fragment",
+    "render_predictions_fragment",
+    "render_report",
+    "render_report_fragment",
+]

@@ -1,0 +1,149 @@
+"""Numbers and terms in words: one way to write a percentage, an interval or a count on every page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fovea.pages.check import CheckPage
+    from fovea.pages.report import Report
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A figure's title, its meaning in a line, and whether it is a share (shown in percent)."""
+
+    title: str
+    meaning: str
+    is_share: bool = True
+
+
+GLOSSARY: Mapping[str, Term] = MappingProxyType(
+    {
+        "accuracy": Term("Accuracy", "Share of the judged pictures that it answered right."),
+        "top5_accuracy": Term(
+            "Top-5 accuracy", "Share whose right class is among its five most probable answers."
+        ),
+        "baseline_accuracy": Term(
+            "Commonest class", "What always answering the commonest class would reach."
+        ),
+        "balanced_accuracy": Term(
+            "Balanced accuracy", "Mean of the classes’ recalls: a rare class counts as much as a common one."
+        ),
+        "macro_f1": Term(
+            "Macro F1",
+            "Mean over the classes of F1, which is near 1 only where precision and recall both are.",
+            is_share=False,
+        ),
+        "log_loss": Term(
+            "Log loss",
+            "How much the right answers surprise it: 0 is best, confident mistakes cost most.",
+            is_share=False,
+        ),
+        "ece_before": Term(
+            "Calibration error before",
+            "The same before temperature scaling, which softens or sharpens all answers.",
+        ),
+        "ece": Term(
+            "Calibration error",
+            "Mean gap between the probability it states and the share that is right; 0 is best.",
+        ),
+        "ece_floor": Term(
+            "Its floor",
+            "What even perfect probabilities would show on so few pictures; below it, nothing to mend.",
+        ),
+    }
+)
+
+CONVERSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "turned": "turned upright, as the camera noted",
+        "grey": "grey, read as colour",
+        "16-bit": "16 bits a channel, scaled to 8",
+        "cmyk": "print colours (CMYK) to RGB",
+        "lab": "Lab colours to RGB",
+        "palette": "palette colours to RGB",
+        "alpha": "transparent, laid over white",
+        "first-frame": "several frames, the first one read",
+        "1-bit": "black and white, read as colour",
+        "float": "floating-point values, scaled to 8 bits",
+    }
+)
+
+
+def percent(share: float) -> str:
+    """Return a share in [0, 1] as "93.3 %"; what is not all or nothing never reads as 100 or 0."""
+    if 0 < share < 0.0005:
+        return f"<{NBSP}0.1{NBSP}%"
+    if 0.9995 <= share < 1:
+        return f">{NBSP}99.9{NBSP}%"
+    return f"{100 * share:.1f}{NBSP}%"
+
+
+def span(interval: tuple[float, float] | None, *, is_share: bool = True) -> str:
+    """Return an interval as "90.5–95.3 %" or "0.905–0.953"; nothing for None."""
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"{100 * low:.1f}–{100 * high:.1f}{NBSP}%" if is_share else f"{low:.3f}–{high:.3f}"
+
+
+def figure(key: str, value: float) -> str:
+    """Return a figure of GLOSSARY as it is written: a share in percent, anything else with three decimals."""
+    return percent(value) if GLOSSARY[key].is_share else f"{value:.3f}"
+
+
+def count(n: int) -> str:
+    """Return a count with thousands apart: "3,795"."""
+    return f"{n:,}"
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """Return "1 picture" or "3,795 pictures"; the space never breaks."""
+    return f"{n:,}{NBSP}{one if n == 1 else many or one + 's'}"
+
+
+def seconds(value: float) -> str:
+    """Return seconds as "0.42 s", "12.3 s" or "3 min 20 s"."""
+    if value >= 120:
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes}{NBSP}min{NBSP}{rest}{NBSP}s"
+    return f"{value:.2f}{NBSP}s" if value < 10 else f"{value:.1f}{NBSP}s"
+
+
+def conversion(name: str) -> str:
+    """Return what was done to a picture in a few words (the name itself where none are known)."""
+    return CONVERSIONS.get(name, name)
+
+
+def opening(report: "Report") -> str:
+    """Return the sentence that a report opens with: how good it is, how sure that is, against what."""
+    if not report.n_judged:
+        return "There was no labelled picture to judge it on."
+    unseen = (
+        ", each answered by a classifier that had not seen it"
+        if report.protocol == "cross-validated"
+        else " it had not seen"
+    )
+    return (
+        f"Right on {report.n_right:,} of {plural(report.n_judged, 'picture')}{unseen}"
+        f" ({percent(report.accuracy)}, 95{NBSP}% interval {span(report.accuracy_interval)});"
+        f" always answering the commonest class, {report.baseline_class}, would be right on"
+        f" {report.n_baseline_right:,}."
+    )
+
+
+def opening_check(page: "CheckPage") -> str:
+    """Return the sentence that the page of `check` opens with: what is there and what cannot be used."""
+    text = plural(page.n_pictures, "readable picture")
+    if page.classes:
+        text += f" in {plural(len(page.classes), 'class', 'classes')}"
+    n_sets = page.n_duplicates if page.n_duplicates is not None else len(page.duplicates)
+    if page.n_quarantined:
+        text += f"; {plural(page.n_quarantined, 'file')} left out"
+    if n_sets:
+        text += f"; {plural(n_sets, 'picture')} there more than once"
+    return text + "."
