@@ -1,0 +1,119 @@
+"""The classifier a user holds: pictures in, predictions out. It is made by `load_model`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import PictureError
+from fovea.features import Encoder, Item, Store, extract
+from fovea.learn import Head
+from fovea.model.decide import answer
+from fovea.model.document import Document
+from fovea.model.parts import Calibration, Novelty, Thresholds
+from fovea.model.prediction import Prediction, Predictions
+from fovea.model.sources import Input, Source, as_sources, expand, open_item
+from fovea.progress import Progress, silent
+
+CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network, a head on its features, and what was learnt about how far to trust them.
+
+    `fingerprint` names the model as a whole (the SHA-256 of its model.json); `document` holds what it was trained on.
+    """
+
+    folder: Path
+    fingerprint: str
+    document: Document
+    encoder: Encoder
+    head: Head
+    temperature: float
+    thresholds: Thresholds
+    calibration: Calibration
+    novelty: Novelty | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of the head's rows."""
+        return self.head.class_names
+
+    def decide(self, features: NDArray[np.float32], names: Sequence[str]) -> list[Prediction]:
+        """Return one prediction for every row of `features` float32 (n, d), called by `names`."""
+        return self._answer(features, names, problems=[""] * len(names))
+
+    def predict(
+        self, inputs: Source | Iterable[Source], *, store: Store | None = None, progress: Progress = silent
+    ) -> Predictions:
+        """Return one prediction for every picture, in order, unreadable ones too.
+
+        `inputs`: a path, folder, encoded picture (bytes), PIL picture or uint8 array (h, w, 3) RGB or (h, w) grey, or any
+        number of them. With a `store`, features are taken from it and kept in it.
+        """
+        given = list(expand(as_sources(inputs)))
+        return Predictions(self.stream(given, store=store, progress=progress))
+
+    def stream(
+        self, given: Sequence[Input], *, store: Store | None = None, progress: Progress = silent
+    ) -> Iterator[Prediction]:
+        """Yield predictions in order, holding the features of at most `CHUNK` pictures at a time."""
+        progress("predict", 0, len(given))
+        rest = iter(given)
+        n_done = 0
+        while chunk := list(islice(rest, CHUNK)):
+            yield from self._predict_chunk(chunk, store=store)
+            n_done += len(chunk)
+            progress("predict", n_done, len(given))
+
+    def _predict_chunk(self, chunk: Sequence[Input], *, store: Store | None) -> list[Prediction]:
+        problems = [""] * len(chunk)
+        items: dict[int, Item] = {}
+        for i, given in enumerate(chunk):
+            try:
+                items[i] = open_item(given)
+            except (OSError, PictureError) as error:
+                problems[i] = explain(error)
+        features = np.zeros((len(chunk), self.encoder.n_features), np.float32)
+        if items:
+            extraction = extract(self.encoder, list(items.values()), store=store)
+            features[list(items)] = extraction.features
+            for i, problem in zip(items, extraction.problems, strict=True):
+                problems[i] = problem
+        return self._answer(features, [given.name for given in chunk], problems=problems)
+
+    def _answer(
+        self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str]
+    ) -> list[Prediction]:
+        return answer(
+            features,
+            names,
+            problems=problems,
+            head=self.head,
+            temperature=self.temperature,
+            thresholds=self.thresholds,
+            novelty=self.novelty,
+        )
+
+    def _repr_html_(self) -> str:
+        names = ", ".join(self.class_names[:20]) + (", …" if len(self.class_names) > 20 else "")
+        return (
+            f"<p><b>fovea classifier</b>: {len(self.class_names)} classes ({escape(names)}), "
+            f"backbone {escape(self.encoder.name)}, trained on {self.document.data.n_train:,} pictures</p>"
+        )
+
+
+def explain(error: Exception) -> str:
+    """Return why one file could not be read, in words for its row."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "it may not be read (permission denied)"
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be read ({error.strerror})"
+    return str(error)

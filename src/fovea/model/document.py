@@ -1,0 +1,308 @@
+"""model.json: what is written, and the reading of it that trusts nothing. Text in, values out; no disk is touched here."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import NoReturn, TypeVar
+
+from fovea.errors import ModelError
+from fovea.model.parts import DataFacts, Thresholds
+from fovea.model.prediction import JSON
+
+FORMAT = 1
+MAX_DOCUMENT_BYTES = 32 << 20  # 100,000 classes with long names fit
+REQUIRED_FILES = ("head.safetensors", "golden/answers.json", "backbone/backbone.json")
+
+T = TypeVar("T")
+
+
+class Refusal(ValueError):
+    """A reason why a folder is not taken as a model; `folder` adds where it is and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of model.json, checked."""
+
+    class_names: tuple[str, ...]
+    preprocessing: tuple[int, int, str]  # height_px, width_px, fit
+    backbone: Mapping[str, str]  # name, fingerprint, engine, precision, licence
+    n_features: int
+    temperature: float
+    thresholds: Thresholds
+    head: tuple[float, str]  # penalty, transform
+    has_novelty: bool
+    seed: int
+    data: DataFacts
+    settings: Mapping[str, JSON]
+    versions: Mapping[str, str]
+    sha256: Mapping[str, str]
+
+
+def dump_document(document: Document) -> bytes:
+    """Return model.json as bytes, with a digest of itself in it."""
+    height_px, width_px, fit = document.preprocessing
+    penalty, transform = document.head
+    body: dict[str, JSON] = {
+        "format": FORMAT,
+        "class_names": list(document.class_names),
+        "preprocessing": {"height_px": height_px, "width_px": width_px, "fit": fit},
+        "backbone": {**document.backbone, "n_features": document.n_features},
+        "temperature": document.temperature,
+        "thresholds": asdict(document.thresholds),
+        "head": {"penalty": penalty, "transform": transform},
+        "has_novelty": document.has_novelty,
+        "seed": document.seed,
+        "data": {**asdict(document.data), "classes": dict(document.data.classes)},
+        "settings": dict(document.settings),
+        "versions": dict(document.versions),
+        "sha256": dict(sorted(document.sha256.items())),
+    }
+    body["digest"] = _digest(body)
+    return (json.dumps(body, indent=1, allow_nan=False) + "\n").encode()
+
+
+def parse_document(content: bytes) -> Document:
+    """Read model.json. Raises Refusal with the reason where anything is not as `dump_document` writes it."""
+    body = parse_object(content, "model.json")
+    found = body.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise Refusal(f"model.json has {found!r} where the number of its format stands")
+    if found > FORMAT:
+        raise NewerFormat(found)
+    top = _Fields(body, "model.json")
+    document = _document(top)
+    top.done()
+    if body["digest"] != _digest({key: value for key, value in body.items() if key != "digest"}):
+        raise Refusal("model.json was changed after it was saved")
+    return document
+
+
+class NewerFormat(Refusal):
+    """The folder was written by a newer fovea."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(f"it is of format {found}, and this fovea reads formats up to {FORMAT}")
+
+
+def parse_object(content: bytes, name: str) -> dict[str, JSON]:
+    """Return the JSON object in `content`; Refusal for anything else, for repeated keys and for numbers that are not finite."""
+    try:
+        value = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Refusal(f"{name} is not valid JSON ({reason})") from None
+    if not isinstance(value, dict):
+        raise Refusal(f"{name} does not hold a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return values
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number")
+
+
+def _digest(body: Mapping[str, JSON]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class _Fields:
+    """Takes the values of one JSON object, each once and with its type, and says what is missing or left over."""
+
+    def __init__(self, body: Mapping[str, JSON], where: str) -> None:
+        self._left = dict(body)
+        self._where = where
+
+    def take(self, key: str, kind: Callable[[JSON], T | None], what: str) -> T:
+        """Return the value under `key`, as `kind` makes it; Refusal where it is missing or `kind` returns None."""
+        if key not in self._left:
+            raise Refusal(f"{self._where} lacks the key {key!r}")
+        raw = self._left.pop(key)
+        value = kind(raw)
+        if value is None:
+            shown = repr(raw) if len(repr(raw)) <= 60 else repr(raw)[:57] + "..."
+            raise Refusal(f"{key!r} in {self._where} is {shown}, not {what}")
+        return value
+
+    def inner(self, key: str) -> "_Fields":
+        """Return the fields of the object under `key`."""
+        return _Fields(self.take(key, _object, "an object"), f"{key!r} of {self._where}")
+
+    def done(self) -> None:
+        """Raise Refusal where keys are left that this format does not have."""
+        if self._left:
+            raise Refusal(f"{self._where} has the unknown key {sorted(self._left)[0]!r}")
+
+
+def _object(value: JSON) -> dict[str, JSON] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and len(value) <= 10_000 else None
+
+
+def _flag(value: JSON) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _count(value: JSON) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _whole(value: JSON) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64 else None
+
+
+def _side(value: JSON) -> int | None:
+    side = _count(value)
+    return side if side is not None and 1 <= side <= 4096 else None
+
+
+def _number(value: JSON) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
+
+
+def _positive(value: JSON) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _share(value: JSON) -> float | None:
+    number = _number(value)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+def _share_or_none(value: JSON) -> tuple[float | None] | None:
+    if value is None:
+        return (None,)
+    share = _share(value)
+    return None if share is None else (share,)
+
+
+def _names(value: JSON) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or len(value) < 2:
+        return None
+    names = tuple(name for name in value if isinstance(name, str) and name)
+    return names if len(set(names)) == len(value) else None
+
+
+def _texts(value: JSON) -> dict[str, str] | None:
+    if not isinstance(value, dict):
+        return None
+    texts = {key: text for key, text in value.items() if isinstance(text, str)}
+    return texts if len(texts) == len(value) else None
+
+
+def _counts(value: JSON) -> dict[str, int] | None:
+    if not isinstance(value, dict):
+        return None
+    counts = {key: n for key, raw in value.items() if (n := _count(raw)) is not None}
+    return counts if len(counts) == len(value) else None
+
+
+def _hashes(value: JSON) -> dict[str, str] | None:
+    hashes = _texts(value)
+    if hashes is None or any(len(h) != 64 or set(h) - set("0123456789abcdef") for h in hashes.values()):
+        return None
+    return hashes
+
+
+def _document(top: _Fields) -> Document:
+    top.take("format", _count, "a number")
+    top.take("digest", _text, "a SHA-256")
+    document = Document(
+        class_names=top.take("class_names", _names, "a list of at least two different names"),
+        preprocessing=_preprocessing(top.inner("preprocessing")),
+        temperature=top.take("temperature", _positive, "a number above 0"),
+        thresholds=_thresholds(top.inner("thresholds")),
+        head=_head(top.inner("head")),
+        has_novelty=top.take("has_novelty", _flag, "true or false"),
+        seed=top.take("seed", _whole, "a whole number"),
+        data=_data(top.inner("data")),
+        settings=top.take("settings", _object, "an object"),
+        versions=top.take("versions", _texts, "an object of texts"),
+        sha256=_checked_names(top.take("sha256", _hashes, "an object of SHA-256 sums")),
+        **_backbone(top.inner("backbone")),  # type: ignore[arg-type]
+    )
+    return document
+
+
+def _preprocessing(fields: _Fields) -> tuple[int, int, str]:
+    height_px = fields.take("height_px", _side, "a side of 1 to 4096 px")
+    width_px = fields.take("width_px", _side, "a side of 1 to 4096 px")
+    fit = fields.take(
+        "fit", lambda v: v if v in ("crop", "pad", "squash") else None, "'crop', 'pad' or 'squash'"
+    )
+    fields.done()
+    return height_px, width_px, str(fit)
+
+
+def _thresholds(fields: _Fields) -> Thresholds:
+    thresholds = Thresholds(
+        unsure=fields.take("unsure", _share, "a number from 0 to 1"),
+        precision=fields.take("precision", _share_or_none, "null or a number from 0 to 1")[0],
+        confidence=fields.take("confidence", _share_or_none, "null or a number from 0 to 1")[0],
+    )
+    fields.done()
+    return thresholds
+
+
+def _head(fields: _Fields) -> tuple[float, str]:
+    head = fields.take("penalty", _number, "a number"), fields.take("transform", _text, "a text")
+    fields.done()
+    return head
+
+
+def _backbone(fields: _Fields) -> dict[str, object]:
+    names = ("name", "fingerprint", "engine", "precision", "licence")
+    texts = {name: fields.take(name, _text, "a text") for name in names}
+    n_features = fields.take("n_features", _count, "a count")
+    fields.done()
+    return {"backbone": texts, "n_features": n_features}
+
+
+def _data(fields: _Fields) -> DataFacts:
+    data = DataFacts(
+        fingerprint=fields.take("fingerprint", _text, "a text"),
+        n_train=fields.take("n_train", _count, "a count"),
+        n_valid=fields.take("n_valid", _count, "a count"),
+        n_test=fields.take("n_test", _count, "a count"),
+        n_quarantined=fields.take("n_quarantined", _count, "a count"),
+        classes=fields.take("classes", _counts, "an object of counts"),
+        source=fields.take("source", _text, "a text"),
+    )
+    fields.done()
+    return data
+
+
+def _checked_names(sha256: Mapping[str, str]) -> Mapping[str, str]:
+    for name in sha256:
+        path = PurePosixPath(name)
+        plain = name == str(path) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+        if not plain or name in ("", ".") or "\0" in name:
+            raise Refusal(f"model.json names the file {name!r}, which does not lie inside the folder")
+    for name in REQUIRED_FILES:
+        if name not in sha256:
+            raise Refusal(f"model.json does not list the file {name!r}")
+    return sha256
+
+
+def refuse(folder: object, reason: Exception) -> ModelError:
+    """Return the error a user sees for a Refusal about `folder`."""
+    if isinstance(reason, NewerFormat):
+        cure = "Update fovea (`pip install --upgrade fovea-vision`), or train the model again with this one."
+    else:
+        cure = "Copy the whole run folder again from where it was made, or train it again with `fovea train`."
+    return ModelError(f"The model in {str(folder)!r} is refused: {reason}. {cure}")

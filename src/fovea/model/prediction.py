@@ -1,0 +1,68 @@
+"""What a classifier answers: one `Prediction` for every input, in a list that shows itself in a notebook."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+from typing import TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one picture.
+
+    `probability` (0 to 1) is that of `class_name`, calibrated; `unsure` says that it lies below the model's threshold,
+    `unlike` that the picture is further from the training pictures than the model's limit. An unreadable picture has a
+    `problem` and no class.
+    """
+
+    path: str
+    class_name: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    unsure: bool = False
+    unlike: bool = False
+    problem: str = ""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return the row of `fovea predict --json`; probabilities to six decimals."""
+        return {
+            "path": self.path,
+            "class": self.class_name,
+            "probability": None if self.probability is None else round(self.probability, 6),
+            "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
+            "unsure": self.unsure,
+            "unlike": self.unlike,
+            "problem": self.problem,
+        }
+
+    @property
+    def remark(self) -> str:
+        """What a reader should know beside the class: the problem, "unsure", "unlike anything seen", or nothing."""
+        if self.problem:
+            return self.problem
+        parts = ["unsure"] * self.unsure + ["unlike anything seen"] * self.unlike
+        return ", ".join(parts)
+
+
+class Predictions(list[Prediction]):
+    """A list of predictions, in the order of the inputs; a notebook shows it as a table."""
+
+    SHOWN = 50
+
+    def to_json(self) -> list[JSON]:
+        """Return one row for every input."""
+        return [prediction.to_json() for prediction in self]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_cells(prediction) for prediction in self[: self.SHOWN])
+        more = f"<p>and {len(self) - self.SHOWN:,} more</p>" if len(self) > self.SHOWN else ""
+        head = "<tr><th>picture</th><th>class</th><th>probability</th><th></th></tr>"
+        return f"<table>{head}{rows}</table>{more}"
+
+
+def _cells(prediction: Prediction) -> str:
+    sure = "" if prediction.probability is None else f"{prediction.probability:.3f}"
+    cells: Iterable[str] = (prediction.path, prediction.class_name or "", sure, prediction.remark)
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
