@@ -1,0 +1,58 @@
+"""Judging: figures with intervals, calibration, guarantees, label errors, novelty, leaks. Arrays in, numbers out."""
+
+from fovea.judge.calibration import (
+    ReliabilityBin,
+    ece_floor,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_bins,
+    softmax,
+)
+from fovea.judge.compare import Comparison, compare
+from fovea.judge.guarantee import (
+    CalibrationScores,
+    Guarantee,
+    check_promise,
+    threshold_for_precision,
+    thresholds_per_class,
+)
+from fovea.judge.intervals import Interval, accuracy_interval, clopper_pearson, wilson_interval
+from fovea.judge.labels import LabelIssues, label_issues
+from fovea.judge.leaks import near_duplicates
+from fovea.judge.metrics import ClassFigures, Figures, measure
+from fovea.judge.novelty import NoveltyScore, fit_novelty
+from fovea.judge.steps import next_steps
+from fovea.judge.verdict import Mistake, Suspect, Verdict, judge
+
+__all__ = [
+    "CalibrationScores",
+    "ClassFigures",
+    "Comparison",
+    "Figures",
+    "Guarantee",
+    "Interval",
+    "LabelIssues",
+    "Mistake",
+    "NoveltyScore",
+    "ReliabilityBin",
+    "Suspect",
+    "Verdict",
+    "accuracy_interval",
+    "check_promise",
+    "clopper_pearson",
+    "compare",
+    "ece_floor",
+    "expected_calibration_error",
+    "fit_novelty",
+    "fit_temperature",
+    "judge",
+    "label_issues",
+    "measure",
+    "near_duplicates",
+    "next_steps",
+    "reliability_bins",
+    "softmax",
+    "threshold_for_precision",
+    "thresholds_per_class",
+    "wilson_interval",
+]
