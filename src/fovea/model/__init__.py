@@ -2,12 +2,11 @@
 
 from fovea.model.classifier import Classifier
 from fovea.model.folder import load_model, read_evidence
-from fovea.model.parts import Calibration, DataFacts, ModelParts, Thresholds
+from fovea.model.parts import DataFacts, ModelParts, Thresholds
 from fovea.model.prediction import Prediction, Predictions
 from fovea.model.write import write_model
 
 __all__ = [
-    "Calibration",
     "Classifier",
     "DataFacts",
     "ModelParts",

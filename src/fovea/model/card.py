@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from fovea.model.document import Document
 
 LIMITS = """\
-- The figures hold for pictures drawn like those it was trained on. For pictures from elsewhere nothing is promised:
-  check a few labelled ones with `fovea evaluate`.
-- It knows only the classes above. A picture of something else still gets one of them; "unlike anything seen" marks many
-  of these, not all.
+- The figures hold for pictures drawn like those it was trained on. For pictures from elsewhere nothing is
+  promised: check a few labelled ones with `fovea evaluate`.
+- It knows only the classes above. A picture of something else still gets one of them; "unlike anything seen"
+  marks many of these, not all.
 - Probabilities are calibrated on the training pictures, and drift with the camera, the season and the source.
 - What the backbone has learnt from its own training pictures, its biases too, is in every answer."""
 
@@ -20,7 +20,8 @@ def write_card(document: Document, *, metrics: Mapping[str, object], private: bo
     lines = [
         "# Model card",
         "",
-        f"Classifies pictures into {len(document.class_names)} classes. Made by fovea {document.versions.get('fovea', '')}.",
+        f"Classifies pictures into {len(document.class_names)} classes. "
+        f"Made by fovea {document.versions.get('fovea', '')}.",
         "",
         "## Figures",
         "",
@@ -38,7 +39,8 @@ def write_card(document: Document, *, metrics: Mapping[str, object], private: bo
         "## Network",
         "",
         f"Backbone {backbone['name']}, {backbone['engine']}, {backbone['precision']}; "
-        f"fingerprint `{backbone['fingerprint']}`. Licence of its weights: {backbone['licence'] or 'not stated'}.",
+        f"fingerprint `{backbone['fingerprint']}`. Licence of its weights: "
+        f"{backbone['licence'] or 'not stated'}.",
         f"Linear head on {document.n_features:,} features, penalty {document.head[0]:g}, temperature "
         f"{document.temperature:.3f}, seed {document.seed}.",
         "",

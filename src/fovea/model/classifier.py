@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 
 from fovea.errors import PictureError
 from fovea.features import Encoder, Item, Store, extract
+from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
 from fovea.model.decide import answer
 from fovea.model.document import Document
-from fovea.model.parts import Calibration, Novelty, Thresholds
+from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction, Predictions
 from fovea.model.sources import Input, Source, as_sources, expand, open_item
 from fovea.progress import Progress, silent
@@ -26,7 +26,7 @@ CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run rep
 class Classifier:
     """A network, a head on its features, and what was learnt about how far to trust them.
 
-    `fingerprint` names the model as a whole (the SHA-256 of its model.json); `document` holds what it was trained on.
+    `fingerprint` names the model as a whole (the SHA-256 of its model.json); `document` holds what that says.
     """
 
     folder: Path
@@ -36,8 +36,8 @@ class Classifier:
     head: Head
     temperature: float
     thresholds: Thresholds
-    calibration: Calibration
-    novelty: Novelty | None
+    calibration: CalibrationScores
+    novelty: NoveltyScore | None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -53,23 +53,27 @@ class Classifier:
     ) -> Predictions:
         """Return one prediction for every picture, in order, unreadable ones too.
 
-        `inputs`: a path, folder, encoded picture (bytes), PIL picture or uint8 array (h, w, 3) RGB or (h, w) grey, or any
-        number of them. With a `store`, features are taken from it and kept in it.
+        `inputs`: a path, folder, encoded picture (bytes), PIL picture or uint8 array (h, w, 3) RGB or (h, w)
+        grey, or any number of them. With a `store`, features are taken from it and kept in it.
         """
         given = list(expand(as_sources(inputs)))
-        return Predictions(self.stream(given, store=store, progress=progress))
+        chunks = self.predict_chunks(given, store=store, progress=progress)
+        return Predictions(prediction for chunk in chunks for prediction in chunk)
 
-    def stream(
-        self, given: Sequence[Input], *, store: Store | None = None, progress: Progress = silent
-    ) -> Iterator[Prediction]:
-        """Yield predictions in order, holding the features of at most `CHUNK` pictures at a time."""
-        progress("predict", 0, len(given))
-        rest = iter(given)
-        n_done = 0
-        while chunk := list(islice(rest, CHUNK)):
-            yield from self._predict_chunk(chunk, store=store)
-            n_done += len(chunk)
-            progress("predict", n_done, len(given))
+    def predict_chunks(
+        self,
+        given: Sequence[Input],
+        *,
+        start: int = 0,
+        store: Store | None = None,
+        progress: Progress = silent,
+    ) -> Iterator[list[Prediction]]:
+        """Yield predictions from number `start` on, at most `CHUNK` at a time, holding no more than their features."""
+        progress("predict", start, len(given))
+        for first in range(start, len(given), CHUNK):
+            chunk = given[first : first + CHUNK]
+            yield self._predict_chunk(chunk, store=store)
+            progress("predict", first + len(chunk), len(given))
 
     def _predict_chunk(self, chunk: Sequence[Input], *, store: Store | None) -> list[Prediction]:
         problems = [""] * len(chunk)

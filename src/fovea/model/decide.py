@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.judge import softmax
+from fovea.judge import NoveltyScore, softmax
 from fovea.learn import Head
-from fovea.model.parts import Novelty, Thresholds
+from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction
 
 
@@ -19,13 +19,13 @@ def answer(
     head: Head,
     temperature: float,
     thresholds: Thresholds,
-    novelty: Novelty | None,
+    novelty: NoveltyScore | None,
 ) -> list[Prediction]:
-    """Return one prediction for every row of `features` float32 (n, d); rows with a problem get it instead of a class."""
+    """Return one prediction for every row of `features` float32 (n, d); a problem replaces the class."""
     if not len(names):
         return []
     probabilities = np.asarray(softmax(head.logits(features), temperature), np.float64)
-    unlike = np.zeros(len(names), bool) if novelty is None else novelty.distance(features) > novelty.limit
+    unlike = np.zeros(len(names), bool) if novelty is None else novelty.is_unlike(features)
     top = probabilities.argmax(axis=1)
     return [
         Prediction(path=name, problem=problem)

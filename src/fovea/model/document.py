@@ -1,4 +1,4 @@
-"""model.json: what is written, and the reading of it that trusts nothing. Text in, values out; no disk is touched here."""
+"""model.json: what is written, and the reading of it that trusts nothing. Text in, values out; no disk."""
 
 import hashlib
 import json
@@ -13,13 +13,14 @@ from fovea.model.parts import DataFacts, Thresholds
 from fovea.model.prediction import JSON
 
 FORMAT = 1
+TRANSFORMS = ("none",)  # what a head may do to features before it standardises them
 MAX_DOCUMENT_BYTES = 32 << 20  # 100,000 classes with long names fit
 REQUIRED_FILES = ("head.safetensors", "golden/answers.json", "backbone/backbone.json")
 
 T = TypeVar("T")
 
 
-class Refusal(ValueError):
+class RefusedError(ValueError):
     """A reason why a folder is not taken as a model; `folder` adds where it is and what to do."""
 
 
@@ -66,22 +67,22 @@ def dump_document(document: Document) -> bytes:
 
 
 def parse_document(content: bytes) -> Document:
-    """Read model.json. Raises Refusal with the reason where anything is not as `dump_document` writes it."""
+    """Read model.json. Raises RefusedError where anything is not as `dump_document` writes it."""
     body = parse_object(content, "model.json")
     found = body.get("format")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise Refusal(f"model.json has {found!r} where the number of its format stands")
+        raise RefusedError(f"model.json has {found!r} where the number of its format stands")
     if found > FORMAT:
-        raise NewerFormat(found)
+        raise NewerFormatError(found)
     top = _Fields(body, "model.json")
     document = _document(top)
     top.done()
     if body["digest"] != _digest({key: value for key, value in body.items() if key != "digest"}):
-        raise Refusal("model.json was changed after it was saved")
+        raise RefusedError("model.json was changed after it was saved")
     return document
 
 
-class NewerFormat(Refusal):
+class NewerFormatError(RefusedError):
     """The folder was written by a newer fovea."""
 
     def __init__(self, found: int) -> None:
@@ -89,14 +90,14 @@ class NewerFormat(Refusal):
 
 
 def parse_object(content: bytes, name: str) -> dict[str, JSON]:
-    """Return the JSON object in `content`; Refusal for anything else, for repeated keys and for numbers that are not finite."""
+    """Return the JSON object in `content`; RefusedError for anything else, repeated keys, infinities."""
     try:
         value = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refusal(f"{name} is not valid JSON ({reason})") from None
+        raise RefusedError(f"{name} is not valid JSON ({reason})") from None
     if not isinstance(value, dict):
-        raise Refusal(f"{name} does not hold a JSON object")
+        raise RefusedError(f"{name} does not hold a JSON object")
     return value
 
 
@@ -116,21 +117,21 @@ def _digest(body: Mapping[str, JSON]) -> str:
 
 
 class _Fields:
-    """Takes the values of one JSON object, each once and with its type, and says what is missing or left over."""
+    """Takes the values of one JSON object, each with its type, and says what is missing or left over."""
 
     def __init__(self, body: Mapping[str, JSON], where: str) -> None:
         self._left = dict(body)
         self._where = where
 
     def take(self, key: str, kind: Callable[[JSON], T | None], what: str) -> T:
-        """Return the value under `key`, as `kind` makes it; Refusal where it is missing or `kind` returns None."""
+        """Return what `kind` makes of the value under `key`; RefusedError where that is None."""
         if key not in self._left:
-            raise Refusal(f"{self._where} lacks the key {key!r}")
+            raise RefusedError(f"{self._where} lacks the key {key!r}")
         raw = self._left.pop(key)
         value = kind(raw)
         if value is None:
             shown = repr(raw) if len(repr(raw)) <= 60 else repr(raw)[:57] + "..."
-            raise Refusal(f"{key!r} in {self._where} is {shown}, not {what}")
+            raise RefusedError(f"{key!r} in {self._where} is {shown}, not {what}")
         return value
 
     def inner(self, key: str) -> "_Fields":
@@ -138,9 +139,9 @@ class _Fields:
         return _Fields(self.take(key, _object, "an object"), f"{key!r} of {self._where}")
 
     def done(self) -> None:
-        """Raise Refusal where keys are left that this format does not have."""
+        """Raise RefusedError where keys are left that this format does not have."""
         if self._left:
-            raise Refusal(f"{self._where} has the unknown key {sorted(self._left)[0]!r}")
+            raise RefusedError(f"{self._where} has the unknown key {sorted(self._left)[0]!r}")
 
 
 def _object(value: JSON) -> dict[str, JSON] | None:
@@ -222,7 +223,7 @@ def _hashes(value: JSON) -> dict[str, str] | None:
 def _document(top: _Fields) -> Document:
     top.take("format", _count, "a number")
     top.take("digest", _text, "a SHA-256")
-    document = Document(
+    return Document(
         class_names=top.take("class_names", _names, "a list of at least two different names"),
         preprocessing=_preprocessing(top.inner("preprocessing")),
         temperature=top.take("temperature", _positive, "a number above 0"),
@@ -236,7 +237,6 @@ def _document(top: _Fields) -> Document:
         sha256=_checked_names(top.take("sha256", _hashes, "an object of SHA-256 sums")),
         **_backbone(top.inner("backbone")),  # type: ignore[arg-type]
     )
-    return document
 
 
 def _preprocessing(fields: _Fields) -> tuple[int, int, str]:
@@ -292,16 +292,16 @@ def _checked_names(sha256: Mapping[str, str]) -> Mapping[str, str]:
         path = PurePosixPath(name)
         plain = name == str(path) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
         if not plain or name in ("", ".") or "\0" in name:
-            raise Refusal(f"model.json names the file {name!r}, which does not lie inside the folder")
+            raise RefusedError(f"model.json names the file {name!r}, which does not lie inside the folder")
     for name in REQUIRED_FILES:
         if name not in sha256:
-            raise Refusal(f"model.json does not list the file {name!r}")
+            raise RefusedError(f"model.json does not list the file {name!r}")
     return sha256
 
 
 def refuse(folder: object, reason: Exception) -> ModelError:
-    """Return the error a user sees for a Refusal about `folder`."""
-    if isinstance(reason, NewerFormat):
+    """Return the error a user sees for a RefusedError about `folder`."""
+    if isinstance(reason, NewerFormatError):
         cure = "Update fovea (`pip install --upgrade fovea-vision`), or train the model again with this one."
     else:
         cure = "Copy the whole run folder again from where it was made, or train it again with `fovea train`."

@@ -1,4 +1,4 @@
-"""Reading a model folder: everything is checked before anything is used, and it answers its golden pictures, or it is refused.
+"""Reading a model folder: all of it is checked, and it answers its golden pictures, or it is refused.
 
 No pickle, no code from the folder; files are read once, within size limits, and compared with their SHA-256.
 """
@@ -10,17 +10,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import BackboneError, MissingInputError, ModelError
+from fovea.errors import MissingInputError, ModelError
 from fovea.features import Encoder, load_encoder
-from fovea.judge import NoveltyScore, softmax
+from fovea.judge import CalibrationScores, NoveltyScore, softmax
 from fovea.learn import Head
 from fovea.model.classifier import Classifier
-from fovea.model.document import MAX_DOCUMENT_BYTES, Document, Refusal, parse_document, parse_object, refuse
+from fovea.model.document import (
+    MAX_DOCUMENT_BYTES,
+    TRANSFORMS,
+    Document,
+    RefusedError,
+    parse_document,
+    parse_object,
+    refuse,
+)
 from fovea.model.golden import check_golden, decode_golden, largest_difference
-from fovea.model.parts import Calibration, Novelty
 
 MAX_FILE_BYTES = 4 << 30  # more than any network we know, and what a machine can hold
 MAX_GOLDEN_BYTES = 1 << 20  # all golden files together: ours hold some 60 KB
+CURE = "Give the folder that `fovea train PHOTOS --out FOLDER` wrote."
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
 
@@ -31,7 +39,8 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
 
     Raises:
         MissingInputError: there is no such folder.
-        ModelError: it is no model folder, cut, edited, of a newer format, or its golden pictures get other answers here.
+        BackboneError: the processor or the engine does not have that precision.
+        ModelError: it is no model folder, cut, edited, too new, or answers its golden pictures wrongly.
     """
     folder = Path(folder)
     _check_folder(folder)
@@ -42,8 +51,8 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
         _check_hashes(folder, document=document)
         arrays = _arrays(files["head.safetensors"])
         head = _head(arrays, document=document)
-        calibration = _calibration(arrays, document=document)
-        novelty = _novelty(arrays, document=document)
+        calibration = _calibration(arrays, k=len(document.class_names))
+        novelty = _novelty(arrays, d=document.n_features) if document.has_novelty else None
         encoder = _encoder(folder, document=document, precision=precision, threads=threads)
         model = Classifier(
             folder=folder,
@@ -57,7 +66,7 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
             novelty=novelty,
         )
         _check_answers(model, files)
-    except Refusal as reason:
+    except RefusedError as reason:
         raise refuse(folder, reason) from None
     return model
 
@@ -66,12 +75,8 @@ def _check_folder(folder: Path) -> None:
     if (folder / "model.json").is_file():
         return
     if not folder.exists():
-        raise MissingInputError(
-            f"There is no model folder at {str(folder)!r}{_closest(folder)}. Give the folder that `fovea train PHOTOS --out FOLDER` wrote."
-        )
-    raise ModelError(
-        f"{str(folder)!r} is not a model folder: {_looks_like(folder)}. Give the folder that `fovea train PHOTOS --out FOLDER` wrote."
-    )
+        raise MissingInputError(f"There is no model folder at {str(folder)!r}{_closest(folder)}. {CURE}")
+    raise ModelError(f"{str(folder)!r} is not a model folder: {_looks_like(folder)}. {CURE}")
 
 
 def _closest(folder: Path) -> str:
@@ -106,14 +111,14 @@ def _looks_like(folder: Path) -> str:
 def _read(folder: Path, name: str, *, limit: int) -> bytes:
     path = folder / name
     if not path.is_file():
-        raise Refusal(f"the file {name!r} is missing")
+        raise RefusedError(f"the file {name!r} is missing")
     try:
         n_bytes = path.stat().st_size
         if n_bytes > limit:
-            raise Refusal(f"the file {name!r} has {n_bytes:,} bytes, and at most {limit:,} are read")
+            raise RefusedError(f"the file {name!r} has {n_bytes:,} bytes, and at most {limit:,} are read")
         return path.read_bytes()
     except OSError as error:
-        raise Refusal(f"the file {name!r} cannot be read ({error.strerror or error})") from None
+        raise RefusedError(f"the file {name!r} cannot be read ({error.strerror or error})") from None
 
 
 def _small_files(document: Document) -> list[str]:
@@ -129,7 +134,9 @@ def _checked(folder: Path, name: str, *, document: Document) -> bytes:
 
 def _compare(name: str, sha256: str, *, document: Document) -> None:
     if sha256 != document.sha256[name]:
-        raise Refusal(f"the file {name!r} was cut or changed after it was saved (its SHA-256 is another)")
+        raise RefusedError(
+            f"the file {name!r} was cut or changed after it was saved (its SHA-256 is another)"
+        )
 
 
 def _check_hashes(folder: Path, *, document: Document) -> None:
@@ -138,21 +145,21 @@ def _check_hashes(folder: Path, *, document: Document) -> None:
         if name.startswith("backbone/"):
             path = folder / name
             if not path.is_file():
-                raise Refusal(f"the file {name!r} is missing")
+                raise RefusedError(f"the file {name!r} is missing")
             try:
                 with path.open("rb") as file:
                     _compare(name, hashlib.file_digest(file, "sha256").hexdigest(), document=document)
             except OSError as error:
-                raise Refusal(f"the file {name!r} cannot be read ({error.strerror or error})") from None
+                raise RefusedError(f"the file {name!r} cannot be read ({error.strerror or error})") from None
 
 
 def read_evidence(folder: str | Path, name: str, *, document: Document) -> bytes | None:
-    """Return a file that was saved beside the model ("manifest.csv"); None where it is gone. Raises ModelError where it was changed."""
+    """Return a file saved beside the model; None where it is gone. Raises ModelError where it was changed."""
     if name not in document.sha256 or not (Path(folder) / name).is_file():
         return None
     try:
         return _checked(Path(folder), name, document=document)
-    except Refusal as reason:
+    except RefusedError as reason:
         raise refuse(folder, reason) from None
 
 
@@ -163,7 +170,7 @@ def _arrays(content: bytes) -> dict[str, NDArray[np.generic]]:
     try:
         return dict(load(content))
     except (SafetensorError, ValueError, KeyError) as error:
-        raise Refusal(f"head.safetensors cannot be read ({error})") from None
+        raise RefusedError(f"head.safetensors cannot be read ({error})") from None
 
 
 def _array(
@@ -171,16 +178,18 @@ def _array(
 ) -> NDArray[np.generic]:
     array = arrays.get(name)
     if array is None:
-        raise Refusal(f"head.safetensors lacks {name!r}")
+        raise RefusedError(f"head.safetensors lacks {name!r}")
     fits = len(array.shape) == len(shape) and all(
         want in (None, got) for want, got in zip(shape, array.shape, strict=True)
     )
     if array.dtype != dtype or not fits:
         want = " x ".join("n" if side is None else str(side) for side in shape)
         got = " x ".join(map(str, array.shape))
-        raise Refusal(f"{name!r} is {array.dtype} {got}, and model.json asks for {np.dtype(dtype)} {want}")
+        raise RefusedError(
+            f"{name!r} is {array.dtype} {got}, and model.json asks for {np.dtype(dtype)} {want}"
+        )
     if not np.isfinite(np.asarray(array, np.float64)).all():
-        raise Refusal(f"{name!r} holds values that are not numbers")
+        raise RefusedError(f"{name!r} holds values that are not numbers")
     return array
 
 
@@ -188,55 +197,55 @@ def _head(arrays: Mapping[str, NDArray[np.generic]], *, document: Document) -> H
     k, d = len(document.class_names), document.n_features
     shapes = {"weights": (k, d), "bias": (k,), "mean": (d,), "scale": (d,)}
     penalty, transform = document.head
-    if transform not in Head.TRANSFORMS:
-        raise Refusal(f"the head's transform {transform!r} is not known")
+    if transform not in TRANSFORMS:
+        raise RefusedError(f"the head's transform {transform!r} is not known")
     loaded = {
         name: _array(arrays, f"head.{name}", shape=shape, dtype=np.float32) for name, shape in shapes.items()
     }
     return Head(**loaded, class_names=document.class_names, penalty=penalty, transform=transform)  # type: ignore[arg-type]
 
 
-def _calibration(arrays: Mapping[str, NDArray[np.generic]], *, document: Document) -> Calibration:
-    scores = np.asarray(_array(arrays, "calibration.scores", shape=(None,), dtype=np.float32), np.float32)
-    n, k = len(scores), len(document.class_names)
-    numbers = {
-        name: np.asarray(_array(arrays, f"calibration.{name}", shape=(n,), dtype=np.int32), np.int32)
-        for name in ("predicted", "labels")
-    }
-    if n and (min(a.min() for a in numbers.values()) < 0 or max(a.max() for a in numbers.values()) >= k):
-        raise Refusal(f"the calibration scores name classes beyond the {k} of model.json")
-    return Calibration(scores=scores, **numbers)
-
-
-def _novelty(arrays: Mapping[str, NDArray[np.generic]], *, document: Document) -> Novelty | None:
-    if not document.has_novelty:
-        return None
-    own = {
-        name.removeprefix("novelty."): array for name, array in arrays.items() if name.startswith("novelty.")
-    }
+def _calibration(arrays: Mapping[str, NDArray[np.generic]], *, k: int) -> CalibrationScores:
     try:
-        return NoveltyScore.from_arrays(own)
-    except (ValueError, KeyError) as error:
-        raise Refusal(f"the distance score in head.safetensors cannot be used ({error})") from None
+        scores = CalibrationScores.from_arrays(arrays)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f"the calibration scores in head.safetensors cannot be used ({error})") from None
+    n = len(scores.top)
+    shaped = all(array.shape == (n,) for array in (scores.top, scores.correct, scores.predicted))
+    if (
+        not shaped
+        or not np.isin(scores.predicted, np.arange(k)).all()
+        or not (np.abs(scores.top - 0.5) <= 0.5).all()
+    ):
+        raise RefusedError(f"the calibration scores in head.safetensors do not fit {k} classes")
+    return scores
+
+
+def _novelty(arrays: Mapping[str, NDArray[np.generic]], *, d: int) -> NoveltyScore:
+    try:
+        novelty = NoveltyScore.from_arrays(arrays)
+        tried = novelty.score(np.zeros((2, d), np.float32))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise RefusedError(f"the distance score in head.safetensors cannot be used ({error})") from None
+    if tried.shape != (2,) or not np.isfinite(tried).all():
+        raise RefusedError(f"the distance score in head.safetensors does not fit {d:,} features")
+    return novelty
 
 
 def _encoder(folder: Path, *, document: Document, precision: str | None, threads: int | None) -> Encoder:
-    try:
-        encoder = load_encoder(folder / "backbone", precision=precision, threads=threads)
-    except BackboneError as error:
-        raise Refusal(f"its network cannot be opened ({error})") from None
+    encoder = load_encoder(folder / "backbone", precision=precision, threads=threads)
     shape = encoder.preprocess
     if (shape.height_px, shape.width_px, shape.fit) != document.preprocessing:
-        raise Refusal("backbone.json and model.json disagree on the size of the pictures")
+        raise RefusedError("backbone.json and model.json disagree on the size of the pictures")
     if encoder.n_features != document.n_features:
-        raise Refusal(
+        raise RefusedError(
             f"the network gives {encoder.n_features:,} features, and the head takes {document.n_features:,}"
         )
     if (
         encoder.precision == document.backbone["precision"]
         and encoder.fingerprint != document.backbone["fingerprint"]
     ):
-        raise Refusal("its network is not the one that the head was fitted on (another fingerprint)")
+        raise RefusedError("its network is not the one that the head was fitted on (another fingerprint)")
     return encoder
 
 
@@ -265,12 +274,12 @@ def _expected(
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     table, recorded = body.get("probabilities"), body.get("largest_difference")
     if not isinstance(table, dict) or not isinstance(recorded, dict) or sorted(table) != names or not names:
-        raise Refusal("golden/answers.json does not fit the golden pictures")
+        raise RefusedError("golden/answers.json does not fit the golden pictures")
     try:
         expected = np.array([table[name] for name in names], np.float64)
         differences = {str(name): float(value) for name, value in recorded.items()}
     except (TypeError, ValueError):
-        raise Refusal("golden/answers.json holds values that are not numbers") from None
+        raise RefusedError("golden/answers.json holds values that are not numbers") from None
     if expected.shape != (len(names), k):
-        raise Refusal(f"golden/answers.json does not hold {k} probabilities for each picture")
+        raise RefusedError(f"golden/answers.json does not hold {k} probabilities for each picture")
     return expected, differences

@@ -1,6 +1,6 @@
-"""Golden pictures: a few small ones drawn by code, saved as encoded files with the answers the model must give to them.
+"""Golden pictures: a few small ones drawn by code, saved as encoded files with the answers they must get.
 
-They go through the same reading, shrinking, network and head as a user's picture, so a difference anywhere shows.
+They go through the same reading, shrinking, network and head as any picture: a difference anywhere shows.
 """
 
 import io
@@ -15,7 +15,7 @@ SAME = 1e-3  # probabilities at the saved precision agree to this (architecture.
 
 
 def draw_golden() -> dict[str, bytes]:
-    """Return encoded pictures by file name: discs (PNG), a turned portrait (JPEG), noise on 16-bit grey (PNG)."""
+    """Return encoded pictures by file name: discs (PNG), a turned portrait (JPEG), 16-bit grey (PNG)."""
     return {"discs.png": _discs(), "portrait.jpg": _portrait(), "grey16.png": _grey16()}
 
 
@@ -32,7 +32,7 @@ def _discs() -> bytes:
 
 
 def _portrait() -> bytes:
-    """Draw stripes and a bright oval, wide, with the note that a viewer must turn it: read at reduced scale, upright."""
+    """Draw stripes and an oval, lying on their side, large enough for reading at reduced scale."""
     y, x = np.mgrid[0:480, 0:640].astype(np.float64)
     stripes = 127 + 90 * np.sin(x / 23) * np.cos(y / 41)
     oval = ((x - 330) / 190) ** 2 + ((y - 250) / 120) ** 2 < 1
@@ -48,12 +48,11 @@ def _grey16() -> bytes:
 def _encode(pixels: NDArray[np.generic], kind: str, *, turned: bool = False) -> bytes:
     from PIL import Image
 
-    picture = Image.fromarray(pixels)
     exif = Image.Exif()
     if turned:
         exif[0x0112] = 6  # orientation: turn by 90 degrees to the right
     out = io.BytesIO()
-    picture.save(out, kind, exif=exif, **({"quality": 88} if kind == "JPEG" else {}))
+    Image.fromarray(pixels).save(out, kind, exif=exif)
     return out.getvalue()
 
 
@@ -70,7 +69,7 @@ def decode_golden(
 
 
 def largest_difference(answers: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
-    """Return the largest absolute difference of two (n, k) tables of probabilities; infinite where they are not numbers."""
+    """Return the largest difference of two (n, k) tables; infinite where one is not a number."""
     difference = np.abs(np.asarray(answers, np.float64) - np.asarray(expected, np.float64)).max()
     return float(difference) if np.isfinite(difference) else float("inf")
 
@@ -80,18 +79,19 @@ def check_golden(
 ) -> None:
     """Raise ModelError where the golden answers are further off than this precision allows.
 
-    `saved` and `precision` are the precisions at saving and now; `recorded` holds, for other precisions, the largest
-    difference measured at saving.
+    `saved` and `precision` are the precisions at saving and now; `recorded` holds, for other precisions, the
+    largest difference measured at saving.
     """
     if precision != saved and precision not in recorded:
         raise ModelError(
-            f"The model in {folder!r} was saved at {saved} and it is not recorded how far its answers move at {precision}. "
-            f"Load it without asking for a precision, or train it again on this machine."
+            f"The model in {folder!r} was saved at {saved}, and how far its answers move at {precision} "
+            f"could not be measured then. Load it without asking for a precision, or train it again on this machine."
         )
     allowed = SAME if precision == saved else recorded[precision] + SAME
     if difference > allowed:
         raise ModelError(
-            f"The model in {folder!r} answers differently here than where it was saved: its golden pictures' probabilities "
-            f"differ by up to {difference:.4f}, and at {precision} at most {allowed:.4f} is allowed. Another version of Pillow "
-            f"or OpenVINO, or this processor, changes what it sees: run `fovea doctor`, or train it again here."
+            f"The model in {folder!r} answers differently here than where it was saved: the probabilities "
+            f"of its golden pictures differ by up to {difference:.4f}, and at {precision} at most {allowed:.4f} is "
+            f"allowed. Another version of Pillow or OpenVINO, or this processor, changes what it sees: run "
+            f"`fovea doctor`, or train it again here."
         )

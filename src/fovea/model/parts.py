@@ -1,52 +1,25 @@
-"""What a model is made of: the values that `write_model` saves and `load_model` brings back. No disk is touched here."""
+"""What a model is made of: the values that `write_model` saves and `load_model` brings back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fovea.features import Encoder
+from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
 from fovea.model.prediction import JSON
-
-
-class Novelty(Protocol):
-    """How far a picture lies from the training pictures; `limit` bounds what still counts as seen."""
-
-    limit: float
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the arrays that are saved."""
-
-    def distance(self, features: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return (n,) distances of features (n, d); larger is less like anything seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """An answer whose probability lies below `unsure` (0 to 1) is unsure.
 
-    Among the others at most 1 - `precision` are wrong, with this `confidence`, for pictures drawn like those the model
-    was calibrated on; both are None where the data could not support a guarantee.
+    Among the others at most 1 - `precision` are wrong, with this `confidence`, for pictures drawn like those
+    the model was calibrated on; both are None where the data could not support a guarantee.
     """
 
     unsure: float
     precision: float | None = None
     confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Out-of-fold answers on the training part, from which a threshold for any precision can be taken.
-
-    `scores` float32 (n,): calibrated probability of the predicted class, 0 to 1. `predicted`, `labels` int32 (n,): class numbers.
-    """
-
-    scores: NDArray[np.float32]
-    predicted: NDArray[np.int32]
-    labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +43,9 @@ class ModelParts:
     head: Head
     temperature: float
     thresholds: Thresholds
-    calibration: Calibration
+    calibration: CalibrationScores
     data: DataFacts
-    novelty: Novelty | None = None
+    novelty: NoveltyScore | None = None
     seed: int = 0
     settings: Mapping[str, JSON] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)

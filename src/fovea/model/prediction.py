@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer for one picture.
 
-    `probability` (0 to 1) is that of `class_name`, calibrated; `unsure` says that it lies below the model's threshold,
-    `unlike` that the picture is further from the training pictures than the model's limit. An unreadable picture has a
-    `problem` and no class.
+    `probability` (0 to 1) is that of `class_name`, calibrated; `unsure` says that it lies below the model's
+    threshold, `unlike` that the picture is further from the training pictures than the model's limit. An
+    unreadable picture has a `problem` and no class.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Prediction:
 
     @property
     def remark(self) -> str:
-        """What a reader should know beside the class: the problem, "unsure", "unlike anything seen", or nothing."""
+        """What to know beside the class: the problem, "unsure", "unlike anything seen", or ""."""
         if self.problem:
             return self.problem
         parts = ["unsure"] * self.unsure + ["unlike anything seen"] * self.unlike

@@ -1,4 +1,4 @@
-"""What a user may hand to a classifier, as items that extraction understands: paths, folders, bytes, pictures, arrays."""
+"""What a user may hand to a classifier (paths, folders, bytes, pictures, arrays), as items for extraction."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Source: TypeAlias = Union[str, Path, bytes, "Image", NDArray[np.uint8]]
-"""A file, a folder (its pictures, recursively), an encoded picture, a PIL picture, or an array (h, w, 3) or (h, w)."""
+"""A file, a folder (its pictures, recursively), an encoded or PIL picture, an array (h, w, 3) or (h, w)."""
 
 
 @dataclass(frozen=True, slots=True)

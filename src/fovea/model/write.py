@@ -28,7 +28,7 @@ OWN_NAMES = ("model.json", "head.safetensors", "card.md", "backbone", "golden")
 PRECISIONS = ("bf16", "f32")
 
 
-def write_model(folder: Path, parts: ModelParts, *, extra: Mapping[str, bytes] = {}) -> None:  # noqa: B006 (never changed)
+def write_model(folder: Path, parts: ModelParts, *, extra: Mapping[str, bytes] = {}) -> None:
     """Write a model folder, with the `extra` files (name: content) beside its own.
 
     Killed or failing at any moment, it leaves nothing under the name `folder`.
@@ -53,8 +53,8 @@ def write_model(folder: Path, parts: ModelParts, *, extra: Mapping[str, bytes] =
         if isinstance(error, OutputError):
             raise
         raise OutputError(
-            f"The model cannot be written to {str(folder)!r}: {error.strerror or error}. Nothing was left there; make room or "
-            f"choose another folder, and run the same command again: what was extracted is kept in the store."
+            f"The model cannot be written to {str(folder)!r} ({error.strerror or error}). Nothing was left "
+            f"there: make room or choose another folder, and run the same command again."
         ) from error
 
 
@@ -63,13 +63,14 @@ def _check_free(folder: Path) -> None:
         return
     if folder.exists() or folder.is_symlink():
         raise OutputError(
-            f"There is something at {str(folder)!r} already, and nothing is overwritten. Choose another name, or move it away."
+            f"There is something at {str(folder)!r} already, and nothing is overwritten. Choose another "
+            f"name, or move it away."
         )
 
 
 @contextlib.contextmanager
 def _temporary_beside(folder: Path) -> Iterator[Path]:
-    """Make a folder beside `folder`, locked while it is filled, so that another process can tell a leftover from work."""
+    """Make a folder beside `folder`; its lock tells another process that it is no leftover."""
     for left in folder.parent.glob(f".{_glob_escape(folder.name)}.*.unfinished"):
         with contextlib.suppress(OSError), _locked(left):
             shutil.rmtree(left)
@@ -123,23 +124,20 @@ def _write_file(path: Path, content: bytes) -> None:
 def _arrays(parts: ModelParts) -> bytes:
     from safetensors.numpy import save
 
-    head, calibration = parts.head, parts.calibration
+    head = parts.head
     arrays: dict[str, NDArray[np.generic]] = {
         "head.weights": head.weights,
         "head.bias": head.bias,
         "head.mean": head.mean,
         "head.scale": head.scale,
-        "calibration.scores": np.asarray(calibration.scores, np.float32),
-        "calibration.predicted": np.asarray(calibration.predicted, np.int32),
-        "calibration.labels": np.asarray(calibration.labels, np.int32),
+        **parts.calibration.to_arrays(),
+        **(parts.novelty.to_arrays() if parts.novelty is not None else {}),
     }
-    if parts.novelty is not None:
-        arrays |= {f"novelty.{name}": array for name, array in parts.novelty.arrays().items()}
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def _answers(backbone: Path, parts: ModelParts, *, golden: Mapping[str, bytes]) -> bytes:
-    """Compute the golden answers, and how far they move in the saved network at every precision this machine has."""
+    """Compute the golden answers, and how far the saved network moves them at each precision we have."""
     shape = parts.encoder.preprocess
     pixels = decode_golden(golden, height_px=shape.height_px, width_px=shape.width_px, fit=shape.fit)
     expected = _probabilities(parts.encoder, parts, pixels=pixels)
@@ -157,8 +155,9 @@ def _answers(backbone: Path, parts: ModelParts, *, golden: Mapping[str, bytes]) 
             recorded[precision] = difference
         elif difference > SAME:
             raise ModelError(
-                f"The network saved to {str(backbone)!r} answers differently from the one that was judged: the golden pictures' "
-                f"probabilities differ by up to {difference:.4f}, and at most {SAME} is allowed. Nothing was saved; run `fovea doctor`."
+                f"The saved network answers differently from the one that was judged: the probabilities of "
+                f"the golden pictures differ by up to {difference:.4f}, and at most {SAME:.4f} is allowed. "
+                f"Nothing was saved: run `fovea doctor`."
             )
     table = {name: row.tolist() for name, row in zip(sorted(golden), expected, strict=True)}
     body = {"precision": parts.encoder.precision, "largest_difference": recorded, "probabilities": table}
