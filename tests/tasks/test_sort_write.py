@@ -298,8 +298,8 @@ def test_a_full_disk_is_said_and_loses_nothing(scraped: Path, tmp_path: Path) ->
 
     assert str(caught.value) == (
         f"There is no room left for {str(into)!r} (File too large). Nothing was lost: what is done is done, "
-        f"the rest is where it was. Make room and run the same command again to go on, or take all of it back with "
-        f"'fovea sort --undo {into}'."
+        f"the rest is where it was. Make room and run the same command again to go on, or take all of it "
+        f"back with 'fovea sort --undo {into}'."
     )
     assert {k: v for k, v in tree(scraped).items() if k != "sub/b.jpg"} == {
         k: v for k, v in before.items() if k != "sub/b.jpg"

@@ -5,6 +5,7 @@ what was done: that is enough to go on, or back, after a kill at any moment. Act
 """
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fovea.errors import InputError, OutputError
+from fovea.errors import FoveaError, InputError, OutputError
 
 JOURNAL = ".fovea-sort.jsonl"
 TABLE = "sorted.csv"
@@ -78,6 +79,7 @@ class Journal:
         self.into = into
         self.head = dict(head)
         self.entries = entries
+        self.tables: set[str] = set()
         self._file = file
 
     def add(self, entries: Iterable[Entry]) -> None:
@@ -91,6 +93,24 @@ class Journal:
         self._file.write("".join(f"{line}\n" for line in lines).encode())
         self._file.flush()
         os.fsync(self._file.fileno())
+
+    def write_table(self, content: bytes) -> Path:
+        """Write sorted.csv whole, under another name where its reader has changed the earlier one."""
+        taken: set[str] = set()
+        while True:
+            path = self.into / free_name(TABLE, taken)
+            if not path.exists() or self.made_table(path):
+                break
+        self.tables.add(hashlib.sha256(content).hexdigest())
+        self.write([json.dumps({"table_sha256": hashlib.sha256(content).hexdigest()})])
+        new = self.into / f".fovea-{self.head['token']}-table.part"
+        new.write_bytes(content)
+        new.replace(path)
+        return path
+
+    def made_table(self, path: Path) -> bool:
+        """Tell whether a table is one that was written here, unchanged."""
+        return hashlib.sha256(path.read_bytes()).hexdigest() in self.tables
 
     def part(self, folder: Path, entry: Entry) -> Path:
         """Name the unfinished copy of an entry in `folder`: nobody else's file is called so."""
@@ -128,10 +148,11 @@ def open_journal(into: Path, *, settings: Mapping[str, Any] | None) -> Iterator[
                 sync_folder(into)
             _check_head(lines[0], into, settings)
             entries = [Entry(**line) for line in lines if "source" in line]
-            head = {name: value for line in lines if "source" not in line for name, value in line.items()}
-            yield Journal(into, head=head, entries=entries, file=file)
+            journal = Journal(into, head=lines[0], entries=entries, file=file)
+            journal.tables.update(line["table_sha256"] for line in lines if "table_sha256" in line)
+            yield journal
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, FoveaError):
             raise
         raise write_error(into, error) from error
 
@@ -149,7 +170,7 @@ def _make_folder(into: Path) -> list[str]:
         missing = [folder for folder in (into, *into.parents) if not folder.exists()]
         into.mkdir(parents=True)
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, FoveaError):
             raise
         raise write_error(into, error) from error
     return [str(folder) for folder in reversed(missing)]

@@ -268,7 +268,7 @@ def take_back(journal: Journal, *, progress: Progress = silent) -> Undone:
         elif what:
             left.append((entry.destination, what))
     progress("taking back", len(journal.entries), len(journal.entries))
-    removed = _clear(journal) if not left else False
+    removed = clear(journal) if not left else False
     return Undone(done["moved"], done["removed"], tuple(reversed(left)), removed)
 
 
@@ -308,12 +308,12 @@ def _remove_made(entry: Entry, journal: Journal) -> str:
     return "removed"
 
 
-def _clear(journal: Journal) -> bool:
-    """Remove the table, the journal and the empty folders that the sort made; tell whether INTO went."""
-    table = journal.into / TABLE
-    with suppress(OSError):
-        if digest(table)[1] == journal.head.get("table_sha256"):
-            table.unlink()
+def clear(journal: Journal) -> bool:
+    """Remove tables, journal and the empty folders that the sort made; tell whether INTO went."""
+    for path in journal.into.glob(f"{Path(TABLE).stem}*.csv"):
+        if journal.made_table(path):
+            path.unlink()
+    (journal.into / f".fovea-{journal.head['token']}-table.part").unlink(missing_ok=True)
     for folder in {(journal.into / entry.destination).parent for entry in journal.entries}:
         with suppress(OSError):
             folder.rmdir()
