@@ -1,0 +1,100 @@
+"""Sizes and frames that must be known before Pillow opens a file: WebP's canvas, GIF's frames, JPEG's kind."""
+
+import struct
+
+from fovea.errors import PictureError
+
+
+def webp_size(content: bytes) -> tuple[int, int]:
+    """Return the (width, height) in pixels of a WebP file, from its first block.
+
+    Raises PictureError where the file is cut short or begins with an unknown block.
+    """
+    missing = int.from_bytes(content[4:8], "little") + 8 - len(content)
+    if missing > 0 or len(content) < 30:
+        raise PictureError(f"cut short: {max(missing, 1):,} bytes of the WebP file are missing")
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", content, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise PictureError(f"damaged: a WebP file that begins with {kind!r}")
+
+
+def gif_frames(content: bytes) -> tuple[int, int, bool]:
+    """Return the (width, height) in pixels that a GIF's first frame needs, and whether there is a second frame."""
+    try:
+        width, height, flags = struct.unpack_from("<HHB", content, 6)
+        at = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+        n_frames = 0
+        while n_frames < 2 and content[at] != 0x3B:
+            if content[at] == 0x2C:
+                left, top, wide, high, flags = struct.unpack_from("<HHHHB", content, at + 1)
+                if n_frames == 0:
+                    width, height = max(width, left + wide), max(height, top + high)
+                n_frames += 1
+                at += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+            elif content[at] == 0x21:
+                at += 2
+            else:
+                at += 1  # as Pillow does: junk between blocks is skipped
+                continue
+            while content[at]:
+                at += 1 + content[at]
+            at += 1
+    except (struct.error, IndexError):
+        return width, height, False
+    return width, height, n_frames > 1
+
+
+ZERO_RUN_BYTES = 64
+
+
+def jpeg_zeros(content: bytes) -> int:
+    """Return how many zero bytes stand in a row in a sequential JPEG's pixels where no encoder can have put them.
+
+    A lost disk block or a torn download leaves zeros, and every decoder turns them silently into grey or noise.
+    They are told by the file's own Huffman tables: only where the all-zero code means "end of block" can a flat
+    area be a long row of zeros. Otherwise, as in the standard's tables, it means a coefficient, and
+    64 bytes of it would be every coefficient of several blocks. Progressive files are not judged.
+    """
+    at = content.find(bytes(ZERO_RUN_BYTES), content.rfind(b"\xff\xda"))
+    if at < 0 or _zeros_may_be_flat(content, before=at):
+        return 0
+    end = at
+    while end < len(content) and content[end] == 0:
+        end += 1
+    # Zeros behind the end mark are trailing garbage, which is ignored.
+    return 0 if content.rfind(b"\xff\xd9", 0, at) > content.rfind(b"\xff\xda", 0, at) else end - at
+
+
+def _zeros_may_be_flat(content: bytes, *, before: int) -> bool:
+    """Tell whether the all-zero code of any AC table is "end of block", or the JPEG is not sequential."""
+    at = 2
+    while at + 4 <= before and content[at] == 0xFF:
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == 0xDA:
+            return False
+        if 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return True
+        if marker == 0xC4 and _codes_end_as_zeros(content[at + 4 : at + 2 + length]):
+            return True
+        at += 2 + length
+    return True
+
+
+def _codes_end_as_zeros(tables: bytes) -> bool:
+    at = 0
+    while at + 17 < len(tables):
+        is_ac, n_codes = tables[at] >> 4, sum(tables[at + 1 : at + 17])
+        if is_ac and tables[at + 17] == 0:
+            return True
+        at += 17 + n_codes
+    return False
