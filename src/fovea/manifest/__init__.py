@@ -1,0 +1,30 @@
+"""Sources become one manifest: one row per picture, its class, its split, its group, its problem."""
+
+from fovea.manifest.classes import change_classes, require_trainable
+from fovea.manifest.folds import fold_numbers
+from fovea.manifest.named import DATA_SETS, write_data_set, write_digits
+from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
+from fovea.manifest.saved import read_manifest, write_manifest
+from fovea.manifest.source import read_source
+from fovea.manifest.splits import SplitPlan, assign_splits
+from fovea.manifest.units import equal_groups, join_units
+
+__all__ = [
+    "DATA_SETS",
+    "SPLITS",
+    "Manifest",
+    "Row",
+    "SplitPlan",
+    "assign_splits",
+    "change_classes",
+    "equal_groups",
+    "fingerprint",
+    "fold_numbers",
+    "join_units",
+    "read_manifest",
+    "read_source",
+    "require_trainable",
+    "write_data_set",
+    "write_digits",
+    "write_manifest",
+]

@@ -1,0 +1,133 @@
+"""What can be learned from a manifest: other classes without touching files, no to the untrainable."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fovea.errors import InputError
+from fovea.manifest.rows import Manifest, Row
+from fovea.manifest.wording import count, did_you_mean, some
+
+EXAMPLE_LAYOUT = (
+    "Put the pictures of each class into a folder of its own, for example photos/cat/1.jpg, "
+    "photos/cat/2.jpg, photos/dog/1.jpg, photos/dog/2.jpg, and give the folder photos; or give a CSV table "
+    "with the columns path,label."
+)
+
+
+def change_classes(
+    manifest: Manifest, *, drop: Sequence[str] = (), merge: Mapping[str, str] | None = None
+) -> Manifest:
+    """Return the manifest without the classes in `drop`, and with each class in `merge` under its new name.
+
+    All changes are made at once: with merge {"a": "b", "b": "c"}, what was "a" becomes "b". No file is
+    touched.
+
+    Raises:
+        InputError: a class that is not there, one both dropped and merged, or a new name without letters.
+    """
+    merge = merge or {}
+    known = sorted({row.label for row in manifest.rows if row.label is not None})
+    _require_known(drop, option="--drop", known=known)
+    _require_known(merge, option="--merge", known=known)
+    for name in drop:
+        if name in merge:
+            raise InputError(
+                f"The class {name!r} is both dropped and merged; give it to --drop or to --merge, not both."
+            )
+    for old, new in merge.items():
+        if not new.strip():
+            raise InputError(
+                f"--merge gives class {old!r} an empty name; write it as --merge {old}=NEW_NAME."
+            )
+    counts = Counter(row.label for row in manifest.rows)
+    notes = [
+        f"Class {name!r} was dropped ({count(counts[name], 'picture')})." for name in dict.fromkeys(drop)
+    ]
+    notes += [
+        f"Class {old!r} was merged into {new!r} ({count(counts[old], 'picture')})."
+        for old, new in merge.items()
+        if old != new
+    ]
+    kept = (row for row in manifest.rows if row.label not in drop)
+    return manifest.with_rows((_renamed(row, merge=merge) for row in kept), notes=notes)
+
+
+def _renamed(row: Row, *, merge: Mapping[str, str]) -> Row:
+    if row.label is None or row.label not in merge:
+        return row
+    return replace(row, label=merge[row.label])
+
+
+def _require_known(names: Sequence[str] | Mapping[str, str], *, option: str, known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        name = unknown[0]
+        raise InputError(
+            f"{option} names the class {name!r}, which is not there{did_you_mean(name, known)}. The "
+            f"{count(len(known), 'class', 'classes')}: {some(known, shown=20)}."
+        )
+
+
+def require_trainable(manifest: Manifest) -> None:
+    """Raise unless there are at least two classes with two different readable pictures each to learn from.
+
+    Call it before reading the pictures and again after, when broken ones have their `problem`. Pictures of
+    the given valid and test splits do not count: nothing is learned from them.
+
+    Raises:
+        InputError: nothing is readable, nothing is labelled, one class only, or a class with a single
+        picture.
+    """
+    usable = [row for row in manifest.rows if not row.problem]
+    if not usable:
+        raise InputError(_nothing_readable(manifest))
+    labelled = [row for row in usable if row.label is not None]
+    pool = [row for row in labelled if row.split in {"", "train"}]
+    if not labelled:
+        raise InputError(f"None of the {count(len(usable), 'picture')} has a label. {EXAMPLE_LAYOUT}")
+    if not pool:
+        raise InputError(
+            f"All {count(len(labelled), 'labelled picture')} stand in the valid or test split: there is "
+            f"nothing to learn from. Put pictures into a folder train/CLASS, or leave the column split empty."
+        )
+    # The same file twice is one picture; before reading, every file counts as different.
+    distinct = {(row.label or "", row.sha256 or row.path) for row in pool}
+    counts = Counter(label for label, _ in distinct)
+    if len(counts) == 1:
+        name, n = next(iter(counts.items()))
+        raise InputError(
+            f"There is one class only: {name!r} with {count(n, 'picture')}. A classifier needs at least two "
+            f"classes with two pictures each. {EXAMPLE_LAYOUT}"
+        )
+    single = sorted(name for name, n in counts.items() if n == 1)
+    if single:
+        raise InputError(_single(single, n_classes=len(counts)))
+
+
+def _single(names: Sequence[str], *, n_classes: int) -> str:
+    which = (
+        f"Class {names[0]!r} has a single picture to learn from"
+        if len(names) == 1
+        else f"{len(names):,} of {n_classes:,} classes have a single picture to learn from: {some(names)}"
+    )
+    drops = " ".join(f"--drop {name!r}" for name in names[:3])
+    return (
+        f"{which} (the same file twice counts once). A class needs at least two pictures, and ten or more to "
+        f"be judged well: add pictures, leave the class out with {drops}, or join it to another with --merge."
+    )
+
+
+def _nothing_readable(manifest: Manifest) -> str:
+    if not manifest.rows:
+        return f"There are no pictures to learn from. {EXAMPLE_LAYOUT}"
+    reasons = Counter(row.problem for row in manifest.rows)
+    listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(5))
+    more = f"; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else ""
+    install = ""
+    if any("heic" in reason.lower() for reason in reasons) and "fovea-vision[heic]" not in listed:
+        install = 'HEIC pictures are read after: pip install "fovea-vision[heic]". '
+    return (
+        f"0 of {count(len(manifest.rows), 'file')} could be read as a picture: {listed}{more}. {install}"
+        "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM and AVIF pictures can be read."
+    )

@@ -1,0 +1,56 @@
+"""Folds for cross-validation, every class spread and no unit torn: labels and units in, fold numbers out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def fold_numbers(
+    labels: NDArray[np.integer], *, units: NDArray[np.integer], n_folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Return each row's fold (n,) int64 in [0, n_folds), stratified by class, with each unit in one fold.
+
+    `labels` (n,) and `units` (n,) are integers from 0. Classes of units of one row each are spread evenly:
+    their counts in any two folds differ by at most one. With fewer units than folds, the last folds stay
+    empty.
+    """
+    n = len(labels)
+    if n == 0:
+        return np.zeros(0, dtype=np.int64)
+    unit_of_row = np.unique(units, return_inverse=True)[1].reshape(n)
+    rows_by_unit = np.argsort(unit_of_row, kind="stable")
+    sizes = np.bincount(unit_of_row)
+    starts = np.cumsum(sizes) - sizes
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    # Large units first: the small ones then even out what they left.
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    ordered_labels = labels[rows_by_unit].tolist()
+    class_sizes = np.bincount(labels).tolist()
+    counts = [[0] * n_folds for _ in class_sizes]
+    totals = [0] * n_folds
+    fold_of_unit = np.zeros(len(sizes), dtype=np.int64)
+    for unit in order.tolist():
+        inside = ordered_labels[starts[unit] : starts[unit] + sizes[unit]]
+        fold = _emptiest(inside, counts=counts, class_sizes=class_sizes, totals=totals)
+        fold_of_unit[unit] = fold
+        totals[fold] += len(inside)
+        for label in inside:
+            counts[label][fold] += 1
+    folds: NDArray[np.int64] = fold_of_unit[unit_of_row]
+    return folds
+
+
+def _emptiest(
+    inside: list[int], *, counts: list[list[int]], class_sizes: list[int], totals: list[int]
+) -> int:
+    """Return the fold that has least of the classes inside a unit; of several, the one with fewest rows."""
+    if len(inside) == 1:
+        load: list[float] = list(counts[inside[0]])
+    else:
+        load = [
+            sum(counts[label][fold] / class_sizes[label] for label in inside) for fold in range(len(totals))
+        ]
+    best = 0
+    for fold in range(1, len(totals)):
+        if (load[fold], totals[fold]) < (load[best], totals[best]):
+            best = fold
+    return best

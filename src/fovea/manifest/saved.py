@@ -1,0 +1,97 @@
+"""The manifest as a CSV file that a spreadsheet opens, and back."""
+
+import csv
+import io
+from pathlib import Path
+
+from fovea.errors import ManifestError, MissingInputError, OutputError
+from fovea.manifest.rows import SPLITS, Manifest, Row
+from fovea.manifest.wording import count
+
+COLUMNS = ("path", "sha256", "label", "split", "group", "problem", "width", "height")
+FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def write_manifest(manifest: Manifest, path: Path) -> tuple[str, ...]:
+    """Write the rows as CSV (UTF-8 with the mark that spreadsheets need); return notes for the user.
+
+    The root is not written: the file names no place outside the pictures' folder.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    table.writerow(COLUMNS)
+    for row in manifest.rows:
+        table.writerow(
+            (row.path, row.sha256, row.label or "", row.split, row.group, row.problem, row.width, row.height)
+        )
+    try:
+        # surrogateescape: file names that are not UTF-8 keep their bytes.
+        path.write_bytes(text.getvalue().encode("utf-8-sig", errors="surrogateescape"))
+    except OSError as error:
+        raise OutputError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from error
+    n = sum(
+        cell.startswith(FORMULA_STARTS)
+        for row in manifest.rows
+        for cell in (row.path, row.label or "", row.group)
+    )
+    if not n:
+        return ()
+    return (
+        f"{count(n, 'cell')} of {path.name} {'begins' if n == 1 else 'begin'} with '=', '+', '-' or '@': "
+        f"they are exact names, which a spreadsheet may take for formulas; import these columns as text.",
+    )
+
+
+def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:
+    """Read what `write_manifest` wrote; `root` is where its pictures lie (the file's folder when not given).
+
+    Raises:
+        MissingInputError: no such file.
+        ManifestError: it is not a manifest that fovea wrote.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise MissingInputError(
+            f"There is no manifest {str(path)!r}. Give the manifest.csv of a finished run."
+        ) from error
+    except OSError as error:
+        raise ManifestError(
+            f"The manifest {str(path)!r} cannot be read: {error.strerror or error}."
+        ) from error
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise ManifestError(f"{str(path)!r} is not a manifest that fovea wrote: {error}. {_ASK}") from error
+    if not records or tuple(records[0]) != COLUMNS:
+        found = ",".join(records[0]) if records else ""
+        raise ManifestError(
+            f"{str(path)!r} is not a manifest that fovea wrote: its first line is {found[:100]!r}, not "
+            f"{','.join(COLUMNS)!r}. {_ASK}"
+        )
+    rows = tuple(_row(record, number=number, path=path) for number, record in enumerate(records[1:], start=2))
+    return Manifest(root=root or path.parent, rows=rows)
+
+
+_ASK = "Give the manifest.csv of a finished run, unchanged."
+
+
+def _row(record: list[str], *, number: int, path: Path) -> Row:
+    if len(record) != len(COLUMNS):
+        raise ManifestError(
+            f"Row {number} of {str(path)!r} has {count(len(record), 'cell')}, not {len(COLUMNS)}. {_ASK}"
+        )
+    name, sha256, label, split, group, problem, width, height = record
+    if split not in ("", *SPLITS):
+        raise ManifestError(f"Row {number} of {str(path)!r} has the unknown split {split!r}. {_ASK}")
+    try:
+        size = int(width), int(height)
+    except ValueError as error:
+        raise ManifestError(
+            f"Row {number} of {str(path)!r} has the size {width!r} x {height!r}, which are no whole numbers. "
+            f"{_ASK}"
+        ) from error
+    return Row(name, label or None, split, group, problem, sha256, *size)

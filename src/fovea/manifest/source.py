@@ -1,0 +1,170 @@
+"""Any source a user names (a folder, a table, files) as one manifest, with what was noticed said in notes."""
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fovea.errors import InputError, MissingInputError
+from fovea.manifest.classes import EXAMPLE_LAYOUT
+from fovea.manifest.folders import TABLE_SUFFIXES, read_class_folders, read_files
+from fovea.manifest.rows import Manifest, Row
+from fovea.manifest.tables import common_root, read_table
+from fovea.manifest.wording import count, did_you_mean, some
+
+
+def read_source(
+    source: Path | Sequence[Path],
+    *,
+    labelled: bool = True,
+    group_by: str | None = None,
+    group_pattern: str | None = None,
+    strict: bool = False,
+) -> Manifest:
+    """Return the manifest of a folder of class or split folders, or of a CSV, TSV or JSON-lines table.
+
+    With `labelled=False` labels are not needed: a flat folder, a single picture, or a list of pictures and
+    folders will do, and their rows have no label. `group_by` names a table's column and `group_pattern` is a
+    regular expression searched in each row's path (its first group, or the whole match); rows of one group
+    stay on one side. With `strict` wrong rows of a table are refused, otherwise they have a `problem`.
+
+    Raises:
+        MissingInputError: nothing is there.
+        InputError: nothing usable is there, or a pattern that is wrong or matches nothing.
+        ManifestError: a table that cannot be used.
+    """
+    pattern = _pattern(group_pattern, group_by=group_by)
+    if isinstance(source, str | os.PathLike):
+        manifest = _read_one(Path(source), labelled=labelled, group_by=group_by, strict=strict)
+    else:
+        manifest = _read_list([Path(path) for path in source])
+    if labelled:
+        manifest = _settled(manifest)
+    return manifest if pattern is None else _grouped(manifest, pattern=pattern)
+
+
+def _read_one(source: Path, *, labelled: bool, group_by: str | None, strict: bool) -> Manifest:
+    _require_there(source)
+    root = source.absolute()
+    if source.is_dir():
+        if group_by is not None:
+            raise InputError(
+                f"--group-by {group_by!r} needs a table, and {str(source)!r} is a folder, which has no "
+                f"columns. Use --group-pattern with a regular expression over the paths."
+            )
+        return read_class_folders(root) if labelled else read_files(root)
+    if source.suffix.lower() in (*TABLE_SUFFIXES, ".json", ".txt"):
+        return read_table(source, labelled=labelled, group_by=group_by, strict=strict)
+    if not labelled:
+        return Manifest(root.parent, (Row(path=root.name, label=None),))
+    raise InputError(
+        f"{str(source)!r} is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}). {EXAMPLE_LAYOUT}"
+    )
+
+
+def _require_there(source: Path) -> None:
+    if source.exists():
+        return
+    beside = source.parent
+    siblings = [name.name for name in beside.iterdir()] if beside.is_dir() else []
+    raise MissingInputError(
+        f"There is no folder or file {str(source)!r}{did_you_mean(source.name, siblings)}. {EXAMPLE_LAYOUT}"
+    )
+
+
+def _read_list(sources: list[Path]) -> Manifest:
+    """Return unlabelled rows for pictures and folders in the order given, named from the current folder."""
+    files: list[str] = []
+    notes: list[str] = []
+    for source in sources:
+        _require_there(source)
+        place = os.path.normpath(source.absolute())
+        if source.is_dir():
+            inside = read_files(Path(place))
+            files += [f"{place}/{row.path}" for row in inside.rows]
+            notes += inside.notes
+        else:
+            files.append(place)
+    if not files:
+        raise InputError("No pictures were named. Give pictures or a folder.")
+    root = common_root(files, preferred=str(Path.cwd()))
+    rows = (Row(path=os.path.relpath(file, root), label=None) for file in dict.fromkeys(files))
+    return Manifest(Path(root), tuple(rows), tuple(notes))
+
+
+def _settled(manifest: Manifest) -> Manifest:
+    """Leave out what given splits hold of classes that train lacks, and note what looks odd."""
+    notes = _lookalikes(manifest.class_names)
+    trained = {row.label for row in manifest.rows if row.split == "train" and not row.problem}
+    if not trained:
+        return manifest.with_rows(manifest.rows, notes=notes)
+    trained |= {row.label for row in manifest.rows if row.split == "" and not row.problem}
+    left_out: set[Row] = set()
+    for split in ("valid", "test"):
+        side = [
+            row for row in manifest.rows if row.split == split and not row.problem and row.label is not None
+        ]
+        unknown = [row for row in side if row.label not in trained]
+        left_out.update(unknown)
+        if unknown:
+            names = Counter(row.label or "" for row in unknown)
+            notes.append(
+                f"{count(len(unknown), 'picture')} of the {split} split left out: train has no class "
+                f"{some(sorted(names))}. The figures say nothing about {'it' if len(names) == 1 else 'them'}."
+            )
+        missing = sorted(name or "" for name in trained - {row.label for row in side})
+        if missing and len(side) > len(unknown):
+            notes.append(
+                f"The {split} split has no pictures of {count(len(missing), 'class', 'classes')} that train "
+                f"has: {some(missing)}. The figures say nothing about "
+                f"{'it' if len(missing) == 1 else 'them'}."
+            )
+    return manifest.with_rows((row for row in manifest.rows if row not in left_out), notes=notes)
+
+
+def _lookalikes(class_names: Sequence[str]) -> list[str]:
+    """Note class names that differ only in case, blanks or Unicode form."""
+    alike: dict[str, list[str]] = {}
+    for name in class_names:
+        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    return [
+        f"The classes {some(names)} differ only in capitals, blanks or accents' form; they are kept apart. "
+        f"To make them one: --merge {','.join(names[1:])}={names[0]}."
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def _pattern(group_pattern: str | None, *, group_by: str | None) -> re.Pattern[str] | None:
+    if group_pattern is None:
+        return None
+    if group_by is not None:
+        raise InputError("Both --group-by and --group-pattern were given; groups come from one of them.")
+    try:
+        return re.compile(group_pattern)
+    except re.error as error:
+        raise InputError(
+            f"--group-pattern {group_pattern!r} is not a regular expression: {error}. For paths such as "
+            r"cat/p07_001.jpg, --group-pattern '(p\d+)_' makes the group p07."
+        ) from error
+
+
+def _grouped(manifest: Manifest, *, pattern: re.Pattern[str]) -> Manifest:
+    groups = []
+    for row in manifest.rows:
+        found = pattern.search(row.path)
+        groups.append((found.group(1 if pattern.groups else 0) or "") if found else "")
+    n_matched = sum(group != "" for group in groups)
+    if not n_matched:
+        raise InputError(
+            f"--group-pattern {pattern.pattern!r} finds a group in none of the {count(len(groups), 'path')}; "
+            f"the first is {manifest.rows[0].path!r}."
+        )
+    notes = [f"{count(len(set(groups) - {''}), 'group')} found in the paths by --group-pattern."]
+    if n_matched < len(groups):
+        notes.append(f"{count(len(groups) - n_matched, 'path')} without a group: each stands for itself.")
+    rows = (replace(row, group=group) for row, group in zip(manifest.rows, groups, strict=True))
+    return manifest.with_rows(rows, notes=notes)

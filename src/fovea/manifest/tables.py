@@ -1,0 +1,152 @@
+"""CSV, TSV and JSON-lines tables as rows: `path,label[,split,group]`, a header line first.
+
+Paths are read from the table's folder, or absolute. A wrong row is quarantined with its number, or, when
+strict, all wrong rows are refused together.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fovea.errors import ManifestError
+from fovea.manifest.folders import SPLIT_NAMES
+from fovea.manifest.records import Record, read_records
+from fovea.manifest.rows import Manifest, Row
+from fovea.manifest.wording import count, did_you_mean, some
+
+HEADER = "path,label[,split,group]"
+
+
+def read_table(
+    table: Path, *, labelled: bool = True, group_by: str | None = None, strict: bool = False
+) -> Manifest:
+    """Return a row for every picture that a table names; a picture named twice alike is one row.
+
+    Raises:
+        ManifestError: not a table, a column missing, none of the pictures there, or (strict) any wrong row.
+    """
+    columns, records = read_records(table)
+    _require_columns(table, columns=columns, labelled=labelled)
+    group_column = _group_column(table, columns=columns, group_by=group_by)
+    folder = os.path.normpath(table.parent.absolute())
+    places = [_locate(record.cells.get("path", ""), folder=folder) for record in records]
+    _require_some_found(table, records=records, places=places)
+    root = common_root([place.absolute for place in places if place.absolute], preferred=folder)
+    rows: list[Row] = []
+    problems: list[str] = []
+    first_rows: dict[str, tuple[int, str]] = {}
+    for record, place in zip(records, places, strict=True):
+        path = place.absolute[len(root.rstrip("/")) + 1 :] if place.absolute else place.shown
+        label = record.cells.get("label", "").strip()
+        problem = record.problem or _problem(record.cells, place=place, labelled=labelled)
+        if not problem:
+            number, earlier = first_rows.setdefault(path, (record.number, label))
+            if number != record.number and earlier == label:
+                continue
+            if number != record.number:
+                problem = f"{path!r} is {label!r} here and {earlier!r} in row {number}; keep one of them"
+        if problem:
+            problem = f"row {record.number} of {table.name}: {problem}"
+            problems.append(problem)
+        split = SPLIT_NAMES.get(record.cells.get("split", "").strip().casefold(), "")
+        group = record.cells.get(group_column, "").strip()
+        rows.append(Row(path or f"{table.name}#{record.number}", label or None, split, group, problem))
+    if strict and problems:
+        raise ManifestError(
+            f"{count(len(problems), 'row')} of {len(records):,} in {str(table)!r} cannot be used: "
+            f"{'; '.join(problems[:5])}{_more(problems)}. Correct them, or leave out --strict."
+        )
+    notes = _notes(table, n_repeated=len(records) - len(rows), problems=problems, outside=root != folder)
+    return Manifest(Path(root), tuple(rows), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    shown: str
+    absolute: str = ""
+    """"" where no file was found."""
+
+
+def _locate(cell: str, *, folder: str) -> _Place:
+    """Find the file that a cell names: as it stands, without blanks around, or with backslashes turned."""
+    for spelling in dict.fromkeys((cell, cell.strip(), cell.strip().replace("\\", "/"))):
+        absolute = os.path.normpath(spelling if spelling.startswith("/") else f"{folder}/{spelling}")
+        if spelling and Path(absolute).is_file():
+            return _Place(spelling, absolute)
+    # An absolute path stays out of what is saved: the row's number tells which it was.
+    return _Place(cell.rpartition("/")[2] if cell.startswith("/") else cell)
+
+
+def common_root(files: list[str], *, preferred: str) -> str:
+    """Return `preferred` when all files (absolute paths) lie below it, else the deepest folder with all."""
+    if all(file.startswith(preferred.rstrip(os.sep) + os.sep) for file in files):
+        return preferred
+    return os.path.commonpath({file.rpartition("/")[0] or "/" for file in files})
+
+
+def _problem(cells: Mapping[str, str], *, place: _Place, labelled: bool) -> str:
+    split = cells.get("split", "").strip()
+    if not cells.get("path", "").strip():
+        return "the path is empty; name a picture or delete the row"
+    if not place.absolute:
+        where = "correct the path (it is read from the table's folder) or delete the row"
+        return f"there is no file {place.shown!r}; {where}"
+    if split and split.casefold() not in SPLIT_NAMES:
+        known = did_you_mean(split, SPLIT_NAMES)
+        return f"unknown split {split!r}{known}; write train, valid or test, or leave it empty"
+    if labelled and not cells.get("label", "").strip():
+        return "the label is empty; write the class's name or delete the row"
+    return ""
+
+
+def _require_columns(table: Path, *, columns: list[str], labelled: bool) -> None:
+    for column in ("path", "label") if labelled else ("path",):
+        if column not in columns:
+            raise ManifestError(
+                f"{str(table)!r} has no column {column!r}: its first line names "
+                f"{some(columns) or 'nothing'}. The header must be {HEADER}; other columns may follow."
+            )
+
+
+def _group_column(table: Path, *, columns: list[str], group_by: str | None) -> str:
+    if group_by is None:
+        return "group" if "group" in columns else ""
+    if group_by not in columns:
+        raise ManifestError(
+            f"--group-by names the column {group_by!r}, which {str(table)!r} does not have"
+            f"{did_you_mean(group_by, columns)}. Its columns: {some(columns, shown=20)}."
+        )
+    return group_by
+
+
+def _require_some_found(table: Path, *, records: list[Record], places: list[_Place]) -> None:
+    if not records:
+        raise ManifestError(
+            f"{str(table)!r} has no rows below its header. Write one row for each picture: {HEADER}."
+        )
+    if not any(place.absolute for place in places):
+        first = next((place.shown for place in places if place.shown), "")
+        raise ManifestError(
+            f"None of the {count(len(records), 'picture')} named in {str(table)!r} is there; the first is "
+            f"{first!r}. Paths are read from the table's folder: move the table beside the pictures, or "
+            "write absolute paths."
+        )
+
+
+def _more(problems: list[str]) -> str:
+    return f"; and {len(problems) - 5:,} more" if len(problems) > 5 else ""
+
+
+def _notes(table: Path, *, n_repeated: int, problems: list[str], outside: bool) -> tuple[str, ...]:
+    notes = []
+    if problems:
+        listed = "; ".join(problems[:5])
+        notes.append(f"{count(len(problems), 'row')} of {table.name} set aside: {listed}{_more(problems)}.")
+    if n_repeated:
+        notes.append(f"{count(n_repeated, 'row')} of {table.name} left out, saying what an earlier row says.")
+    if outside:
+        notes.append(
+            f"Paths are given from the folder that holds all pictures, not from that of {table.name}."
+        )
+    return tuple(notes)
