@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from fovea.pages.plots import share_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.report import MAX_ROWS, MAX_THUMBS, Section, Thumb
 from fovea.pages.templating import render
@@ -26,7 +25,7 @@ class ClassCount:
 class CheckPage:
     """All that the page of `check` shows; everything but the first block vanishes where it is empty.
 
-    `duplicates` holds sets of pictures that show the same; `formats` and `conversions` are (name, n_pictures).
+    `duplicates` holds sets of pictures that show the same; `formats` and `conversions` are (name, n).
     """
 
     title: str
@@ -56,7 +55,6 @@ def render_check(page: CheckPage) -> str:
         opening=opening_check(page),
         sections=[section for section in _sections(page) if section.entries],
         most=max((entry.n for entry in page.classes), default=1) or 1,
-        share_svg=share_svg,
         max_samples=MAX_SAMPLES,
         max_copies=MAX_COPIES,
         max_sets=MAX_THUMBS // 2,

@@ -1,10 +1,9 @@
-"""What a notebook shows of a result (`_repr_html_`): a few lines of HTML that keep to the notebook's own theme."""
+"""What a notebook shows of a result (`_repr_html_`): a little HTML that keeps to the notebook's own theme."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fovea.pages.check import CheckPage
-from fovea.pages.plots import score_svg, share_svg
 from fovea.pages.report import Report
 from fovea.pages.templating import render
 from fovea.pages.words import opening, opening_check
@@ -48,21 +47,13 @@ class PredictionLike(Protocol):
 
 def render_report_fragment(report: Report) -> str:
     """Return a run in a notebook: the opening sentence, next steps and figures."""
-    baseline = report.n_baseline_right / report.n_judged if report.n_judged else 0.0
-    return render(
-        "report_fragment.html",
-        report=report,
-        opening=opening(report),
-        score=score_svg(report.accuracy, interval=report.accuracy_interval, baseline=baseline),
-    )
+    return render("report_fragment.html", report=report, opening=opening(report))
 
 
 def render_check_fragment(page: CheckPage) -> str:
     """Return what is in a folder in a notebook: the opening sentence and the classes with their counts."""
     most = max((entry.n for entry in page.classes), default=1) or 1
-    return render(
-        "check_fragment.html", page=page, opening=opening_check(page), most=most, share_svg=share_svg
-    )
+    return render("check_fragment.html", page=page, opening=opening_check(page), most=most)
 
 
 def render_predictions_fragment(
@@ -77,5 +68,4 @@ def render_predictions_fragment(
         predictions=predictions[:max_rows],
         n_total=len(predictions),
         thumbnails=thumbnails or {},
-        share_svg=share_svg,
     )

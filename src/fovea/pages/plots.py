@@ -1,6 +1,7 @@
 """Inline SVG drawn by hand from plain numbers; colours come from the page's CSS, so both themes work."""
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,77 +9,80 @@ if TYPE_CHECKING:
 
     from fovea.pages.report import Bin
 
+SIDE, LEFT, TOP = 300, 54, 12  # the reliability plot's square and where it begins, in its own pixels
 
-def share_svg(share: float, *, interval: tuple[float, float] | None = None, kind: str = "") -> "Markup":
+
+def share_svg(
+    share: float,
+    *,
+    interval: tuple[float, float] | None = None,
+    mark: float | None = None,
+    kind: str = "share",
+) -> "Markup":
     """Return a bar from 0 to `share` with its interval as a line; the numbers must stand beside it."""
-    parts = [
-        '<rect class="track" width="100" height="12" rx="1"/>',
-        f'<rect class="bar {kind}" width="{_n(100 * share)}" height="12" rx="1"/>',
-    ]
-    if interval:
-        low, high = (_n(100 * min(max(end, 0.0), 1.0)) for end in interval)
-        parts.append(f'<path class="halo" d="M{low} 6H{high}"/><path class="range" d="M{low} 6H{high}"/>')
-    return _svg("share", 'viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true"', parts)
-
-
-def score_svg(share: float, *, interval: tuple[float, float], baseline: float) -> "Markup":
-    """Return the accuracy on a line from 0 to 1 with its interval and a mark at the baseline."""
-    low, high = (_n(100 * end) for end in interval)
     parts = [
         '<rect class="track" width="100" height="12"/>',
         f'<rect class="bar" width="{_n(100 * share)}" height="12"/>',
-        f'<path class="halo" d="M{low} 6H{high}"/><path class="range" d="M{low} 6H{high}"/>',
-        f'<path class="base" d="M{_n(100 * baseline)} 0V12"/>',
+        f'<path class="edge" d="M{_n(100 * share)} 0V12"/>',
     ]
-    return _svg("score", 'viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true"', parts)
+    if mark is not None:
+        parts.append(f'<path class="mark" d="M{_n(100 * mark)} 0V12"/>')
+    if interval:
+        low, high = (_n(100 * end) for end in interval)
+        parts.append(f'<path class="range" d="M{low} 6H{high}"/>')
+    return _svg(kind, 'viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true"', parts)
 
 
 def reliability_svg(bins: Sequence["Bin"]) -> "Markup":
-    """Return stated probability against the share that was right, with intervals, and counts below."""
-    side, left, top, foot = 300, 52, 12, 44
-
-    def x(value: float) -> float:
-        return left + side * value
-
-    def y(value: float) -> float:
-        return top + side * (1 - value)
-
-    base = top + side
-    parts = [f'<rect class="plot" x="{left}" y="{top}" width="{side}" height="{side}"/>']
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(f'<path class="grid" d="M{x(tick):g} {top}V{base}M{left} {y(tick):g}H{left + side}"/>')
-        parts.append(f'<text x="{left - 7}" y="{y(tick) + 4.5:g}" text-anchor="end">{100 * tick:g} %</text>')
-        parts.append(f'<text x="{x(tick):g}" y="{base + 18}" text-anchor="middle">{100 * tick:g} %</text>')
-    parts.append(f'<path class="ideal" d="M{x(0):g} {y(0):g}L{x(1):g} {y(1):g}"/>')
-    biggest = max((entry.n for entry in bins), default=1)
+    """Return stated probability against the share that was right, with intervals and columns of counts."""
+    most = max((entry.n for entry in bins), default=1) or 1
+    parts = [*_axes()]
     for entry in bins:
-        at, height = _n(x(entry.mean_probability)), 54 * entry.n / biggest
+        at, height = _n(_x(entry.mean_probability) - 4), 54 * entry.n / most
         parts.append(
-            f'<rect class="n" x="{at}" y="{_n(base - height)}" width="8" height="{_n(height)}" transform="translate(-4)"/>'
+            f'<rect class="n" x="{at}" y="{_n(TOP + SIDE - height)}" width="8" height="{_n(height)}"/>'
         )
     for entry in bins:
-        at, low, high = _n(x(entry.mean_probability)), _n(y(entry.interval[0])), _n(y(entry.interval[1]))
+        at, low, high = (_n(x) for x in (_x(entry.mean_probability), *map(_y, entry.interval)))
+        radius = _n(3 + 4 * sqrt(entry.n / most))
         parts.append(f'<path class="range" d="M{at} {low}V{high}"/>')
-        parts.append(f'<circle class="dot" cx="{at}" cy="{_n(y(entry.share_right))}" r="5"/>')
-    parts.append(
-        f'<text class="axis" x="{left + side / 2:g}" y="{base + 38}" text-anchor="middle">probability it stated</text>'
-    )
-    parts.append(
-        f'<text class="axis" transform="translate(11 {top + side / 2:g}) rotate(-90)" text-anchor="middle">share that was right</text>'
-    )
-    label = "Reliability plot: the probability it stated against the share that was right; the numbers are in the table below it."
-    return _svg(
-        "reliability",
-        f'viewBox="0 0 {left + side + 20} {base + foot}" role="img" aria-label="{label}"',
-        parts,
-    )
+        parts.append(f'<circle class="dot" cx="{at}" cy="{_n(_y(entry.share_right))}" r="{radius}"/>')
+    label = "Reliability plot: stated probability against the share that was right, as in the table below"
+    size = f"0 0 {LEFT + SIDE + 20} {TOP + SIDE + 44}"
+    return _svg("reliability", f'viewBox="{size}" role="img" aria-label="{label}"', parts)
+
+
+def _axes() -> list[str]:
+    right, bottom = LEFT + SIDE, TOP + SIDE
+    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>']
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        at, text = (_n(_x(tick)), _n(_y(tick))), f"{100 * tick:g}\N{NO-BREAK SPACE}%"
+        parts.append(f'<path class="rule" d="M{at[0]} {TOP}V{bottom}M{LEFT} {at[1]}H{right}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{_n(_y(tick) + 4.5)}" text-anchor="end">{text}</text>')
+        parts.append(f'<text x="{at[0]}" y="{bottom + 18}" text-anchor="middle">{text}</text>')
+    middle = f'x="{_n(_x(0.5))}" y="{bottom + 38}"'
+    turned = f'transform="translate(11 {_n(_y(0.5))}) rotate(-90)"'
+    return [
+        *parts,
+        f'<path class="ideal" d="M{LEFT} {bottom}L{right} {TOP}"/>',
+        f'<text class="axis" {middle} text-anchor="middle">probability it stated</text>',
+        f'<text class="axis" {turned} text-anchor="middle">share that was right</text>',
+    ]
+
+
+def _x(share: float) -> float:
+    return LEFT + SIDE * share
+
+
+def _y(share: float) -> float:
+    return TOP + SIDE * (1 - share)
 
 
 def _n(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _svg(name: str, attributes: str, parts: Sequence[str]) -> "Markup":
-    from markupsafe import Markup  # comes with jinja2; every number above is formatted by us
+def _svg(kind: str, attributes: str, parts: Sequence[str]) -> "Markup":
+    from markupsafe import Markup  # comes with jinja2; safe, since every number above is formatted by us
 
-    return Markup(f'<svg class="{name}" {attributes}>{"".join(parts)}</svg>')  # noqa: S704
+    return Markup(f'<svg class="{kind}" {attributes}>{"".join(parts)}</svg>')

@@ -6,7 +6,7 @@ probabilities lie in [0, 1], intervals are (low, high), and an empty section lea
 
 from dataclasses import dataclass
 
-from fovea.pages.plots import reliability_svg, score_svg, share_svg
+from fovea.pages.plots import reliability_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.templating import render
 from fovea.pages.words import opening
@@ -31,7 +31,7 @@ class Thumb:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Pictures to show, the most important first; `n_total` counts those not given too (default: all given)."""
+    """Pictures to show, the most important first; `n_total` counts those not given too (None: all are)."""
 
     thumbs: tuple[Thumb, ...] = ()
     n_total: int | None = None
@@ -39,7 +39,7 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the figures table: a metrics.json key (words.GLOSSARY explains it), its value and interval."""
+    """One row of the figures table: a key of metrics.json (`words.GLOSSARY` explains it) and its value."""
 
     key: str
     value: float
@@ -173,6 +173,11 @@ class Report:
     provenance: tuple[tuple[str, str], ...] = ()
     private: bool = False  # no thumbnails, no absolute paths
 
+    @property
+    def baseline_accuracy(self) -> float:
+        """Return the share that always answering the commonest class gets right."""
+        return self.n_baseline_right / self.n_judged if self.n_judged else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
@@ -201,13 +206,10 @@ def render_report(report: Report) -> str:
         "report.html",
         report=report,
         opening=opening(report),
-        score=score_svg(report.accuracy, interval=report.accuracy_interval, baseline=_baseline(report)),
-        baseline=_baseline(report),
         sections=[section for section in _sections(report) if section.entries],
         pairs=confused_pairs(report),
         plot=reliability_svg(report.reliability),
         weakest_first=sorted(report.classes, key=lambda row: (row.recall is None, row.recall, row.name)),
-        share_svg=share_svg,
         max_thumbs=MAX_THUMBS,
         max_matrix=MAX_MATRIX,
         max_rows=MAX_ROWS,
@@ -224,10 +226,6 @@ def confused_pairs(report: Report) -> list[ConfusedPair]:
         if n and i != j
     ]
     return sorted(pairs, key=lambda pair: (-pair.n, pair.label, pair.answer))
-
-
-def _baseline(report: Report) -> float:
-    return report.n_baseline_right / report.n_judged if report.n_judged else 0.0
 
 
 def _sections(report: Report) -> list[Section]:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fovea.pages import words
+from fovea.pages.plots import share_svg
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,7 +23,7 @@ def data_uri(jpeg: bytes) -> str:
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 (not on the path to --help)
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("fovea.pages"),
@@ -32,9 +33,18 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=words.percent, span=words.span, count=words.count, seconds=words.seconds, data_uri=data_uri
+        percent=words.percent,
+        goal=words.goal,
+        span=words.span,
+        count=words.count,
+        seconds=words.seconds,
+        data_uri=data_uri,
     )
     environment.globals.update(
-        plural=words.plural, glossary=words.GLOSSARY, figure=words.figure, conversion=words.conversion
+        plural=words.plural,
+        term=words.term,
+        figure=words.figure,
+        conversion=words.conversion,
+        share_svg=share_svg,
     )
     return environment

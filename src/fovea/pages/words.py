@@ -24,9 +24,7 @@ class Term:
 GLOSSARY: Mapping[str, Term] = MappingProxyType(
     {
         "accuracy": Term("Accuracy", "Share of the judged pictures that it answered right."),
-        "top5_accuracy": Term(
-            "Top-5 accuracy", "Share whose right class is among its five most probable answers."
-        ),
+        "top5_accuracy": Term("Top-5 accuracy", "Share whose class is among its five most probable answers."),
         "baseline_accuracy": Term(
             "Commonest class", "What always answering the commonest class would reach."
         ),
@@ -35,43 +33,50 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
         ),
         "macro_f1": Term(
             "Macro F1",
-            "Mean over the classes of F1, which is near 1 only where precision and recall both are.",
-            is_share=False,
+            "Mean over the classes of F1, which is near 1 only if precision and recall both are.",
+            False,
         ),
         "log_loss": Term(
             "Log loss",
             "How much the right answers surprise it: 0 is best, confident mistakes cost most.",
-            is_share=False,
-        ),
-        "ece_before": Term(
-            "Calibration error before",
-            "The same before temperature scaling, which softens or sharpens all answers.",
+            False,
         ),
         "ece": Term(
-            "Calibration error",
-            "Mean gap between the probability it states and the share that is right; 0 is best.",
+            "Calibration error", "Mean gap between the probability stated and the share right; 0 is best."
+        ),
+        "ece_before": Term(
+            "Error before scaling", "The same before one temperature was fitted to all answers."
         ),
         "ece_floor": Term(
-            "Its floor",
-            "What even perfect probabilities would show on so few pictures; below it, nothing to mend.",
+            "Calibration floor",
+            "What even perfect probabilities would show on so few pictures; no less is asked.",
         ),
     }
 )
 
 CONVERSIONS: Mapping[str, str] = MappingProxyType(
     {
-        "turned": "turned upright, as the camera noted",
-        "grey": "grey, read as colour",
+        "first-frame": "Several frames: the first was read",
+        "reduced": "Too large to decode whole: read at reduced scale",
+        "bad-exif": "Unreadable orientation note: ignored",
+        "turned": "Turned upright, as the camera noted",
+        "1-bit": "Black and white (1 bit) to RGB",
+        "grey": "Grey to RGB",
         "16-bit": "16 bits a channel, scaled to 8",
-        "cmyk": "print colours (CMYK) to RGB",
+        "32-bit": "32 bits a channel, scaled to 8",
+        "float": "Floating-point values, scaled to 8 bits",
+        "palette": "Palette colours to RGB",
+        "cmyk": "Print colours (CMYK) to RGB",
         "lab": "Lab colours to RGB",
-        "palette": "palette colours to RGB",
-        "alpha": "transparent, laid over white",
-        "first-frame": "several frames, the first one read",
-        "1-bit": "black and white, read as colour",
-        "float": "floating-point values, scaled to 8 bits",
+        "ycbcr": "Video colours (YCbCr) to RGB",
+        "alpha": "Transparent: laid over white",
     }
 )
+
+
+def term(key: str) -> Term:
+    """Return what GLOSSARY says of a figure; an unknown one goes by its key."""
+    return GLOSSARY.get(key) or Term(key.replace("_", " ").capitalize(), "", is_share=False)
 
 
 def percent(share: float) -> str:
@@ -83,6 +88,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}{NBSP}%"
 
 
+def goal(share: float) -> str:
+    """Return a share that somebody asked for, with no more digits than it has: "98 %"."""
+    return f"{100 * share:.6g}{NBSP}%"
+
+
 def span(interval: tuple[float, float] | None, *, is_share: bool = True) -> str:
     """Return an interval as "90.5–95.3 %" or "0.905–0.953"; nothing for None."""
     if interval is None:
@@ -92,8 +102,8 @@ def span(interval: tuple[float, float] | None, *, is_share: bool = True) -> str:
 
 
 def figure(key: str, value: float) -> str:
-    """Return a figure of GLOSSARY as it is written: a share in percent, anything else with three decimals."""
-    return percent(value) if GLOSSARY[key].is_share else f"{value:.3f}"
+    """Return a figure as it is written: a share in percent, anything else with three decimals."""
+    return percent(value) if term(key).is_share else f"{value:.3f}"
 
 
 def count(n: int) -> str:
@@ -119,20 +129,18 @@ def conversion(name: str) -> str:
     return CONVERSIONS.get(name, name)
 
 
-def opening(report: "Report") -> str:
-    """Return the sentence that a report opens with: how good it is, how sure that is, against what."""
+def opening(report: "Report") -> tuple[str, str]:
+    """Return the sentence that a report opens with: how good it is; and how sure that is, against what."""
     if not report.n_judged:
-        return "There was no labelled picture to judge it on."
-    unseen = (
-        ", each answered by a classifier that had not seen it"
-        if report.protocol == "cross-validated"
-        else " it had not seen"
-    )
+        return "There was no labelled picture to judge it on.", ""
+    unseen = " it had not seen"
+    if report.protocol == "cross-validated":
+        unseen = ", each answered by a classifier that had not seen it"
     return (
-        f"Right on {report.n_right:,} of {plural(report.n_judged, 'picture')}{unseen}"
+        f"Right on {report.n_right:,} of {plural(report.n_judged, 'picture')}{unseen}",
         f" ({percent(report.accuracy)}, 95{NBSP}% interval {span(report.accuracy_interval)});"
         f" always answering the commonest class, {report.baseline_class}, would be right on"
-        f" {report.n_baseline_right:,}."
+        f" {report.n_baseline_right:,}.",
     )
 
 
