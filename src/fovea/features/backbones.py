@@ -1,0 +1,179 @@
+"""Opening a backbone: the embedded one, a .safetensors file (converted once, then cached), or a saved folder.
+
+Out comes an `Encoder` on the CPU engine; nothing is compiled before the first picture.
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fovea.errors import BackboneError, MissingInputError, OutputError
+from fovea.features.card import NETWORK, WEIGHTS, BackboneCard, file_sha256, read_card, write_card
+from fovea.features.encoder import Features, Pixels, Preprocess, Stage, fingerprint_of
+from fovea.features.folder import cache_folder, write_whole
+from fovea.features.openvino import BATCH_SIZE, CompiledNetwork
+from fovea.nets import stages_version
+from fovea.features.processor import available_cores, has_native_bf16
+
+_EMBEDDED = Path(__file__).parent / "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoEncoder:
+    """A backbone on the CPU engine; see the protocol `Encoder`."""
+
+    folder: Path
+    card: BackboneCard
+    network: CompiledNetwork
+    engine: str = "openvino"
+    batch_size: int = BATCH_SIZE
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.card.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Sha256 over weights, structure, stages, preprocessing, shape and precision."""
+        card = self.card
+        identity = dataclasses.asdict(card)
+        for changing in ("name", "licence", "source", "difference", "any_shape", "files"):
+            del identity[changing]
+        return fingerprint_of({**identity, "engine": self.engine})
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: "bf16" or "f32"."""
+        return self.card.precision
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Which columns come from where."""
+        return self.card.stages
+
+    @property
+    def n_features(self) -> int:
+        """The number of columns d."""
+        return self.card.stages[-1].stop
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Size and fit of the pictures it takes."""
+        return self.card.preprocess
+
+    @property
+    def licence(self) -> str:
+        """The licence of the weights."""
+        return self.card.licence
+
+    @property
+    def threads(self) -> int:
+        """How many cores it uses."""
+        return self.network.threads
+
+    def encode(self, pixels: Pixels) -> Features:
+        """Return features (n, d) float32 of pixels (n, h, w, 3) uint8."""
+        starts = range(0, len(pixels), BATCH_SIZE)
+        parts = list(self.encode_batches(pixels[start : start + BATCH_SIZE] for start in starts))
+        return np.concatenate(parts) if parts else np.zeros((0, self.n_features), np.float32)
+
+    def encode_batches(self, batches: Iterable[Pixels]) -> Iterator[Features]:
+        """Yield features of each batch of at most 8 pictures in order; the next compute meanwhile."""
+        return self.network.run_batches(batches)
+
+    def save(self, folder: Path) -> None:
+        """Write network and card into `folder`, which must not hold a backbone yet. Raises OutputError."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (NETWORK, WEIGHTS):
+                shutil.copyfile(self.folder / name, folder / name)
+            write_card(folder, self.card)
+        except OSError as error:
+            raise OutputError(f"the backbone cannot be written to {str(folder)!r}: {error}.") from error
+
+
+def open_backbone(
+    weights: Path | None = None,
+    *,
+    shape_px: tuple[int, int] | None = None,
+    fit: str = "crop",
+    precision: str = "auto",
+    threads: int | None = None,
+    offline: bool = True,
+) -> OpenVinoEncoder:
+    """Return the embedded backbone (None) or the one in a .safetensors file, ready to encode.
+
+    `shape_px` is (height, width); the network's own where None. `precision` is "auto" (bf16 where the processor
+    has it natively), "bf16" or "f32". `threads`: all cores of the cgroup's quota where None. A file is
+    converted at its first use (extra `torch`) and kept in the cache folder; afterwards torch is not needed.
+
+    Raises MissingInputError, BackboneError, MissingExtraError.
+    """
+    folder = _EMBEDDED if weights is None else _converted(weights)
+    if weights is None and not folder.is_dir():
+        raise BackboneError("this build holds no embedded backbone. Name one: --weights FILE.safetensors.")
+    card = read_card(folder)
+    trained = card.preprocess.height_px, card.preprocess.width_px
+    height_px, width_px = shape_px or trained
+    if not card.any_shape and (height_px, width_px) != trained:
+        raise BackboneError(
+            f"{card.name!r} takes pictures of {trained[0]} x {trained[1]} px only, not {height_px} x {width_px}."
+        )
+    preprocess = Preprocess(height_px=height_px, width_px=width_px, fit=fit)
+    card = dataclasses.replace(card, preprocess=preprocess, precision=_choose_precision(precision))
+    return _encoder(folder, card, threads=threads)
+
+
+def load_encoder(
+    folder: Path, *, precision: str | None = None, threads: int | None = None
+) -> OpenVinoEncoder:
+    """Return the encoder saved in `folder` (by `Encoder.save`), with the size and fit it was saved with.
+
+    Where `precision` is None it is the saved one, but f32 where the processor lacks bf16.
+    Raises BackboneError.
+    """
+    card = read_card(folder)
+    wish = precision or ("f32" if card.precision == "f32" else "auto")
+    return _encoder(folder, dataclasses.replace(card, precision=_choose_precision(wish)), threads=threads)
+
+
+def _encoder(folder: Path, card: BackboneCard, *, threads: int | None) -> OpenVinoEncoder:
+    network = CompiledNetwork(
+        folder / NETWORK,
+        height_px=card.preprocess.height_px,
+        width_px=card.preprocess.width_px,
+        precision=card.precision,
+        threads=threads or available_cores(),
+    )
+    return OpenVinoEncoder(folder=folder, card=card, network=network)
+
+
+def _choose_precision(wish: str) -> str:
+    native = has_native_bf16()
+    if wish == "auto":
+        return "bf16" if native else "f32"
+    if wish not in {"bf16", "f32"}:
+        raise BackboneError(f"precision {wish!r} is not known. Use 'auto', 'bf16' or 'f32'.")
+    if wish == "bf16" and not native:
+        raise BackboneError(
+            "precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
+        )
+    return wish
+
+
+def _converted(weights: Path) -> Path:
+    """Return the cached folder of a weights file, converting it where there is none."""
+    if not weights.is_file():
+        raise MissingInputError(f"no weights file at {str(weights)!r}. Check the path after --weights.")
+    from fovea.features.convert import convert_weights
+
+    sha256 = file_sha256(weights)
+    folder = cache_folder() / "backbones" / f"{sha256[:24]}-{stages_version()}"
+    if not folder.is_dir():
+        write_whole(folder, lambda temporary: convert_weights(weights, temporary, sha256=sha256))
+    return folder

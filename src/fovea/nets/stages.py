@@ -1,0 +1,117 @@
+"""Which places of a network are taken as features, and the wrapper that pools them in one pass.
+
+In: uint8 (n, h, w, 3) RGB. Out: float32 (n, d): each place's mean over space, for some its maximum too.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from fovea.errors import BackboneError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A module of a network by its path, and how its output is pooled over space: "mean" or "max"."""
+
+    module: str
+    pool: str
+
+    @property
+    def name(self) -> str:
+        """The stage's name, as in `blocks.6:mean`."""
+        return f"{self.module}:{self.pool}"
+
+
+def _means(*modules: str) -> tuple[Place, ...]:
+    """Return the mean of every module, and the maximum of the last."""
+    return (*(Place(module, "mean") for module in modules), Place(modules[-1], "max"))
+
+
+# By the beginning of an architecture's name, the longest that fits. Whoever finds better places changes them here.
+_PLACES: dict[str, tuple[Place, ...]] = {
+    "timm/mobilenetv2": _means("blocks.3", "blocks.4", "blocks.5", "blocks.6", "bn2"),
+    "torchvision/squeezenet1_1": _means(
+        "features.7", "features.9", "features.10", "features.11", "features.12"
+    ),
+    "torchvision/resnet": _means("layer2", "layer3", "layer4"),
+    "torchvision/mobilenet_v2": _means(
+        "features.10", "features.13", "features.16", "features.17", "features.18"
+    ),
+}
+
+
+def places_of(network: "torch.nn.Module", *, library: str, architecture: str) -> tuple[Place, ...]:
+    """Return the places to take: the table's, else what timm says of its own network.
+
+    Raises BackboneError where neither knows.
+    """
+    key = f"{library}/{architecture}"
+    fitting = [known for known in _PLACES if key.startswith(known)]
+    if fitting:
+        return _PLACES[max(fitting, key=len)]
+    told: Any = getattr(network, "feature_info", None)
+    modules = [str(stage["module"]) for stage in told] if isinstance(told, list) else []
+    if not modules:
+        raise BackboneError(
+            f"no places to take features from are known for {key!r}. Known are names beginning with "
+            f"{', '.join(sorted(_PLACES))}, and timm's networks that describe their stages."
+        )
+    return _means(*modules[-3:])
+
+
+def pooled_network(
+    network: "torch.nn.Module", *, places: tuple[Place, ...], mean: Any, std: Any
+) -> "torch.nn.Module":
+    """Return a module from uint8 (n, h, w, 3) to float32 (n, d), normalisation (of 0..1 values) and pooling inside."""
+    import torch
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            self.outputs: dict[str, torch.Tensor] = {}
+            self.widths: list[tuple[str, int]] = []
+            self.register_buffer("shift", 255 * torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
+            self.register_buffer("scale", 255 * torch.tensor(std, dtype=torch.float32).reshape(1, 3, 1, 1))
+            for name in {place.module for place in places}:
+                network.get_submodule(name).register_forward_hook(self._keep(name))
+
+        def _keep(self, name: str) -> Any:
+            def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
+                self.outputs[name] = output
+
+            return hook
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            planes = pixels.permute(0, 3, 1, 2).to(torch.float32)
+            self.network((planes - self.shift) / self.scale)
+            pooled = [_pool(self.outputs[place.module], place.pool) for place in places]
+            self.widths = [(place.name, part.shape[1]) for place, part in zip(places, pooled, strict=True)]
+            self.outputs.clear()
+            return torch.cat(pooled, dim=1)
+
+    return Pooled().eval()
+
+
+def stage_widths(pooled: "torch.nn.Module") -> list[tuple[str, int]]:
+    """Return name and number of columns of every stage of a pooled network that has run at least once."""
+    return [(name, int(width)) for name, width in cast("Any", pooled).widths]
+
+
+def stages_version() -> str:
+    """Return a short name of the table of places, so that a changed table converts weights again."""
+    return hashlib.sha256(repr(sorted(_PLACES.items())).encode()).hexdigest()[:8]
+
+
+def _pool(output: "torch.Tensor", pool: str) -> "torch.Tensor":
+    """Pool (n, c, h, w) or tokens (n, t, c) to (n, c)."""
+    axes = {4: (2, 3), 3: (1,)}.get(output.ndim)
+    if axes is None:
+        raise BackboneError(
+            f"a place with an output of {output.ndim} axes cannot be pooled; 3 or 4 are needed."
+        )
+    return output.amax(axes) if pool == "max" else output.mean(axes)

@@ -1,0 +1,81 @@
+"""What a .safetensors file of weights says about itself: its metadata key `backbone`, a JSON object.
+
+Reads the file's header only; torch is not needed. The tensors are loaded by `zoo`.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fovea.errors import BackboneError
+
+FITS = ("crop", "pad", "squash")
+_EXAMPLE = (
+    '{"library": "timm", "architecture": "mobilenetv2_100", "kwargs": {}, "preprocess": {"size": 224, '
+    '"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}, "licence": "Apache-2.0"}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsCard:
+    """Which network the weights belong to, and how pictures enter it.
+
+    `mean` and `std` are those of RGB values scaled to 0..1; `size_px` is the side it was trained at.
+    """
+
+    library: str
+    architecture: str
+    size_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    licence: str = "unknown"
+    source: str = ""
+
+
+def read_weights_card(file: Path) -> WeightsCard:
+    """Return what `file` says about itself. Raises BackboneError where it says nothing, or nonsense."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as content:
+            metadata = content.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise BackboneError(
+            f"{str(file)!r} is not a whole .safetensors file: {error}. Download or copy it again."
+        ) from error
+    if "backbone" not in metadata:
+        raise BackboneError(
+            f"{str(file)!r} does not say which network it belongs to: its metadata holds "
+            f"{', '.join(sorted(metadata)) or 'nothing'}, but not the key 'backbone'. Save it again with "
+            f"safetensors.torch.save_file(tensors, file, metadata={{'backbone': TEXT}}), where TEXT is JSON like {_EXAMPLE}."
+        )
+    try:
+        return _parse(json.loads(metadata["backbone"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"the metadata key 'backbone' of {str(file)!r} cannot be used ({type(error).__name__}: {error}). "
+            f"It must be JSON like {_EXAMPLE}."
+        ) from error
+
+
+def _parse(content: dict[str, Any]) -> WeightsCard:
+    preprocess = content["preprocess"]
+    return WeightsCard(
+        library=str(content["library"]),
+        architecture=str(content["architecture"]),
+        size_px=int(preprocess["size"]),
+        mean=_three(preprocess["mean"]),
+        std=_three(preprocess["std"]),
+        kwargs=dict(content.get("kwargs") or {}),
+        class_names=tuple(content.get("classes") or ()),
+        licence=str(content.get("licence") or "unknown"),
+        source=str(content.get("source") or ""),
+    )
+
+
+def _three(values: list[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
