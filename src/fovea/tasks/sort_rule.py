@@ -15,7 +15,7 @@ _STEP = 0.005  # the best supported precision is looked for in these steps
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The lowest accepted probability of every class (None: no such answer is accepted), and what is promised.
+    """The lowest accepted probability of every class (None: none is accepted), and what is promised.
 
     `precision` and `confidence` are None where no promise was asked for: the model's own threshold holds.
     """
@@ -110,8 +110,8 @@ def _tell_classes(
     class_names: Sequence[str], each: "Sequence[Guarantee]", precision: float, confidence: float
 ) -> str:
     text = (
-        f"For each class by itself: with {100 * confidence:.4g} % confidence at least {100 * precision:.4g} % of "
-        f"the accepted pictures are right, if they are drawn like the calibration ones."
+        f"For each class by itself: with {100 * confidence:.4g} % confidence at least {100 * precision:.4g} % "
+        f"of the accepted pictures are right, if they are drawn like the calibration ones."
     )
     unsupported = [
         f"{name!r} ({_tell_more(found.n_more_needed)})"
