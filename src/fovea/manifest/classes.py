@@ -124,10 +124,7 @@ def _nothing_readable(manifest: Manifest) -> str:
     reasons = Counter(row.problem for row in manifest.rows)
     listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(5))
     more = f"; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else ""
-    install = ""
-    if any("heic" in reason.lower() for reason in reasons) and "fovea-vision[heic]" not in listed:
-        install = 'HEIC pictures are read after: pip install "fovea-vision[heic]". '
     return (
-        f"0 of {count(len(manifest.rows), 'file')} could be read as a picture: {listed}{more}. {install}"
-        "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM and AVIF pictures can be read."
+        f"0 of {count(len(manifest.rows), 'file')} could be read as a picture: {listed}{more}. "
+        f"JPEG, PNG, WebP, GIF, BMP, TIFF, PPM and AVIF pictures can be read. {EXAMPLE_LAYOUT}"
     )
