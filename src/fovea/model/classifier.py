@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import PictureError
-from fovea.features import Encoder, Item, Store, extract
+from fovea.features import Encoder, Item, Store, extract, read_hashes
 from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
 from fovea.model.decide import answer
 from fovea.model.document import Document
 from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction, Predictions
-from fovea.model.sources import Input, Source, as_sources, expand, open_item
+from fovea.model.sources import Input, Source, as_sources, content_item, expand, look_at
+from fovea.pictures import Found
 from fovea.progress import Progress, silent
 
 CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
@@ -68,7 +68,7 @@ class Classifier:
         store: Store | None = None,
         progress: Progress = silent,
     ) -> Iterator[list[Prediction]]:
-        """Yield predictions from number `start` on, at most `CHUNK` at a time, holding no more than their features."""
+        """Yield predictions from number `start` on, at most `CHUNK` at a time, whatever their number."""
         progress("predict", start, len(given))
         for first in range(start, len(given), CHUNK):
             chunk = given[first : first + CHUNK]
@@ -76,13 +76,7 @@ class Classifier:
             progress("predict", first + len(chunk), len(given))
 
     def _predict_chunk(self, chunk: Sequence[Input], *, store: Store | None) -> list[Prediction]:
-        problems = [""] * len(chunk)
-        items: dict[int, Item] = {}
-        for i, given in enumerate(chunk):
-            try:
-                items[i] = open_item(given)
-            except (OSError, PictureError) as error:
-                problems[i] = explain(error)
+        items, problems = self._items(chunk, store=store)
         features = np.zeros((len(chunk), self.encoder.n_features), np.float32)
         if items:
             extraction = extract(self.encoder, list(items.values()), store=store)
@@ -90,6 +84,26 @@ class Classifier:
             for i, problem in zip(items, extraction.problems, strict=True):
                 problems[i] = problem
         return self._answer(features, [given.name for given in chunk], problems=problems)
+
+    def _items(self, chunk: Sequence[Input], *, store: Store | None) -> tuple[dict[int, Item], list[str]]:
+        """Return the item of every readable input by its number, and what is wrong with the others."""
+        items: dict[int, Item] = {}
+        problems = [""] * len(chunk)
+        files: dict[int, Found] = {}
+        for i, given in enumerate(chunk):
+            if not isinstance(given.source, str | Path):
+                items[i] = content_item(given.source)
+                continue
+            try:
+                files[i] = look_at(Path(given.source))
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+                problems[i] = explain(error)
+        hashes = read_hashes(list(files.values()), store=store, threads=self.encoder.threads)
+        for i, sha256, problem in zip(files, hashes.sha256s, hashes.problems, strict=True):
+            problems[i] = problem
+            if not problem:
+                items[i] = Item(sha256=sha256, read=files[i].path.read_bytes)
+        return dict(sorted(items.items())), problems
 
     def _answer(
         self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str]
@@ -113,11 +127,7 @@ class Classifier:
 
 
 def explain(error: Exception) -> str:
-    """Return why one file could not be read, in words for its row."""
-    if isinstance(error, FileNotFoundError):
+    """Return why one file could not be looked at, in words for its row."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "there is no such file"
-    if isinstance(error, PermissionError):
-        return "it may not be read (permission denied)"
-    if isinstance(error, OSError) and error.strerror:
-        return f"it cannot be read ({error.strerror})"
-    return str(error)
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"

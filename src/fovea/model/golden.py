@@ -84,14 +84,15 @@ def check_golden(
     """
     if precision != saved and precision not in recorded:
         raise ModelError(
-            f"The model in {folder!r} was saved at {saved}, and how far its answers move at {precision} "
-            f"could not be measured then. Load it without asking for a precision, or train it again on this machine."
+            f"The model in {folder!r} was saved at {saved}, and how far its answers move at "
+            f"{precision} could not be measured then. Load it without asking for a precision, or train it "
+            f"again on this machine."
         )
     allowed = SAME if precision == saved else recorded[precision] + SAME
     if difference > allowed:
         raise ModelError(
-            f"The model in {folder!r} answers differently here than where it was saved: the probabilities "
-            f"of its golden pictures differ by up to {difference:.4f}, and at {precision} at most {allowed:.4f} is "
-            f"allowed. Another version of Pillow or OpenVINO, or this processor, changes what it sees: run "
-            f"`fovea doctor`, or train it again here."
+            f"The model in {folder!r} answers differently here than where it was saved: the "
+            f"probabilities of its golden pictures differ by up to {difference:.4f}, and at {precision} at "
+            f"most {allowed:.4f} is allowed. Another version of Pillow or OpenVINO, or this processor, "
+            f"changes what it sees: run `fovea doctor`, or train it again here."
         )

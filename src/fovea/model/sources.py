@@ -1,7 +1,6 @@
 """What a user may hand to a classifier (paths, folders, bytes, pictures, arrays), as items for extraction."""
 
-import hashlib
-import io
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Item
-from fovea.pictures import load_source, scan_folder
+from fovea.pictures import Found, content_sha256, load_source, scan_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Source: TypeAlias = Union[str, Path, bytes, "Image", NDArray[np.uint8]]
-"""A file, a folder (its pictures, recursively), an encoded or PIL picture, an array (h, w, 3) or (h, w)."""
+"""A file, a folder (its files, recursively), an encoded or PIL picture, an array (h, w, 3) or (h, w)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,17 @@ class Input:
 
 def as_sources(inputs: Source | Iterable[Source]) -> list[Source]:
     """Return the inputs as a list, a single one too."""
-    single = isinstance(inputs, str | Path | bytes | np.ndarray) or hasattr(inputs, "getbands")
-    return [inputs] if single else list(inputs)  # type: ignore[list-item, arg-type]
+    single = isinstance(inputs, str | Path | bytes | bytearray | memoryview | np.ndarray)
+    if single or hasattr(inputs, "getbands"):  # a PIL picture, without importing PIL
+        return [inputs]  # type: ignore[list-item]
+    return list(inputs)  # type: ignore[arg-type]
 
 
 def expand(sources: Iterable[Source]) -> Iterator[Input]:
     """Yield every picture in order; a folder becomes its files, sorted by their relative path."""
-    for number, source in enumerate(sources):
+    for number, source in enumerate(sources, start=1):
         if not isinstance(source, str | Path):
-            yield Input(f"input {number + 1}", source)
+            yield Input(str(getattr(source, "filename", "") or f"input {number}"), source)
         elif Path(source).is_dir():
             for found in scan_folder(Path(source)).files:
                 yield Input(str(Path(source) / found.relative), found.path)
@@ -46,15 +47,15 @@ def expand(sources: Iterable[Source]) -> Iterator[Input]:
             yield Input(str(source), source)
 
 
-def open_item(given: Input) -> Item:
-    """Return the extraction item of one input; its content is read again when it is decoded.
+def look_at(path: Path) -> Found:
+    """Return what tells whether a file changed. Raises OSError where it is not a regular file."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        raise OSError("it is not a regular file")
+    return Found(path, path.name, status.st_size, status.st_mtime_ns, status.st_ino)
 
-    Raises OSError where the file cannot be read, PictureError where an array or a picture is none.
-    """
-    source = given.source
-    if isinstance(source, str | Path):
-        path = Path(source)
-        with path.open("rb") as file:
-            return Item(sha256=hashlib.file_digest(file, "sha256").hexdigest(), read=path.read_bytes)
+
+def content_item(source: Source) -> Item:
+    """Return the extraction item of something in memory. Raises InputError where it is no picture at all."""
     content = load_source(source)[1]
-    return Item(sha256=hashlib.sha256(content).hexdigest(), read=io.BytesIO(content).getvalue)
+    return Item(sha256=content_sha256(content), read=lambda: content)

@@ -1,0 +1,60 @@
+"""`fovea predict`: parse, call the task, print."""
+
+import click
+
+from fovea.cli.console import Console, common_options
+from fovea.tasks import predict
+
+SHOWN = 40
+
+
+@click.command(short_help="Classes and probabilities of pictures.")
+@click.argument("run", type=click.Path())
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--csv", type=click.Path(dir_okay=False), help="Write the answers here; a killed run continues."
+)
+@common_options
+def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None) -> None:
+    """Tell the classes of pictures, with the model in RUN: probabilities, "unsure", "unlike anything seen".
+
+    \b
+    Example:
+      fovea predict runs/first a.jpg folder
+      fovea predict runs/first folder --csv out.csv
+    """
+    config = predict.Config(model=run, inputs=inputs, csv=csv, threads=console.threads)
+    result = predict.run(config, progress=console.progress)
+    console.show(result, lambda: _lines(result))
+
+
+def _lines(result: predict.Result) -> list[str]:
+    answers = result.predictions[:SHOWN]
+    paths = [_plain(one.path) for one in answers]
+    classes = [_plain(one.class_name or "-") for one in answers]
+    path_width, class_width = max(map(len, paths), default=0), max(map(len, classes), default=0)
+    lines = []
+    for path, class_name, one in zip(paths, classes, answers, strict=True):
+        sure = "" if one.probability is None else f"{one.probability:.3f}"
+        line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {_plain(one.remark)}"
+        lines.append(line.rstrip())
+    if result.csv is not None or result.n_pictures > len(answers):
+        lines += [*([""] if lines else []), *_summary(result)]
+    return lines + [f"Note: {note}" for note in result.notes]
+
+
+def _summary(result: predict.Result) -> list[str]:
+    counts = sorted(result.classes.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{_plain(name)} {n:,}" for name, n in counts if n)
+    resumed = f" ({result.n_resumed:,} of them from an interrupted run)" if result.n_resumed else ""
+    where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {_plain(result.csv)}"
+    return [
+        f"{result.n_pictures:,} pictures{resumed}: {told}",
+        f"{result.n_unsure:,} unsure, {result.n_unlike:,} unlike anything seen, {result.n_problems:,} unreadable",
+        where,
+    ]
+
+
+def _plain(text: str) -> str:
+    """Return a text that a terminal can only show: no control signs, nothing that cannot be encoded."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

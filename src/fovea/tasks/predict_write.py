@@ -1,0 +1,230 @@
+"""The CSV of `fovea predict`: written as NAME.part, continued after a kill, renamed when it is whole.
+
+NAME.part.json, written first, says which model and inputs the rows belong to. Only whole chunks of rows count,
+so that a resumed run computes the same batches, and its file equals an uninterrupted one's to the byte.
+"""
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fovea.errors import OutputError
+
+if TYPE_CHECKING:
+    from fovea.model import Prediction
+
+COLUMNS = ("path", "class", "probability", "unsure", "unlike", "problem")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class CsvPart:
+    """An unfinished CSV, open for appending; `done` holds the rows that were there already, no header."""
+
+    def __init__(self, target: Path, *, file: IO[bytes], done: list[list[str]]) -> None:
+        self.target = target
+        self.done = done
+        self._file = file
+
+    def append(self, predictions: "Sequence[Prediction]") -> None:
+        """Write the rows of one chunk and bring them to the disk. Raises OutputError."""
+        with _plainly(self.target):
+            self._file.write(encode_rows(table_row(prediction) for prediction in predictions))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Give the whole file its name. Raises OutputError where something has taken it meanwhile."""
+        with _plainly(self.target):
+            refuse_existing(self.target)
+            part_path(self.target).rename(self.target)
+            state_path(self.target).unlink(missing_ok=True)
+
+
+def part_path(target: Path) -> Path:
+    """Return the name of the file while it is unfinished."""
+    return target.with_name(target.name + ".part")
+
+
+def state_path(target: Path) -> Path:
+    """Return the name of the note that says what the unfinished file belongs to."""
+    return target.with_name(target.name + ".part.json")
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise OutputError where the finished file, or anything else, has the name already."""
+    if os.path.lexists(target):
+        raise OutputError(
+            f"{str(target)!r} is there already and nothing is overwritten: it is finished, or something "
+            f"else. Choose another name after --csv, or move it away."
+        )
+
+
+@contextlib.contextmanager
+def open_part(
+    target: Path, *, class_names: Sequence[str], names: Sequence[str], model: Mapping[str, str], chunk: int
+) -> Iterator[CsvPart]:
+    """Open the CSV for the inputs called `names`, where it was left off or new.
+
+    `model` says which model answers; `chunk` is the number of rows that are written together.
+    Raises OutputError where the name is taken, the rows there belong to something else, or cannot be written.
+    """
+    header = [*COLUMNS, *(f"p_{name}" for name in class_names)]
+    belongs = {"inputs": _digest(names), "n_inputs": str(len(names)), **model}
+    refuse_existing(target)
+    with _plainly(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not part_path(target).exists():
+            _write_state(target, belongs)
+        with part_path(target).open("ab+") as file:
+            _lock(file, target=target)
+            done = _resume(file, target=target, belongs=belongs, expected=(header, names), chunk=chunk)
+            yield CsvPart(target, file=file, done=done)
+
+
+def _resume(
+    file: IO[bytes],
+    *,
+    target: Path,
+    belongs: Mapping[str, str],
+    expected: tuple[list[str], Sequence[str]],
+    chunk: int,
+) -> list[list[str]]:
+    """Cut the file to its whole chunks, check that they are ours, and return their rows."""
+    header, names = expected
+    file.seek(0)
+    ends, rows = whole_rows(file)
+    if ends:
+        _check_belongs(target, belongs=belongs, n_rows=len(rows) - 1)
+        shown = [shown_path(name) for name in names[: len(rows) - 1]]
+        if rows[0] != header or [row[0] for row in rows[1:]] != shown:
+            raise _foreign(target, len(rows) - 1, "rows of other pictures or classes")
+        keep = 1 + (len(rows) - 1 if len(rows) - 1 == len(names) else (len(rows) - 1) // chunk * chunk)
+        file.truncate(ends[keep - 1])
+        return rows[1:keep]
+    file.truncate(0)
+    _write_state(target, belongs)
+    file.write(encode_rows([header]))
+    file.flush()
+    return []
+
+
+def whole_rows(file: Iterable[bytes]) -> tuple[list[int], list[list[str]]]:
+    """Return the end (bytes) and cells of every whole row; a last line that was cut is left out.
+
+    A line break inside quotes does not end a row.
+    """
+    ends, rows = [], []
+    offset, record = 0, b""
+    for line in file:
+        record += line
+        offset += len(line)
+        if line.endswith(b"\n") and record.count(b'"') % 2 == 0:
+            text = record.decode("utf-8", "surrogateescape")
+            ends.append(offset)
+            rows.append(next(csv.reader(io.StringIO(text, newline=""))))
+            record = b""
+    return ends, rows
+
+
+def _check_belongs(target: Path, *, belongs: Mapping[str, str], n_rows: int) -> None:
+    try:
+        found = json.loads(state_path(target).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        raise _foreign(target, n_rows, "an unfinished result of unknown origin") from None
+    if not isinstance(found, dict) or set(found) != set(belongs):
+        raise _foreign(target, n_rows, "an unfinished result of unknown origin")
+    if any(found[key] != belongs[key] for key in belongs if not key.startswith(("inputs", "n_inputs"))):
+        raise _foreign(target, n_rows, "an unfinished result of another model")
+    if found != belongs:
+        raise _foreign(
+            target, n_rows, f"an unfinished result for other pictures ({found['n_inputs']} of them)"
+        )
+
+
+def _foreign(target: Path, n_rows: int, what: str) -> OutputError:
+    return OutputError(
+        f"{str(part_path(target))!r} holds {n_rows:,} rows: {what}. Repeat the command that began it to "
+        f"finish it, delete it to start anew, or choose another name after --csv."
+    )
+
+
+def _write_state(target: Path, belongs: Mapping[str, str]) -> None:
+    new = target.with_name(target.name + ".part.json.new")
+    new.write_bytes(json.dumps(belongs, indent=1).encode())
+    new.replace(state_path(target))
+
+
+def _lock(file: IO[bytes], *, target: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(
+            f"Another process is writing {str(target)!r}. Wait for it, or choose another name after --csv."
+        ) from None
+
+
+@contextlib.contextmanager
+def _plainly(target: Path) -> Iterator[None]:
+    """Turn an error of the file system into one that says what is kept and what to do."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{str(target)!r} cannot be written ({error.strerror or error}). Finished rows stay in "
+            f"{part_path(target).name!r}: make room or get permission, and the same command continues there."
+        ) from error
+
+
+def _digest(names: Sequence[str]) -> str:
+    whole = hashlib.sha256()
+    for name in names:
+        whole.update(name.encode("utf-8", "surrogateescape") + b"\0")
+    return whole.hexdigest()
+
+
+def table_row(prediction: "Prediction") -> list[str]:
+    """Return the cells of one prediction; probabilities to six decimals, empty where there is a problem."""
+    told = [f"{p:.6f}" for p in prediction.probabilities.values()]
+    return [
+        shown_path(prediction.path),
+        shown_text(prediction.class_name or ""),
+        "" if prediction.probability is None else f"{prediction.probability:.6f}",
+        str(prediction.unsure).lower(),
+        str(prediction.unlike).lower(),
+        shown_text(prediction.problem),
+        *told,
+    ]
+
+
+def shown_path(path: str) -> str:
+    """Return a path to the same file that no spreadsheet takes for a formula: "./=x.jpg" for "=x.jpg"."""
+    return f"./{path}" if path.startswith(FORMULA_STARTS) else path
+
+
+def shown_text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: one that looks like it gets a quote in front."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def encode_rows(rows: Iterable[Sequence[str]]) -> bytes:
+    """Return rows as CSV bytes; file names that are not UTF-8 keep their bytes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
