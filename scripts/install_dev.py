@@ -1,8 +1,8 @@
-"""Put what development needs into the running environment: the dev group of pyproject.toml, and torch for CPUs.
+"""Put what development needs into the running environment: pyproject.toml's dev group, and torch for CPUs.
 
 torch from the ordinary index brings some 3 GB of CUDA on Linux, so `+cpu` is asked for by name: from where
-pip is set up to look, else from PyTorch's own index. torchvision and timm come without what they ask for, since
-they would replace torch; what timm really needs is named here.
+pip is set up to look, else from PyTorch's own index. torchvision and timm come without what they ask for,
+since they would replace torch; what timm really needs is named here.
 """
 
 import platform

@@ -1,4 +1,4 @@
-"""The wheel in an empty environment without extras: check, train, predict, sort and evaluate, offline, no torch.
+"""The wheel in an empty environment without extras: check, train, predict, sort, evaluate; offline, no torch.
 
 The environment is kept in .make/ as long as pyproject.toml and constraints.txt stay as they are; the wheel is
 built and installed anew each time. Every step runs with sockets blocked and with an empty home.

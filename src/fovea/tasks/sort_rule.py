@@ -110,8 +110,9 @@ def _tell_classes(
     class_names: Sequence[str], each: "Sequence[Guarantee]", precision: float, confidence: float
 ) -> str:
     text = (
-        f"For each class by itself: with {100 * confidence:.4g} % confidence at least {100 * precision:.4g} % "
-        f"of the accepted pictures are right, if they are drawn like the calibration ones."
+        f"For each class by itself: with {100 * confidence:.4g} % confidence at least "
+        f"{100 * precision:.4g} % of the accepted pictures are right, if they are drawn like the "
+        f"calibration ones."
     )
     unsupported = [
         f"{name!r} ({_tell_more(found.n_more_needed)})"
