@@ -15,8 +15,7 @@ from fovea.model.decide import answer
 from fovea.model.document import Document
 from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction, Predictions
-from fovea.model.sources import Input, Source, as_sources, content_item, expand, look_at
-from fovea.pictures import Found
+from fovea.model.sources import Input, Source, as_sources, content_item, expand, why_not_a_file
 from fovea.progress import Progress, silent
 
 CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
@@ -89,20 +88,18 @@ class Classifier:
         """Return the item of every readable input by its number, and what is wrong with the others."""
         items: dict[int, Item] = {}
         problems = [""] * len(chunk)
-        files: dict[int, Found] = {}
+        files: dict[int, Path] = {}
         for i, given in enumerate(chunk):
             if not isinstance(given.source, str | Path):
                 items[i] = content_item(given.source)
                 continue
-            try:
-                files[i] = look_at(Path(given.source))
-            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-                problems[i] = explain(error)
-        hashes = read_hashes(list(files.values()), store=store, threads=self.encoder.threads)
-        for i, sha256, problem in zip(files, hashes.sha256s, hashes.problems, strict=True):
-            problems[i] = problem
-            if not problem:
-                items[i] = Item(sha256=sha256, read=files[i].path.read_bytes)
+            problems[i] = why_not_a_file(Path(given.source))
+            if not problems[i]:
+                files[i] = Path(given.source)
+        for (i, file), hashed in zip(files.items(), read_hashes(list(files.values()), store), strict=True):
+            problems[i] = hashed.problem
+            if not hashed.problem:
+                items[i] = Item(sha256=hashed.sha256, read=file.read_bytes)
         return dict(sorted(items.items())), problems
 
     def _answer(
@@ -124,10 +121,3 @@ class Classifier:
             f"<p><b>fovea classifier</b>: {len(self.class_names)} classes ({escape(names)}), "
             f"backbone {escape(self.encoder.name)}, trained on {self.document.data.n_train:,} pictures</p>"
         )
-
-
-def explain(error: Exception) -> str:
-    """Return why one file could not be looked at, in words for its row."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "there is no such file"
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Item
-from fovea.pictures import Found, content_sha256, load_source, scan_folder
+from fovea.pictures import content_sha256, load_source, scan_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,12 +47,15 @@ def expand(sources: Iterable[Source]) -> Iterator[Input]:
             yield Input(str(source), source)
 
 
-def look_at(path: Path) -> Found:
-    """Return what tells whether a file changed. Raises OSError where it is not a regular file."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-        raise OSError("it is not a regular file")
-    return Found(path, path.name, status.st_size, status.st_mtime_ns, status.st_ino)
+def why_not_a_file(path: Path) -> str:
+    """Return why nothing can be read at `path`, in words for its row; "" where a regular file is."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such file"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    return "" if stat.S_ISREG(mode) else "it is not a regular file"  # reading a pipe would wait for ever
 
 
 def content_item(source: Source) -> Item:
