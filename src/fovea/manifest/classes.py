@@ -89,7 +89,7 @@ def require_trainable(manifest: Manifest) -> None:
     if not pool:
         raise InputError(
             f"All {count(len(labelled), 'labelled picture')} stand in the valid or test split: there is "
-            f"nothing to learn from. Put pictures into a folder train/CLASS, or leave the column split empty."
+            "nothing to learn from. Put pictures into a folder train/CLASS, or leave the column split empty."
         )
     # The same file twice is one picture; before reading, every file counts as different.
     distinct = {(row.label or "", row.sha256 or row.path) for row in pool}

@@ -126,7 +126,7 @@ def _splits(root: Path, *, base: str, folders: Iterable[str]) -> dict[str, str]:
         if len(same) > 1:
             raise InputError(
                 f"{str(root)!r} holds {len(same)} folders for the {split} split: {some(same)}. Keep one of "
-                f"them, or join their contents."
+                "them, or join their contents."
             )
     return splits
 
@@ -210,7 +210,7 @@ def _left_out(loose: list[str], *, flat: Mapping[str, list[str]], documents: lis
     if tables:
         notes.append(
             f"{count(len(tables), 'table')} not read: {some(tables)}. To take classes from a table, give it "
-            f"instead of the folder."
+            "instead of the folder."
         )
     return tuple(notes)
 

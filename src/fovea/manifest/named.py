@@ -45,7 +45,7 @@ def write_digits(folder: Path) -> int:
         _remove_partial(partial)
         raise OutputError(
             f"The digits cannot be written to {str(folder)!r}: {error.strerror or error}. Choose a folder "
-            f"that can be written and has about 8 MB free."
+            "that can be written and has about 8 MB free."
         ) from error
     return n_written
 
@@ -75,7 +75,7 @@ def _require_empty(folder: Path) -> None:
     if folder.exists():
         raise OutputError(
             f"{str(folder)!r} is already there and not an empty folder; nothing was written. Choose another "
-            f"folder, or remove it first."
+            "folder, or remove it first."
         )
 
 

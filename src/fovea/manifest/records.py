@@ -21,6 +21,10 @@ class Record:
     cells: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
+    def cell(self, column: str) -> str:
+        """Return the cell without blanks around it, "" where there is none."""
+        return self.cells.get(column, "").strip()
+
 
 def read_records(table: Path) -> tuple[list[str], list[Record]]:
     """Return the columns and the records of a table; the four known columns in small letters.
@@ -54,7 +58,7 @@ def _text(table: Path) -> str:
         row = content[: error.start].count(b"\n") + 1
         raise ManifestError(
             f"{str(table)!r} is not UTF-8 text: row {row} holds the byte 0x{content[error.start]:02x}. Save "
-            f"it as 'CSV UTF-8'."
+            "it as 'CSV UTF-8'."
         ) from error
 
 
@@ -73,7 +77,7 @@ def _csv(table: Path, *, text: str) -> tuple[list[str], list[Record]]:
     except csv.Error as error:
         raise ManifestError(
             f"Row {len(lines) + 1} of {str(table)!r} cannot be read: {error}. Look at its quotation marks: a "
-            f"cell with a comma or a quotation mark stands in quotation marks, inner ones doubled."
+            "cell with a comma or a quotation mark stands in quotation marks, inner ones doubled."
         ) from error
     columns = [_column(name) for name in lines[0]] if lines else []
     records = [
@@ -89,7 +93,7 @@ def _record(line: list[str], *, columns: list[str], number: int) -> Record:
     if len(line) > len(columns) and any(line[len(columns) :]):
         problem = (
             f"it has {count(len(line), 'cell')}, the header {len(columns)}; put a cell with the delimiter "
-            f"inside into quotation marks"
+            "inside into quotation marks"
         )
         return Record(number, cells, problem)
     return Record(number, cells)

@@ -20,16 +20,8 @@ def write_manifest(manifest: Manifest, path: Path) -> tuple[str, ...]:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = io.StringIO(newline="")
-    table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
-    table.writerow(COLUMNS)
-    for row in manifest.rows:
-        table.writerow(
-            (row.path, row.sha256, row.label or "", row.split, row.group, row.problem, row.width, row.height)
-        )
     try:
-        # surrogateescape: file names that are not UTF-8 keep their bytes.
-        path.write_bytes(text.getvalue().encode("utf-8-sig", errors="surrogateescape"))
+        path.write_bytes(manifest_bytes(manifest))
     except OSError as error:
         raise OutputError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from error
     n = sum(
@@ -41,8 +33,21 @@ def write_manifest(manifest: Manifest, path: Path) -> tuple[str, ...]:
         return ()
     return (
         f"{count(n, 'cell')} of {path.name} {'begins' if n == 1 else 'begin'} with '=', '+', '-' or '@': "
-        f"they are exact names, which a spreadsheet may take for formulas; import these columns as text.",
+        "they are exact names, which a spreadsheet may take for formulas; import these columns as text.",
     )
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """Return what `write_manifest` writes."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    table.writerow(COLUMNS)
+    for row in manifest.rows:
+        table.writerow(
+            (row.path, row.sha256, row.label or "", row.split, row.group, row.problem, row.width, row.height)
+        )
+    # surrogateescape: file names that are not UTF-8 keep their bytes.
+    return text.getvalue().encode("utf-8-sig", errors="surrogateescape")
 
 
 def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:

@@ -11,8 +11,9 @@ from pathlib import Path
 from fovea.errors import InputError, MissingInputError
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 from fovea.manifest.folders import TABLE_SUFFIXES, read_class_folders, read_files
+from fovea.manifest.places import below, common_root
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.tables import common_root, read_table
+from fovea.manifest.tables import read_table
 from fovea.manifest.wording import count, did_you_mean, some
 
 
@@ -48,18 +49,19 @@ def read_source(
 
 def _read_one(source: Path, *, labelled: bool, group_by: str | None, strict: bool) -> Manifest:
     _require_there(source)
-    root = source.absolute()
     if source.is_dir():
         if group_by is not None:
             raise InputError(
                 f"--group-by {group_by!r} needs a table, and {str(source)!r} is a folder, which has no "
-                f"columns. Use --group-pattern with a regular expression over the paths."
+                "columns. Use --group-pattern with a regular expression over the paths."
             )
-        return read_class_folders(root) if labelled else read_files(root)
-    if source.suffix.lower() in (*TABLE_SUFFIXES, ".json", ".txt"):
+        manifest = read_class_folders(source) if labelled else read_files(source)
+        return replace(manifest, root=source.absolute())
+    # Without labels a text file is more likely a picture by a wrong name.
+    if source.suffix.lower() in (*TABLE_SUFFIXES, *((".json", ".txt") if labelled else ())):
         return read_table(source, labelled=labelled, group_by=group_by, strict=strict)
     if not labelled:
-        return Manifest(root.parent, (Row(path=root.name, label=None),))
+        return Manifest(source.absolute().parent, (Row(path=source.name, label=None),))
     raise InputError(
         f"{str(source)!r} is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}). {EXAMPLE_LAYOUT}"
     )
@@ -83,7 +85,7 @@ def _read_list(sources: list[Path]) -> Manifest:
         _require_there(source)
         place = os.path.normpath(source.absolute())
         if source.is_dir():
-            inside = read_files(Path(place))
+            inside = read_files(source)
             files += [f"{place}/{row.path}" for row in inside.rows]
             notes += inside.notes
         else:
@@ -91,7 +93,7 @@ def _read_list(sources: list[Path]) -> Manifest:
     if not files:
         raise InputError("No pictures were named. Give pictures or a folder.")
     root = common_root(files, preferred=str(Path.cwd()))
-    rows = (Row(path=os.path.relpath(file, root), label=None) for file in dict.fromkeys(files))
+    rows = (Row(path=below(file, root=root), label=None) for file in files)
     return Manifest(Path(root), tuple(rows), tuple(notes))
 
 

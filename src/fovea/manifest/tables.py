@@ -5,12 +5,12 @@ strict, all wrong rows are refused together.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fovea.errors import ManifestError
 from fovea.manifest.folders import SPLIT_NAMES
+from fovea.manifest.places import below, common_root
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.wording import count, did_you_mean, some
@@ -35,23 +35,21 @@ def read_table(
     root = common_root([place.absolute for place in places if place.absolute], preferred=folder)
     rows: list[Row] = []
     problems: list[str] = []
-    first_rows: dict[str, tuple[int, str]] = {}
+    first_rows: dict[str, Record] = {}
     for record, place in zip(records, places, strict=True):
-        path = place.absolute[len(root.rstrip("/")) + 1 :] if place.absolute else place.shown
-        label = record.cells.get("label", "").strip()
-        problem = record.problem or _problem(record.cells, place=place, labelled=labelled)
+        path = below(place.absolute, root=root) if place.absolute else place.shown
+        problem = record.problem or _problem(record, place=place, labelled=labelled)
         if not problem:
-            number, earlier = first_rows.setdefault(path, (record.number, label))
-            if number != record.number and earlier == label:
+            first = first_rows.setdefault(path, record)
+            problem = _contradiction(record, first=first, path=path)
+            if first is not record and not problem:
                 continue
-            if number != record.number:
-                problem = f"{path!r} is {label!r} here and {earlier!r} in row {number}; keep one of them"
         if problem:
             problem = f"row {record.number} of {table.name}: {problem}"
             problems.append(problem)
-        split = SPLIT_NAMES.get(record.cells.get("split", "").strip().casefold(), "")
-        group = record.cells.get(group_column, "").strip()
-        rows.append(Row(path or f"{table.name}#{record.number}", label or None, split, group, problem))
+        split = SPLIT_NAMES.get(record.cell("split").casefold(), "")
+        path = path or f"{table.name}#{record.number}"
+        rows.append(Row(path, record.cell("label") or None, split, record.cell(group_column), problem))
     if strict and problems:
         raise ManifestError(
             f"{count(len(problems), 'row')} of {len(records):,} in {str(table)!r} cannot be used: "
@@ -72,22 +70,16 @@ def _locate(cell: str, *, folder: str) -> _Place:
     """Find the file that a cell names: as it stands, without blanks around, or with backslashes turned."""
     for spelling in dict.fromkeys((cell, cell.strip(), cell.strip().replace("\\", "/"))):
         absolute = os.path.normpath(spelling if spelling.startswith("/") else f"{folder}/{spelling}")
-        if spelling and Path(absolute).is_file():
+        # os.path.isfile: a name too long or a folder that is closed is "no", not an error.
+        if spelling and os.path.isfile(absolute):  # noqa: PTH113
             return _Place(spelling, absolute)
     # An absolute path stays out of what is saved: the row's number tells which it was.
     return _Place(cell.rpartition("/")[2] if cell.startswith("/") else cell)
 
 
-def common_root(files: list[str], *, preferred: str) -> str:
-    """Return `preferred` when all files (absolute paths) lie below it, else the deepest folder with all."""
-    if all(file.startswith(preferred.rstrip(os.sep) + os.sep) for file in files):
-        return preferred
-    return os.path.commonpath({file.rpartition("/")[0] or "/" for file in files})
-
-
-def _problem(cells: Mapping[str, str], *, place: _Place, labelled: bool) -> str:
-    split = cells.get("split", "").strip()
-    if not cells.get("path", "").strip():
+def _problem(record: Record, *, place: _Place, labelled: bool) -> str:
+    split = record.cell("split")
+    if not record.cell("path"):
         return "the path is empty; name a picture or delete the row"
     if not place.absolute:
         where = "correct the path (it is read from the table's folder) or delete the row"
@@ -95,8 +87,18 @@ def _problem(cells: Mapping[str, str], *, place: _Place, labelled: bool) -> str:
     if split and split.casefold() not in SPLIT_NAMES:
         known = did_you_mean(split, SPLIT_NAMES)
         return f"unknown split {split!r}{known}; write train, valid or test, or leave it empty"
-    if labelled and not cells.get("label", "").strip():
+    if labelled and not record.cell("label"):
         return "the label is empty; write the class's name or delete the row"
+    return ""
+
+
+def _contradiction(record: Record, *, first: Record, path: str) -> str:
+    """Say what an earlier row says otherwise about the same picture, "" where they agree."""
+    for column in ("label", "split"):
+        here, there = record.cell(column), first.cell(column)
+        if here != there:
+            where = f"here and {there!r} in row {first.number}"
+            return f"{path!r} has the {column} {here!r} {where}; keep one of them"
     return ""
 
 
