@@ -50,7 +50,8 @@ def _summary(result: predict.Result) -> list[str]:
     where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {_plain(result.csv)}"
     return [
         f"{result.n_pictures:,} pictures{resumed}: {told}",
-        f"{result.n_unsure:,} unsure, {result.n_unlike:,} unlike anything seen, {result.n_problems:,} unreadable",
+        f"{result.n_unsure:,} unsure, {result.n_unlike:,} unlike anything seen, "
+        f"{result.n_problems:,} could not be read",
         where,
     ]
 

@@ -241,11 +241,6 @@ def _encoder(folder: Path, *, document: Document, precision: str | None, threads
         raise RefusedError(
             f"the network gives {encoder.n_features:,} features, and the head takes {document.n_features:,}"
         )
-    if (
-        encoder.precision == document.backbone["precision"]
-        and encoder.fingerprint != document.backbone["fingerprint"]
-    ):
-        raise RefusedError("its network is not the one that the head was fitted on (another fingerprint)")
     return encoder
 
 
