@@ -16,7 +16,8 @@ from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.judge import CalibrationScores
 from fovea.model import Prediction, Predictions, Thresholds
 from fovea.tasks import sort
-from fovea.tasks.sort import SortConfig
+from fovea.tasks.options import configure
+from fovea.tasks.sort import Config
 from fovea.tasks.sort_rule import check_rule, plain_rule, promised_rule
 
 
@@ -60,8 +61,9 @@ def scraped(tmp_path: Path, draw_picture: Callable[..., Path]) -> Path:
     return tmp_path / "scraped"
 
 
-def config(scraped: Path, **changes: Any) -> SortConfig:
-    return SortConfig(Path("model"), scraped, scraped.parent / "into", **changes)
+def config(scraped: Path, **changes: Any) -> Config:
+    into = scraped.parent / "into"
+    return configure(Config, {"model": Path("model"), "source": scraped, "into": into, **changes})
 
 
 def placed(into: Path) -> list[str]:
@@ -128,7 +130,7 @@ def test_the_same_sort_again_adds_what_is_new(scraped: Path, draw_picture: Calla
 
 
 def test_what_lies_in_into_is_never_sorted_again(scraped: Path) -> None:
-    inside = SortConfig(Path("model"), scraped, scraped / "sorted")
+    inside = Config(Path("model"), scraped, scraped / "sorted")
     sort.run(inside)
 
     again = sort.run(inside)
@@ -190,10 +192,12 @@ def test_per_class_without_any_support_is_refused() -> None:
     assert "Without --per-class: The best they support is" in str(caught.value)
 
 
-def test_a_precision_that_is_no_share_is_refused() -> None:
+def test_a_precision_that_is_no_share_is_refused(scraped: Path) -> None:
     with pytest.raises(InputError) as caught:
-        promised_rule(calibration(9, n_wrong=0), ("a",), precision=98, confidence=0.95, per_class=False)
-    assert str(caught.value) == "--precision 98 is not between 0 and 1. Give a share, such as 0.95."
+        sort.run(config(scraped, precision=98))
+    assert (
+        str(caught.value) == "--precision is 98; it must lie between 0 and 1, for example --precision 0.95."
+    )
 
 
 @pytest.mark.parametrize(
@@ -265,7 +269,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 def test_sorting_a_folder_into_itself_is_refused(scraped: Path) -> None:
     with pytest.raises(InputError) as caught:
-        sort.run(SortConfig(Path("model"), scraped, scraped))
+        sort.run(Config(Path("model"), scraped, scraped))
     assert str(caught.value) == (
         f"The pictures in {str(scraped)!r} lie in {str(scraped)!r}, where they are to be put. "
         f"Give --into another folder."

@@ -8,7 +8,7 @@ import click
 from fovea.cli.console import Console, common_options
 
 if TYPE_CHECKING:
-    from fovea.tasks.sort import SortResult, UndoResult
+    from fovea.tasks.sort import Result, UndoResult
 
 FOLDER = click.Path(path_type=Path)
 
@@ -46,6 +46,7 @@ def command(
       fovea sort --undo sorted
     """
     from fovea.tasks import sort
+    from fovea.tasks.options import configure
 
     if undo is not None:
         result = sort.undo(undo, progress=console.progress)
@@ -53,12 +54,13 @@ def command(
         return
     if model is None or scraped is None or options["into"] is None:
         raise click.UsageError("Give MODEL, SCRAPED and --into FOLDER, or --undo FOLDER.")
-    config = sort.SortConfig(model, scraped, threads=console.threads, **options)  # type: ignore[arg-type]
+    settings = {"model": model, "source": scraped, "threads": console.threads, **options}
+    config = configure(sort.Config, settings)
     done = sort.run(config, progress=console.progress)
     console.show(done, lambda: sort_lines(done))
 
 
-def sort_lines(result: "SortResult") -> list[str]:
+def sort_lines(result: "Result") -> list[str]:
     """Say what went where."""
     done = {"copy": "copied", "link": "linked", "move": "moved"}[result.how]
     lines = [

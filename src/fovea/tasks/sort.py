@@ -8,12 +8,13 @@ import io
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
+from fovea.tasks.options import PromiseOptions, check_share
 from fovea.tasks.sort_folder import UNSURE, Journal, open_journal, safe_folder_names
 from fovea.tasks.sort_rule import Check, Rule, check_rule, plain_rule, promised_rule
 from fovea.tasks.sort_write import Filed, Undone, Wanted, clear, file_pictures, take_back
@@ -25,22 +26,20 @@ HOW = ("copy", "link", "move")
 
 
 @dataclass(frozen=True, slots=True)
-class SortConfig:
+class Config:
     """What to sort, by which model, where to, how, and what is promised of the accepted ones."""
 
     model: Path
     source: Path
     into: Path
     how: str = "copy"
-    precision: float | None = None
-    confidence: float = 0.95
-    per_class: bool = False
+    promise: PromiseOptions = field(default_factory=PromiseOptions)
     labelled: Path | None = None
     threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SortResult:
+class Result:
     """What stands in INTO now, and what was left where it was."""
 
     into: Path
@@ -95,7 +94,7 @@ class UndoResult:
         }
 
 
-def run(config: SortConfig, *, progress: Progress = silent) -> SortResult:
+def run(config: Config, *, progress: Progress = silent) -> Result:
     """Sort a folder; the same call again goes on where a killed one stopped, and adds what is new.
 
     Raises:
@@ -105,16 +104,12 @@ def run(config: SortConfig, *, progress: Progress = silent) -> SortResult:
     """
     from fovea.model import load_model
 
+    check_share("--precision", config.promise.precision)
+    check_share("--confidence", config.promise.confidence)
     files, notes = _find(config)
     classifier = load_model(config.model, threads=config.threads)
     rule = _make_rule(config, classifier)
-    settings = {
-        "model": classifier.fingerprint[:16],
-        "how": config.how,
-        "precision": config.precision,
-        "confidence": config.confidence,
-        "per_class": config.per_class,
-    }
+    settings = {"model": classifier.fingerprint[:16], "how": config.how, **asdict(config.promise)}
     with open_journal(config.into, settings=settings) as journal:
         try:
             check = _check_labelled(config, classifier, rule, progress=progress)
@@ -127,7 +122,7 @@ def run(config: SortConfig, *, progress: Progress = silent) -> SortResult:
         left = sorted([*unreadable, *((str(path), reason) for path, reason in filed.failed)])
         table = _write_table(journal, filed, left)
     counts = Counter(entry.class_name for entry in filed.entries if not entry.reason)
-    return SortResult(
+    return Result(
         into=config.into,
         table=table,
         how=config.how,
@@ -151,7 +146,7 @@ def undo(into: Path, *, progress: Progress = silent) -> UndoResult:
         return UndoResult(into, take_back(journal, progress=progress))
 
 
-def _find(config: SortConfig) -> tuple[list[Path], tuple[str, ...]]:
+def _find(config: Config) -> tuple[list[Path], tuple[str, ...]]:
     """List the pictures to sort (absolute paths), but those in INTO, before anything slow is begun."""
     from fovea.pictures import scan_folder
 
@@ -196,20 +191,21 @@ def _check_moving(files: Sequence[Path]) -> None:
             )
 
 
-def _make_rule(config: SortConfig, classifier: "Classifier") -> Rule:
-    if config.precision is None:
+def _make_rule(config: Config, classifier: "Classifier") -> Rule:
+    promise = config.promise
+    if promise.precision is None:
         return plain_rule(classifier.class_names, threshold=classifier.thresholds.unsure)
     return promised_rule(
         classifier.calibration,
         classifier.class_names,
-        precision=config.precision,
-        confidence=config.confidence,
-        per_class=config.per_class,
+        precision=promise.precision,
+        confidence=promise.confidence,
+        per_class=promise.per_class,
     )
 
 
 def _check_labelled(
-    config: SortConfig, classifier: "Classifier", rule: Rule, *, progress: Progress
+    config: Config, classifier: "Classifier", rule: Rule, *, progress: Progress
 ) -> Check | None:
     from fovea.manifest import read_source
 

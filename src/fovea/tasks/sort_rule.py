@@ -65,9 +65,6 @@ def promised_rule(
     """
     from fovea.judge import threshold_for_precision, thresholds_per_class
 
-    for name, value in (("precision", precision), ("confidence", confidence)):
-        if not 0 < value < 1:
-            raise InputError(f"--{name} {value:g} is not between 0 and 1. Give a share, such as 0.95.")
     if not per_class:
         found = threshold_for_precision(
             scores.top, scores.correct, precision=precision, confidence=confidence
