@@ -3,8 +3,10 @@
 Out comes an `Encoder` on the CPU engine; nothing is compiled before the first picture.
 """
 
+import atexit
 import dataclasses
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from fovea.errors import BackboneError, MissingInputError, OutputError
-from fovea.features.card import NETWORK, WEIGHTS, BackboneCard, file_sha256, read_card, write_card
+from fovea.features.card import (
+    CARD_FORMAT,
+    NETWORK,
+    WEIGHTS,
+    BackboneCard,
+    file_sha256,
+    read_card,
+    write_card,
+)
 from fovea.features.encoder import Features, Pixels, Preprocess, Stage, fingerprint_of
 from fovea.features.folder import cache_folder, write_whole
 from fovea.features.openvino import BATCH_SIZE, CompiledNetwork
-from fovea.nets import stages_version
 from fovea.features.processor import available_cores, has_native_bf16
+from fovea.nets import stages_version
 
 _EMBEDDED = Path(__file__).parent / "tiny"
+_PIXELS_VERSION = 1  # to be raised when the same file is decoded or resized to other pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +52,17 @@ class OpenVinoEncoder:
     def fingerprint(self) -> str:
         """Sha256 over weights, structure, stages, preprocessing, shape and precision."""
         card = self.card
-        identity = dataclasses.asdict(card)
-        for changing in ("name", "licence", "source", "difference", "any_shape", "files"):
-            del identity[changing]
-        return fingerprint_of({**identity, "engine": self.engine})
+        return fingerprint_of(
+            {
+                "weights": card.weights_sha256,
+                "structure": card.structure,
+                "stages": [dataclasses.asdict(stage) for stage in card.stages],
+                "preprocess": dataclasses.asdict(card.preprocess),
+                "pixels": _PIXELS_VERSION,
+                "precision": card.precision,
+                "engine": self.engine,
+            }
+        )
 
     @property
     def precision(self) -> str:
@@ -108,21 +126,20 @@ def open_backbone(
 ) -> OpenVinoEncoder:
     """Return the embedded backbone (None) or the one in a .safetensors file, ready to encode.
 
-    `shape_px` is (height, width); the network's own where None. `precision` is "auto" (bf16 where the processor
-    has it natively), "bf16" or "f32". `threads`: all cores of the cgroup's quota where None. A file is
-    converted at its first use (extra `torch`) and kept in the cache folder; afterwards torch is not needed.
+    `shape_px` is (height, width); the network's own where None. `precision` is "auto" (bf16 where the
+    processor has it natively), "bf16" or "f32". `threads`: all cores of the cgroup's quota where None.
+    A file is converted at its first use (extra `torch`) and kept in the cache folder for the next ones.
+    Nothing is ever downloaded here, whatever `offline` says.
 
     Raises MissingInputError, BackboneError, MissingExtraError.
     """
-    folder = _EMBEDDED if weights is None else _converted(weights)
-    if weights is None and not folder.is_dir():
-        raise BackboneError("this build holds no embedded backbone. Name one: --weights FILE.safetensors.")
-    card = read_card(folder)
+    folder, card = _embedded() if weights is None else _converted(weights)
     trained = card.preprocess.height_px, card.preprocess.width_px
     height_px, width_px = shape_px or trained
     if not card.any_shape and (height_px, width_px) != trained:
         raise BackboneError(
-            f"{card.name!r} takes pictures of {trained[0]} x {trained[1]} px only, not {height_px} x {width_px}."
+            f"{card.name!r} takes pictures of {trained[0]} x {trained[1]} px only, not {height_px} x "
+            f"{width_px}. Leave the shape to it."
         )
     preprocess = Preprocess(height_px=height_px, width_px=width_px, fit=fit)
     card = dataclasses.replace(card, preprocess=preprocess, precision=_choose_precision(precision))
@@ -166,14 +183,38 @@ def _choose_precision(wish: str) -> str:
     return wish
 
 
-def _converted(weights: Path) -> Path:
-    """Return the cached folder of a weights file, converting it where there is none."""
-    if not weights.is_file():
-        raise MissingInputError(f"no weights file at {str(weights)!r}. Check the path after --weights.")
+def _embedded() -> tuple[Path, BackboneCard]:
+    if not _EMBEDDED.is_dir():
+        raise BackboneError(
+            "this build holds no embedded backbone. Name another: --weights FILE.safetensors."
+        )
+    return _EMBEDDED, read_card(_EMBEDDED)
+
+
+def _converted(weights: Path) -> tuple[Path, BackboneCard]:
+    """Return folder and card of a converted weights file, converting it where there is no whole folder."""
+    try:
+        sha256 = file_sha256(weights)
+    except OSError as error:
+        raise MissingInputError(
+            f"the weights file {str(weights)!r} cannot be read: {error.strerror}. "
+            "Check the path after --weights."
+        ) from error
+    folder = cache_folder() / "backbones" / f"{sha256[:24]}-{stages_version()}-{CARD_FORMAT}"
+    if folder.is_dir():
+        try:
+            return folder, read_card(folder)
+        except BackboneError:
+            shutil.rmtree(folder, ignore_errors=True)  # cut off by a power failure, say: made again below
     from fovea.features.convert import convert_weights
 
-    sha256 = file_sha256(weights)
-    folder = cache_folder() / "backbones" / f"{sha256[:24]}-{stages_version()}"
-    if not folder.is_dir():
-        write_whole(folder, lambda temporary: convert_weights(weights, temporary, sha256=sha256))
-    return folder
+    def convert(empty: Path) -> None:
+        convert_weights(weights, empty, sha256=sha256)
+
+    try:
+        write_whole(folder, convert)
+    except OSError:  # a cache folder that cannot be written: for this process only
+        folder = Path(tempfile.mkdtemp(prefix="fovea-backbone-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        convert(folder)
+    return folder, read_card(folder)

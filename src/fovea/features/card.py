@@ -65,8 +65,8 @@ def read_card(folder: Path) -> BackboneCard:
         ) from error
     if changed or {name for name, _ in card.files} != {NETWORK, WEIGHTS}:
         raise BackboneError(
-            f"the backbone in {str(folder)!r} is not as it was written: {', '.join(changed) or 'files'} changed. "
-            f"Copy the whole folder again, or train again."
+            f"the backbone in {str(folder)!r} is not as it was written: {', '.join(changed) or 'files'} "
+            "changed. Copy the whole folder again, or train again."
         )
     return card
 

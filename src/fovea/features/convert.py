@@ -1,4 +1,4 @@
-"""Turning weights into a backbone folder: built by `nets`, written in the runtime's form, compared with the original.
+"""Weights into a backbone folder: built by `nets`, written in the runtime's form, compared with the original.
 
 Needs torch, once. What comes out needs it no more.
 """
@@ -56,8 +56,8 @@ def write_backbone(
 ) -> BackboneCard:
     """Write a pooled network (see `nets.pooled_network`) into the empty `folder`; return its completed card.
 
-    `half` keeps the weights as float16. Filled in are stages, largest difference to torch, and whether pictures
-    of another shape can enter. Raises BackboneError where the converted network answers differently.
+    `half` keeps the weights as float16. Filled in are stages, largest difference to torch, and whether
+    pictures of another shape can enter. Raises BackboneError where the converted network answers differently.
     """
     height_px, width_px = card.preprocess.height_px, card.preprocess.width_px
     example = nets.example_pixels(height_px=height_px, width_px=width_px)
@@ -65,8 +65,8 @@ def write_backbone(
     difference = _difference(network, folder / NETWORK, height_px=height_px, width_px=width_px)
     if not difference <= LARGEST_DIFFERENCE:
         raise BackboneError(
-            f"{card.name!r} answers differently after conversion: by {difference:.2g} of its largest feature, "
-            f"where {LARGEST_DIFFERENCE} is allowed. It cannot be used."
+            f"{card.name!r} answers differently after conversion: by {difference:.2g} of its largest "
+            f"feature, where {LARGEST_DIFFERENCE} is allowed. Use other weights."
         )
     other = _other_shape_difference(network, folder / NETWORK, height_px=height_px, width_px=width_px)
     card = dataclasses.replace(

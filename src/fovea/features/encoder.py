@@ -1,6 +1,6 @@
 """What an encoder is: the one interface behind which OpenVINO (and later torch) turns pixels into features.
 
-In: uint8 pictures of one size. Out: float32 rows, several stages of a network pooled over space, side by side.
+In: uint8 pictures of one size. Out: float32 rows: several stages of a network, pooled, side by side.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class Encoder(Protocol):
         """Return features (n, d) float32 of pixels (n, h, w, 3) uint8."""
 
     def encode_batches(self, batches: Iterable[Pixels]) -> Iterator[Features]:
-        """Yield features of each batch in order; the next batches are asked for while earlier ones compute."""
+        """Yield features of each batch in order; the next are asked for while earlier ones compute."""
 
     def save(self, folder: Path) -> None:
         """Write the network in the runtime's form into `folder`, for `load_encoder`."""

@@ -1,6 +1,6 @@
-"""Pictures to features: what the store has is read, the rest is decoded in threads beside inference, and stored.
+"""Pictures to features: what the store has is read, the rest is decoded in threads beside inference.
 
-Memory holds the feature matrix and a few batches. A picture that cannot be read becomes a problem, never a stop.
+Memory holds the feature matrix and a few batches. A picture that cannot be read becomes a problem, no stop.
 """
 
 import time
@@ -38,8 +38,8 @@ class Extraction:
     """Features of pictures, row by row in the order given.
 
     `features` is float32 (n, d), or (n, views, d) where several views were asked for; each value is one that
-    float16 can hold, so that stored and fresh ones are the same. Rows with a problem are zero. `problems` is ""
-    where all is well. `n_decoded` counts the pictures that had to be decoded, `seconds` is the whole time.
+    float16 can hold, so that stored and fresh ones are the same. Rows with a problem are zero. `problems` is
+    "" where all is well. `n_decoded` counts the pictures that had to be decoded, `seconds` is the whole time.
     """
 
     features: Features
@@ -122,6 +122,7 @@ class _Work:
         for view in range(self.n_views):
             for sha256, vector in self.store.features(self.encoder.fingerprint, fine, view=view):
                 self._put(sha256, view, vector)
+        self.store.touch(self.encoder.fingerprint)
 
     def _put(self, sha256: str, view: int, vector: NDArray[np.float16]) -> None:
         for row in self.rows[sha256]:

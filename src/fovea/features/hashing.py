@@ -1,53 +1,68 @@
-"""The sha256 of every file of a scan, hashed again only where size, time or inode changed."""
+"""The sha256 of files, hashed again only where path, size, time or inode changed since the store saw them."""
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from fovea.features.card import file_sha256
+from fovea.features.processor import available_cores
 from fovea.features.store import Stamp, Store
-from fovea.pictures import Found
 from fovea.progress import Progress, silent
 
-_RACY_NS = 2_000_000_000  # a file this young may change again within the clock's grain, its stamp the same
-_GROUP = 2048
+_RACY_NS = 2_000_000_000  # a file this young may change again within its clock's grain and keep its stamp
+_GROUP = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Hashes:
-    """The sha256 of each file, "" where it cannot be read; then `problems` says why (else "")."""
+class Hashed:
+    """The sha256 of a file's content (64 hex digits), or "" and the problem that kept it from being read."""
 
-    sha256s: tuple[str, ...]
-    problems: tuple[str, ...]
-    n_hashed: int
+    sha256: str
+    problem: str = ""
 
 
-def read_hashes(
-    files: Sequence[Found], *, store: Store | None, threads: int = 2, progress: Progress = silent
-) -> Hashes:
-    """Return the hashes of `files` in order; the store remembers them by path, size, time and inode."""
-    stamps = [Stamp(str(file.path.absolute()), file.size_bytes, file.mtime_ns, file.inode) for file in files]
-    known = store.hashes(stamps) if store else {}
-    todo = [row for row, stamp in enumerate(stamps) if stamp.path not in known]
-    found = {row: (known[stamp.path], "") for row, stamp in enumerate(stamps) if stamp.path in known}
-    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-hash") as pool:
+def read_hashes(files: Sequence[Path], store: Store | None, *, progress: Progress = silent) -> list[Hashed]:
+    """Return the hash of each file, in order; one that the store knows unchanged is not read again.
+
+    Files written in the last two seconds are hashed, but not remembered.
+    """
+    stamps = [_stamp(file) for file in files]
+    known = store.hashes([stamp for stamp in stamps if stamp]) if store else {}
+    found = [Hashed(known.get(stamp.path, "") if stamp else "") for stamp in stamps]
+    todo = [row for row, one in enumerate(found) if not one.sha256]
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-hash") as pool:
         for start in range(0, len(todo), _GROUP):
             progress("hash", len(files) - len(todo) + start, len(files))
             group = todo[start : start + _GROUP]
-            answers = list(pool.map(_hash, [files[row] for row in group]))
-            found.update(zip(group, answers, strict=True))
+            for row, one in zip(group, pool.map(_hash, [files[row] for row in group]), strict=True):
+                found[row] = one
             if store:
-                now = time.time_ns()
-                settled = [row for row in group if found[row][0] and now - stamps[row].mtime_ns > _RACY_NS]
-                store.write_hashes([(stamps[row], found[row][0]) for row in settled])
+                _remember(store, [(stamps[row], found[row].sha256) for row in group])
     progress("hash", len(files), len(files))
-    ordered = [found[row] for row in range(len(files))]
-    return Hashes(tuple(sha for sha, _ in ordered), tuple(problem for _, problem in ordered), len(todo))
+    return found
 
 
-def _hash(file: Found) -> tuple[str, str]:
+def _stamp(file: Path) -> Stamp | None:
     try:
-        return file_sha256(file.path), ""
+        status = file.stat()
+    except OSError:
+        return None
+    return Stamp(str(file.absolute()), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _hash(file: Path) -> Hashed:
+    try:
+        return Hashed(file_sha256(file))
     except OSError as error:
-        return "", f"cannot be read: {error.strerror or error}"
+        return Hashed("", f"cannot be read: {error.strerror or error}")
+
+
+def _remember(store: Store, hashed: Sequence[tuple[Stamp | None, str]]) -> None:
+    now = time.time_ns()
+    settled = [
+        (stamp, sha256) for stamp, sha256 in hashed if stamp and sha256 and now - stamp.mtime_ns > _RACY_NS
+    ]
+    if settled:
+        store.write_hashes(settled)

@@ -26,7 +26,7 @@ _NETWORK_FILE_SYSTEMS = (
     "beegfs",
     "virtiofs",
 )
-_BUSY_SECONDS = 60.0
+BUSY_SECONDS = 60.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS encoder (
     id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, name TEXT NOT NULL, n_features INTEGER NOT NULL,
@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS feature (
 CREATE UNIQUE INDEX IF NOT EXISTS feature_key ON feature (encoder, view, sha256);
 CREATE TABLE IF NOT EXISTS picture (
     sha256 TEXT PRIMARY KEY, facts TEXT, problem TEXT NOT NULL, decoder TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS look (
+    sha256 TEXT PRIMARY KEY, pixel_hash TEXT NOT NULL, grey BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
     path TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
     sha256 TEXT NOT NULL) WITHOUT ROWID;
@@ -45,7 +47,7 @@ CREATE TABLE IF NOT EXISTS file (
 def open_store(path: Path | None = None) -> Store:
     """Return the store in the file `path` (made where missing); None: the one in the cache folder.
 
-    Never raises: where nothing can be stored, it says so in `notes` and works without.
+    Never raises for what can be worked around: where nothing can be stored, `notes` say so.
     """
     path = path or cache_folder() / FILE_NAME
     notes: list[str] = []
@@ -65,9 +67,16 @@ def _open_file(path: Path, notes: list[str]) -> sqlite3.Connection:
     try:
         kind = file_system(path.parent)
         if kind.startswith(_NETWORK_FILE_SYSTEMS):
-            _roll_back_journal(connection, path, notes, why=f"it lies on a network file system ({kind})")
+            why = f"it lies on a network file system ({kind})"
         else:
-            _write_ahead(connection, path, notes)
+            mode = _journal(connection, "WAL")
+            why = "" if mode == "wal" else f"its file system cannot do that ({mode})"
+        if why:
+            _journal(connection, "DELETE")
+            notes.append(
+                f"The store of features {str(path)!r} works without a write-ahead log, as {why}: slower, and "
+                "one process waits for another. Set FOVEA_CACHE to a folder on a local disk to change that."
+            )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
     except BaseException:
@@ -78,40 +87,38 @@ def _open_file(path: Path, notes: list[str]) -> sqlite3.Connection:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=isinstance(path, str)
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=isinstance(path, str)
     )
 
 
-def _write_ahead(connection: sqlite3.Connection, path: Path, notes: list[str]) -> None:
-    """Use a write-ahead log, which lets others read meanwhile; where the file system cannot, the older journal."""
-    try:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    except sqlite3.OperationalError as error:
-        if _is_damage(error):
-            raise
-        mode = str(error)
-    if mode != "wal":
-        _roll_back_journal(connection, path, notes, why=f"its file system cannot ({mode})")
+def _journal(connection: sqlite3.Connection, mode: str) -> str:
+    """Ask for a journal mode and return the one that is there then, or the reason why not.
 
-
-def _roll_back_journal(connection: sqlite3.Connection, path: Path, notes: list[str], *, why: str) -> None:
-    connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    notes.append(
-        f"The store of features {str(path)!r} works without a write-ahead log, as {why}: slower, and one process "
-        "waits for another. Set FOVEA_CACHE to a folder on a local disk to change that."
-    )
+    SQLite does not wait for other processes here, so we do.
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+            return str(found)
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > end:
+                if _is_damage(error) or mode == "DELETE":
+                    raise
+                return str(error)
+        time.sleep(0.02)
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorname in {"SQLITE_NOTADB", "SQLITE_CORRUPT"} or str(error).startswith("malformed")
+    return error.sqlite_errorname.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
 
 
 def _set_aside(path: Path, error: sqlite3.Error) -> Store:
     """Rename a damaged file and begin a new one."""
-    aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     notes = [
-        f"The store of features {str(path)!r} was damaged ({error}). It was set aside as {aside.name!r} and a new one "
-        "begun; the features are computed again. Delete the old one when you like."
+        f"The store of features {str(path)!r} was damaged ({error}). It was set aside as {aside.name!r} and "
+        "a new one begun; the features are computed again. Delete the old one when you like."
     ]
     try:
         path.rename(aside)
@@ -125,12 +132,14 @@ def _set_aside(path: Path, error: sqlite3.Error) -> Store:
 def _without_storing(path: Path, reason: str) -> Store:
     """Return a store that reads what is there, if anything, and keeps nothing."""
     notes = [
-        f"Nothing is stored: {str(path)!r} cannot be written ({reason}). The next command computes the features again. "
-        "Set FOVEA_CACHE to a folder that can be written."
+        f"Nothing is stored: {str(path)!r} cannot be written ({reason}). The next command computes the "
+        "features again. Set FOVEA_CACHE to a folder that can be written."
     ]
-    with contextlib.suppress(sqlite3.Error, OSError):
+    with contextlib.suppress(sqlite3.Error):
+        # immutable: no lock and no shared memory, which a folder that cannot be written does not allow
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
-        connection.execute("SELECT count(*) FROM encoder").fetchone()
+        with contextlib.closing(connection.execute("SELECT count(*) FROM encoder")) as counted:
+            counted.fetchone()
         return Store(path, connection, notes=notes, is_storing=False)
     connection = _connect("file::memory:")
     connection.executescript(_SCHEMA)

@@ -24,7 +24,7 @@ BATCH_SIZE = 8  # measured best on AVX-512 with and without AMX: architecture.md
 
 
 def _import_openvino() -> Any:
-    """Import openvino with its telemetry blocked: unasked, that writes into the home, forks, and calls a host."""
+    """Import openvino without its telemetry: unasked, that writes into the home, forks and calls a host."""
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
@@ -110,7 +110,7 @@ class CompiledNetwork:
         return compiled
 
     def _check_precision(self, compiled: Any) -> None:
-        """Compare what was compiled with what was asked: the engine changes a wish it cannot fulfil silently."""
+        """Compare what was compiled with the wish: the engine changes one it cannot fulfil silently."""
         got = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if got != self.precision:
             raise BackboneError(

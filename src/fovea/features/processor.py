@@ -8,7 +8,7 @@ _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # x86 twice, then 
 
 
 def available_cores(*, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return how many cores this process may keep busy, at least 1: the affinity mask cut by the cgroup's quota.
+    """Return how many cores this process may keep busy, at least 1: its affinity, cut by the cgroup's quota.
 
     A quota of 1.5 cores counts as 1: a second thread would be throttled half of the time.
     """
@@ -21,7 +21,7 @@ def available_cores(*, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def _quota_cores(cgroup: Path) -> float | None:
-    """Return the tightest quota in cores: version 2 (`cpu.max`, own group and its parents), else version 1."""
+    """Return the tightest quota in cores: version 2 (`cpu.max`, own group and parents), else version 1."""
     quotas = [_version_2(folder / "cpu.max") for folder in _own_groups(cgroup)]
     found = [quota for quota in quotas if quota is not None]
     if found:

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,14 @@ class StoredRow:
     sha256: str
     view: int
     vector: HalfFeatures
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """What tells copies apart: the hash of a picture's pixels, and a small grey version of it as bytes."""
+
+    pixel_hash: str
+    grey: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Store:
         self._connection.close()
 
     def known(self, sha256s: Sequence[str]) -> dict[str, Known]:
-        """Return what is known of the pictures with these hashes; a problem only as this installation sees it."""
+        """Return what is known of these pictures; a problem only as this installation sees it."""
         found = {}
         query = (
             "SELECT sha256, facts, problem FROM picture WHERE (problem = '' OR decoder = ?) AND sha256 IN "
@@ -96,8 +104,8 @@ class Store:
     ) -> Iterator[tuple[str, HalfFeatures]]:
         """Yield (hash, float16 (d,)) of those that are stored, in no order, a few at a time."""
         query = (
-            "SELECT sha256, vector FROM feature WHERE encoder = (SELECT id FROM encoder WHERE fingerprint = ?) "
-            "AND view = ? AND sha256 IN "
+            "SELECT sha256, vector FROM feature WHERE "
+            "encoder = (SELECT id FROM encoder WHERE fingerprint = ?) AND view = ? AND sha256 IN "
         )
         for sha256, vector in self._chunked(query, (fingerprint, view), sha256s):
             yield sha256, np.frombuffer(vector, np.float16)
@@ -126,6 +134,17 @@ class Store:
             )
             connection.executemany("INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)", known)
 
+    def touch(self, fingerprint: str) -> None:
+        """Note that an encoder's features were used, at most once an hour."""
+        now = int(time.time())
+        with self.writing() as connection:
+            if connection is None:
+                return
+            connection.execute(
+                "UPDATE encoder SET used_at = ? WHERE fingerprint = ? AND used_at < ?",
+                (now, fingerprint, now - 3600),
+            )
+
     def hashes(self, stamps: Sequence[Stamp]) -> dict[str, str]:
         """Return path -> sha256 of the files that are recorded with just this size, time and inode."""
         wanted = {stamp.path: stamp for stamp in stamps}
@@ -146,6 +165,54 @@ class Store:
                 return
             connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
 
+    def looks(self, sha256s: Sequence[str]) -> dict[str, Look]:
+        """Return the looks that are stored, by content hash."""
+        query = "SELECT sha256, pixel_hash, grey FROM look WHERE sha256 IN "
+        return {
+            sha256: Look(pixel_hash, grey) for sha256, pixel_hash, grey in self._chunked(query, (), sha256s)
+        }
+
+    def write_looks(self, looks: Mapping[str, Look]) -> None:
+        """Store looks by content hash."""
+        rows = [(sha256, look.pixel_hash, look.grey) for sha256, look in looks.items()]
+        with self.writing() as connection:
+            if connection is None:
+                return
+            connection.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", rows)
+
+    def encoders(self) -> list[tuple[str, str, int, int, int]]:
+        """Return (name, fingerprint, rows, bytes, last use) of each encoder, latest first; seconds since 1970."""
+        query = (
+            "SELECT name, fingerprint, count(vector), coalesce(sum(length(vector)), 0), used_at FROM encoder "
+            "LEFT JOIN feature ON feature.encoder = encoder.id GROUP BY encoder.id ORDER BY used_at DESC"
+        )
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise self.damage(error) from error
+
+    def forget(self, *, before: int, fingerprint: str = "") -> None:
+        """Delete the features of encoders last used before then, whose fingerprint begins so; shrink the file.
+
+        With no encoder left, what is known of pictures and files goes too. Raises StoreError.
+        """
+        where = "used_at < ? AND substr(fingerprint, 1, ?) = ?"
+        values = (before, len(fingerprint), fingerprint)
+        run = self._connection.execute
+        try:
+            with self._lock:
+                run("BEGIN IMMEDIATE")
+                run(f"DELETE FROM feature WHERE encoder IN (SELECT id FROM encoder WHERE {where})", values)
+                run(f"DELETE FROM encoder WHERE {where}", values)
+                if not run("SELECT count(*) FROM encoder").fetchone()[0]:
+                    for table in ("picture", "file", "look"):
+                        run(f"DELETE FROM {table}")
+                run("COMMIT")
+                run("VACUUM")
+                run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise self.damage(error) from error
+
     def _chunked(
         self, query: str, first: tuple[object, ...], keys: Sequence[str]
     ) -> Iterator[tuple[Any, ...]]:
@@ -162,8 +229,8 @@ class Store:
     def damage(self, error: sqlite3.Error) -> StoreError:
         """Return what to tell the user when reading fails."""
         return StoreError(
-            f"the store of features {str(self.path)!r} cannot be read: {error}. Delete this file and those beside "
-            "it that begin with its name; it holds only what can be computed again."
+            f"the store of features {str(self.path)!r} cannot be read: {error}. Delete this file and those "
+            "beside it that begin with its name; it holds only what can be computed again."
         )
 
     @contextlib.contextmanager
@@ -190,13 +257,13 @@ class Store:
     def _stop(self, error: sqlite3.Error) -> None:
         self.is_storing = False
         self.notes.append(
-            f"Features are no longer stored: {error} ({str(self.path)!r}). What was stored before stays, this run goes "
-            "on, and the next one computes the rest again."
+            f"Features are no longer stored: {error} ({str(self.path)!r}). What was stored before stays, "
+            "this run goes on, and the next one computes the rest again."
         )
 
 
 def _decoder() -> str:
-    """Return what decides whether a picture can be read: a problem is only remembered for the same decoders."""
+    """Return what decides whether a picture can be read: a problem counts for the same decoders only."""
     versions = []
     for name in ("fovea-vision", "pillow", "pillow-heif"):
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -18,7 +18,10 @@ _SMALLEST_SHARE = 0.5  # of the largest window of the input's proportions; 1 wou
 def make_views(
     content: bytes, preprocess: Preprocess, *, views: Sequence[int], sha256: str
 ) -> tuple[list[NDArray[np.uint8]], pictures.Facts]:
-    """Return the asked views of an encoded picture, each uint8 (h, w, 3), and its facts. Raises PictureError."""
+    """Return the asked views of an encoded picture, each uint8 (h, w, 3), and its facts.
+
+    Raises PictureError.
+    """
     height_px, width_px = preprocess.height_px, preprocess.width_px
     plain = pictures.decode_to(content, height_px=height_px, width_px=width_px, fit=preprocess.fit)
     large = None

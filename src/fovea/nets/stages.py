@@ -31,7 +31,7 @@ def _means(*modules: str) -> tuple[Place, ...]:
     return (*(Place(module, "mean") for module in modules), Place(modules[-1], "max"))
 
 
-# By the beginning of an architecture's name, the longest that fits. Whoever finds better places changes them here.
+# By the beginning of an architecture's name, the longest that fits. Better places are put here.
 _PLACES: dict[str, tuple[Place, ...]] = {
     "timm/mobilenetv2": _means("blocks.3", "blocks.4", "blocks.5", "blocks.6", "bn2"),
     "torchvision/squeezenet1_1": _means(
@@ -66,7 +66,7 @@ def places_of(network: "torch.nn.Module", *, library: str, architecture: str) ->
 def pooled_network(
     network: "torch.nn.Module", *, places: tuple[Place, ...], mean: Any, std: Any
 ) -> "torch.nn.Module":
-    """Return a module from uint8 (n, h, w, 3) to float32 (n, d), normalisation (of 0..1 values) and pooling inside."""
+    """Return a module from uint8 (n, h, w, 3) to float32 (n, d): normalised (as 0..1 values), run, pooled."""
     import torch
 
     class Pooled(torch.nn.Module):
@@ -75,6 +75,8 @@ def pooled_network(
             self.network = network
             self.outputs: dict[str, torch.Tensor] = {}
             self.widths: list[tuple[str, int]] = []
+            self.shift: torch.Tensor
+            self.scale: torch.Tensor
             self.register_buffer("shift", 255 * torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
             self.register_buffer("scale", 255 * torch.tensor(std, dtype=torch.float32).reshape(1, 3, 1, 1))
             for name in {place.module for place in places}:

@@ -50,7 +50,8 @@ def read_weights_card(file: Path) -> WeightsCard:
         raise BackboneError(
             f"{str(file)!r} does not say which network it belongs to: its metadata holds "
             f"{', '.join(sorted(metadata)) or 'nothing'}, but not the key 'backbone'. Save it again with "
-            f"safetensors.torch.save_file(tensors, file, metadata={{'backbone': TEXT}}), where TEXT is JSON like {_EXAMPLE}."
+            "safetensors.torch.save_file(tensors, file, metadata={'backbone': TEXT}), where TEXT is JSON "
+            f"like {_EXAMPLE}."
         )
     try:
         return _parse(json.loads(metadata["backbone"]))

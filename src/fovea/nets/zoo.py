@@ -1,4 +1,4 @@
-"""Networks of timm and torchvision by name, with weights from a .safetensors file. Needs the extra `torch`."""
+"""Networks of timm and torchvision by name, with weights from a .safetensors file. Needs torch."""
 
 import difflib
 import importlib
@@ -27,8 +27,9 @@ def import_torchvision() -> Any:
     """
     import torch
 
+    operators: Any = torch.library.Library
     if not hasattr(torch.ops.torchvision, "nms") and not _operators_load():
-        library = torch.library.Library("torchvision", "DEF")
+        library = operators("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _kept.append(library)
@@ -42,9 +43,10 @@ def _operators_load() -> bool:
     found = importlib.util.find_spec("torchvision")
     folders = list(found.submodule_search_locations or []) if found else []
     files = [file for folder in folders for file in Path(folder).glob("_C*.so")]
+    load: Any = torch.ops.load_library
     try:
         for file in files:
-            torch.ops.load_library(file)
+            load(file)
     except OSError:
         return False
     return bool(files) and hasattr(torch.ops.torchvision, "nms")
@@ -96,8 +98,9 @@ def _check_name(card: WeightsCard, known: list[str]) -> None:
     if card.architecture not in known:
         near = difflib.get_close_matches(card.architecture, known, n=3, cutoff=0.5)
         raise BackboneError(
-            f"{card.library} has no architecture {card.architecture!r}. Nearest: {', '.join(near) or 'none'}. "
-            "Correct `architecture` in the metadata key 'backbone' of the weights, or update the library."
+            f"{card.library} has no architecture {card.architecture!r}. "
+            f"Nearest: {', '.join(near) or 'none'}. Correct `architecture` "
+            "in the metadata key 'backbone' of the weights, or update the library."
         )
 
 
@@ -135,7 +138,7 @@ def example_pixels(*, height_px: int, width_px: int) -> "torch.Tensor":
 
 
 def run_pooled(network: "torch.nn.Module", pixels: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-    """Return the features float32 (n, d) that torch computes for uint8 (n, h, w, 3), to compare a conversion with."""
+    """Return the features float32 (n, d) that torch computes for uint8 (n, h, w, 3)."""
     import torch
 
     with torch.inference_mode():
