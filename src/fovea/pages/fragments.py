@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fovea.pages.check import CheckPage
+from fovea.pages.privacy import without_secrets
 from fovea.pages.report import Report
 from fovea.pages.templating import render
 from fovea.pages.words import opening, opening_check
@@ -47,11 +48,13 @@ class PredictionLike(Protocol):
 
 def render_report_fragment(report: Report) -> str:
     """Return a run in a notebook: the opening sentence, next steps and figures."""
+    report = without_secrets(report) if report.private else report
     return render("report_fragment.html", report=report, opening=opening(report))
 
 
 def render_check_fragment(page: CheckPage) -> str:
     """Return what is in a folder in a notebook: the opening sentence and the classes with their counts."""
+    page = without_secrets(page) if page.private else page
     most = max((entry.n for entry in page.classes), default=1) or 1
     return render("check_fragment.html", page=page, opening=opening_check(page), most=most)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from fovea.pages.report import Bin
 
-SIDE, LEFT, TOP = 300, 54, 12  # the reliability plot's square and where it begins, in its own pixels
+SIDE, LEFT, TOP = 300, 66, 12  # the reliability plot's square and where it begins, in its own pixels
 
 
 def share_svg(
@@ -61,7 +61,7 @@ def _axes() -> list[str]:
         parts.append(f'<text x="{LEFT - 8}" y="{_n(_y(tick) + 4.5)}" text-anchor="end">{text}</text>')
         parts.append(f'<text x="{at[0]}" y="{bottom + 18}" text-anchor="middle">{text}</text>')
     middle = f'x="{_n(_x(0.5))}" y="{bottom + 38}"'
-    turned = f'transform="translate(11 {_n(_y(0.5))}) rotate(-90)"'
+    turned = f'transform="translate(12 {_n(_y(0.5))}) rotate(-90)"'
     return [
         *parts,
         f'<path class="ideal" d="M{LEFT} {bottom}L{right} {TOP}"/>',

@@ -1,18 +1,18 @@
-"""`--private`: the same page values with no thumbnail, and every absolute path cut to its last name."""
+"""`--private`: the same values with no thumbnail, and every absolute path cut to its last name."""
 
 import re
 from dataclasses import fields, is_dataclass, replace
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 Page = TypeVar("Page")
-_ABSOLUTE = re.compile(
-    r"""(?<![\w.\-/\\])(?:~|[A-Za-z]:(?=[\\/])|(?=/[^\s/]+/)|(?=\\\\\w))[\\/][^\s'"<>|,;:()]*"""
-)
+_ROOT = r"(?:~|[A-Za-z]:|\\\\[^\s\\/]+|file:/*)?[\\/]"  # /home, ~/x, C:\x, \\server\x
+_WHOLE = re.compile(rf"{_ROOT}[^\\/]+.*", re.DOTALL)
+_QUOTED = re.compile(rf"(?<=['\"‘“`]){_ROOT}[^'\"’”`]*")
+_BARE = re.compile(rf"(?<![\w.…/\\'\"‘“`~:]){_ROOT}[^\s\\/,;:]+(?:[\\/][^\s\\/,;:'\")]+)+")
 
 
 def without_secrets(page: Page) -> Page:
-    """Return the page's values without pictures and absolute paths; relative paths stay."""
+    """Return a page's values without pictures and absolute paths; relative paths stay."""
     cleaned: Page = _clean(page)
     return cleaned
 
@@ -30,6 +30,12 @@ def _clean(value: Any) -> Any:
 
 
 def _clean_text(text: str) -> str:
-    if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
-        return "…/" + re.split(r"[\\/]", text.rstrip("\\/"))[-1]
-    return _ABSOLUTE.sub(lambda found: "…/" + re.split(r"[\\/]", found[0].rstrip("\\/"))[-1], text)
+    if _WHOLE.fullmatch(text):
+        return _last_name(text)
+    return _BARE.sub(
+        lambda found: _last_name(found[0]), _QUOTED.sub(lambda found: _last_name(found[0]), text)
+    )
+
+
+def _last_name(path: str) -> str:
+    return "…/" + re.split(r"[\\/]", path.rstrip("\\/"))[-1]

@@ -144,14 +144,11 @@ def opening(report: "Report") -> tuple[str, str]:
     )
 
 
-def opening_check(page: "CheckPage") -> str:
-    """Return the sentence that the page of `check` opens with: what is there and what cannot be used."""
+def opening_check(page: "CheckPage") -> tuple[str, str]:
+    """Return the sentence that the page of `check` opens with: what is there; and what is wrong with it."""
     text = plural(page.n_pictures, "readable picture")
     if page.classes:
         text += f" in {plural(len(page.classes), 'class', 'classes')}"
     n_sets = page.n_duplicates if page.n_duplicates is not None else len(page.duplicates)
-    if page.n_quarantined:
-        text += f"; {plural(page.n_quarantined, 'file')} left out"
-    if n_sets:
-        text += f"; {plural(n_sets, 'picture')} there more than once"
-    return text + "."
+    rest = f"; {plural(page.n_quarantined, 'file')} left out" if page.n_quarantined else ""
+    return text, rest + (f"; {plural(n_sets, 'picture')} there more than once." if n_sets else ".")
