@@ -87,7 +87,7 @@ def _write_digit_files(folder: Path) -> int:
         (folder / str(digit)).mkdir(parents=True)
     for index, (values, digit) in enumerate(zip(ink, numbers.tolist(), strict=True)):
         grey = np.rint(255 - values * (255 / 16)).astype(np.uint8)
-        picture = Image.fromarray(grey).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
+        picture = Image.fromarray(grey).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
         picture.save(folder / str(digit) / f"{index:04d}.png")
     return len(ink)
 
