@@ -1,4 +1,4 @@
-"""What every test stands on: no network, a home and a cache of its own, the shared real pictures, drawn pictures."""
+"""What every test stands on: no network, its own home and cache, the shared real pictures, drawn ones."""
 
 import socket
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Return the folder of shared real data beside the repository; tests that need it are skipped without it."""
+    """Return the folder of shared real data beside the repository; skip the test where there is none."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("the shared data is not beside this repository")

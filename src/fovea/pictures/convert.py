@@ -1,6 +1,6 @@
 """Every mode that Pillow opens -> 8-bit RGB or grey, by stated rules (docs/pictures.md), each named."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,20 +26,14 @@ def to_8bit(
     if mode == "RGB" and "transparency" not in image.info:
         return image, ("16-bit",) if bits == 16 else ()
     if mode in _PLAIN:
-        names = ("16-bit", _PLAIN[mode]) if bits == 16 else (_PLAIN[mode],)
-        return image.convert("RGB"), names
+        return image.convert("RGB"), (*_names(mode, bits=bits), _PLAIN[mode])
     if mode == "F" or mode.startswith("I"):
         return _scale_numbers(image, bits=bits, inverted=inverted)
     names = _names(mode, bits=bits)
     if mode == "1":
         image = _as_grey(image)
-    if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+    if image.has_transparency_data:
         return _over_white(image, bits=bits), (*names, "alpha")
-    if mode == "P":
-        # A palette may itself hold alpha (as BMP's and TGA's can): that counts as transparency too.
-        if image.palette is not None and image.palette.mode == "RGBA":
-            return _over_white(image, bits=bits), (*names, "alpha")
-        return image.convert("RGB"), names
     return (image if image.mode == "L" else image.convert("RGB")), names
 
 
@@ -76,11 +70,12 @@ def _scale_numbers(
     """Return a grey picture from numbers of more than eight bits, scaled by their depth."""
     from PIL import Image
 
-    numbers = np.asarray(image)
+    numbers: NDArray[np.number[Any]] = np.asarray(image)
+    names: tuple[str, ...] = ("grey", "float" if image.mode == "F" else "16-bit")
     if image.mode == "F":
-        grey, names = _scale_floats(numbers), ("grey", "float")
+        grey = _scale_floats(numbers)
     elif bits <= 16:
-        grey, names = _scale_integers(numbers, bits=bits), ("grey", "16-bit")
+        grey = _scale_integers(numbers, bits=bits)
     else:
         raise PictureError(
             f"{bits}-bit whole numbers, whose scale is unknown; save it as an 8-bit or 16-bit PNG"
@@ -94,22 +89,22 @@ def _scale_numbers(
     return Image.fromarray(grey), names
 
 
-def _scale_integers(numbers: NDArray[np.generic], *, bits: int) -> NDArray[np.uint8]:
+def _scale_integers(numbers: NDArray[np.number[Any]], *, bits: int) -> NDArray[np.uint8]:
     if numbers.min() < 0:
         raise PictureError(
             f"numbers below zero (from {numbers.min()} to {numbers.max()}), whose scale is unknown; "
             "save it as an 8-bit or 16-bit PNG"
         )
     # Of 16 bits the upper eight, as everywhere: exact for 8-bit pictures that were widened.
-    return (numbers >> (bits - 8)).astype(np.uint8)
+    return (numbers.astype(np.int32) >> (bits - 8)).astype(np.uint8)
 
 
-def _scale_floats(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _scale_floats(numbers: NDArray[np.number[Any]]) -> NDArray[np.uint8]:
     low, high = float(numbers.min()), float(numbers.max())
     if not (low >= 0 and high <= 255):
         raise PictureError(
-            f"floating-point numbers from {low:g} to {high:g}, whose scale is unknown (0 to 1 and 0 to 255 are read); "
-            "save it as an 8-bit or 16-bit PNG"
+            f"floating-point numbers from {low:g} to {high:g}, whose scale is unknown (0 to 1 and 0 to 255 "
+            "are read); save it as an 8-bit or 16-bit PNG"
         )
     factor = 255.0 if high <= 1 else 1.0
     return (numbers.astype(np.float64) * factor).round().astype(np.uint8)

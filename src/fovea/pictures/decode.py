@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.errors import FoveaError, PictureError
 from fovea.pictures.picture import PIXEL_LIMIT, Facts, Picture
@@ -24,8 +25,8 @@ _SIDEWAYS = (5, 6, 7, 8)
 def decode(content: bytes, *, cover_px: tuple[int, int] | None = None) -> Picture:
     """Return the picture in a file's bytes: first frame, turned upright, converted to RGB.
 
-    With `cover_px` (height, width), a JPEG may come at a reduced scale of 1/2, 1/4 or 1/8 whose height and width still
-    reach these; others come whole. A JPEG of more than PIXEL_LIMIT pixels always comes reduced.
+    With `cover_px` (height, width), a JPEG may come at a reduced scale of 1/2, 1/4 or 1/8 whose height and
+    width still reach these; others come whole. A JPEG of more than PIXEL_LIMIT pixels always comes reduced.
 
     Raises PictureError with the reason why it cannot be read.
     """
@@ -43,7 +44,7 @@ def decode_to(content: bytes, *, height_px: int, width_px: int, fit: str = "crop
 
 
 def thumbnail_jpeg(content: bytes, *, side_px: int = 160) -> bytes:
-    """Return a small JPEG without metadata, whose longer side is at most `side_px`; small pictures are not enlarged.
+    """Return a small JPEG without metadata, its longer side at most `side_px`; small ones are not enlarged.
 
     Raises PictureError with the reason why it cannot be read.
     """
@@ -52,7 +53,7 @@ def thumbnail_jpeg(content: bytes, *, side_px: int = 160) -> bytes:
 
 def _decode(content: bytes, cover_px: tuple[int, int] | None) -> Picture:
     image, orientation, facts = _load(content, lambda size: cover_px and (cover_px[1], cover_px[0]))
-    return Picture(np.asarray(_upright(image.convert("RGB"), orientation)), facts)
+    return Picture(_pixels(image, orientation), facts)
 
 
 def _decode_to(content: bytes, into: tuple[int, int], fit: str) -> Picture:
@@ -60,11 +61,13 @@ def _decode_to(content: bytes, into: tuple[int, int], fit: str) -> Picture:
     # Turning what is small already costs less than turning the original.
     across = into[::-1] if orientation in _SIDEWAYS else into
     small = resize_image(image, into=across, fit=fit)
-    return Picture(np.asarray(_upright(small.convert("RGB"), orientation)), facts)
+    return Picture(_pixels(small, orientation), facts)
 
 
 def _thumbnail(content: bytes, side_px: int) -> bytes:
     from io import BytesIO
+
+    from PIL import Image
 
     def fitted(size: tuple[int, int]) -> tuple[int, int]:
         into = (min(side_px, max(size)),) * 2
@@ -73,10 +76,9 @@ def _thumbnail(content: bytes, side_px: int) -> bytes:
     image, orientation, facts = _load(content, fitted)
     small = fitted((facts.width, facts.height))
     across = small[::-1] if orientation in _SIDEWAYS else small
-    upright = _upright(resize_image(image, into=across, fit="squash").convert("RGB"), orientation)
-    upright.info.clear()
+    pixels = _pixels(resize_image(image, into=across, fit="squash"), orientation)
     target = BytesIO()
-    upright.save(target, "JPEG", quality=80)
+    Image.fromarray(pixels).save(target, "JPEG", quality=80)
     return target.getvalue()
 
 
@@ -125,8 +127,15 @@ def _reduce(opened: "Opened", cover: tuple[int, int] | None) -> bool:
     if too_large:
         scale = max(scale, 2)
     if scale > 1:
-        image.draft(None, (image.width // scale, image.height // scale))
+        size = image.width // scale, image.height // scale
+        image.draft(None, size)  # type: ignore[no-untyped-call, unused-ignore]
     return too_large
+
+
+def _pixels(image: "Image.Image", orientation: int) -> NDArray[np.uint8]:
+    # Even a conversion to the mode that it has already would copy.
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return np.asarray(_upright(rgb, orientation))
 
 
 def _upright(image: "Image.Image", orientation: int) -> "Image.Image":

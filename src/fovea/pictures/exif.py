@@ -6,7 +6,7 @@ ORIENTATION = 0x0112
 
 
 def orientation(block: bytes) -> int | None:
-    """Return the orientation (1..8) that an EXIF block gives, 1 where it gives none, None where it is unreadable.
+    """Return the orientation (1..8) that an EXIF block gives: 1 where there is none, None where unreadable.
 
     `block` is the block's content with or without the leading `Exif\\0\\0`.
     """

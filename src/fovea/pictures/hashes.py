@@ -12,8 +12,9 @@ def content_sha256(content: bytes) -> str:
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of a picture's shape and pixels, 64 hexadecimal digits; `pixels` uint8 (h, w, 3), full size.
+    """Return the SHA-256 of a picture's shape and pixels, 64 hexadecimal digits.
 
+    `pixels` is uint8 (h, w, 3), full size.
     Two files with the same hash show the same picture, whatever their format, metadata or name.
     """
     digest = hashlib.sha256(f"{'x'.join(map(str, pixels.shape))} {pixels.dtype} ".encode())

@@ -1,4 +1,4 @@
-"""Sizes and frames that must be known before Pillow opens a file: WebP's canvas, GIF's frames, JPEG's kind."""
+"""What must be known before Pillow opens a file: WebP's size, GIF's frames, zeros inside a JPEG's pixels."""
 
 import struct
 
@@ -26,7 +26,7 @@ def webp_size(content: bytes) -> tuple[int, int]:
 
 
 def gif_frames(content: bytes) -> tuple[int, int, bool]:
-    """Return the (width, height) in pixels that a GIF's first frame needs, and whether there is a second frame."""
+    """Return the width and height in pixels that a GIF's first frame needs, and whether there is a second."""
     try:
         width, height, flags = struct.unpack_from("<HHB", content, 6)
         at = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
@@ -51,25 +51,22 @@ def gif_frames(content: bytes) -> tuple[int, int, bool]:
     return width, height, n_frames > 1
 
 
-ZERO_RUN_BYTES = 64
+_ZERO_RUN = bytes(64)
 
 
-def jpeg_zeros(content: bytes) -> int:
-    """Return how many zero bytes stand in a row in a sequential JPEG's pixels where no encoder can have put them.
+def jpeg_zeros(content: bytes, *, start: int) -> int:
+    """Return how many zero bytes stand in a row in a sequential JPEG's pixels where no encoder puts them.
 
-    A lost disk block or a torn download leaves zeros, and every decoder turns them silently into grey or noise.
-    They are told by the file's own Huffman tables: only where the all-zero code means "end of block" can a flat
-    area be a long row of zeros. Otherwise, as in the standard's tables, it means a coefficient, and
+    A lost disk block or a torn download leaves zeros, and every decoder turns them silently into noise.
+    They are told by the file's own Huffman tables: only where the all-zero code means "end of block" can a
+    flat area be a long row of zeros. Otherwise, as in the standard's tables, it means a coefficient, and
     64 bytes of it would be every coefficient of several blocks. Progressive files are not judged.
+    `start` is where the pixels' codes begin; zeros behind the end mark are trailing garbage and ignored.
     """
-    at = content.find(bytes(ZERO_RUN_BYTES), content.rfind(b"\xff\xda"))
-    if at < 0 or _zeros_may_be_flat(content, before=at):
+    at = content.find(_ZERO_RUN, start)
+    if at < 0 or content.find(b"\xff\xd9", start, at) >= 0 or _zeros_may_be_flat(content, before=start):
         return 0
-    end = at
-    while end < len(content) and content[end] == 0:
-        end += 1
-    # Zeros behind the end mark are trailing garbage, which is ignored.
-    return 0 if content.rfind(b"\xff\xd9", 0, at) > content.rfind(b"\xff\xda", 0, at) else end - at
+    return len(content) - at - len(content[at:].lstrip(b"\0"))
 
 
 def _zeros_may_be_flat(content: bytes, *, before: int) -> bool:

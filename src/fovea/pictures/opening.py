@@ -1,7 +1,7 @@
 """Bytes -> an opened Pillow picture whose header was checked and whose pixels are not decoded yet.
 
-Pillow's plugins are used directly, not through `Image.open`: no format is registered, no limit of Pillow's is touched
-and no warning given. Imports Pillow at the top; so it is imported late.
+Pillow's plugins are used directly, not through `Image.open`: nothing of Pillow's global state is set or
+relied on, and its warnings do not come up. Imports Pillow at the top, so it is itself imported late.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from fovea.pictures.tiff import first_page
 
 @dataclass(slots=True)
 class Opened:
-    """An opened picture: Pillow's object, the format, EXIF orientation (None: unreadable), what was noticed."""
+    """An opened picture: Pillow's object, the format, EXIF orientation (None: unreadable), remarks."""
 
     image: Image.Image
     format: str
@@ -39,7 +39,7 @@ class Opened:
 class _Content(BytesIO):
     """A file in memory that, once `strict`, says that it ended instead of returning nothing.
 
-    Pillow takes an early end quietly where a program has set its global LOAD_TRUNCATED_IMAGES; fovea never does.
+    Pillow takes an early end quietly where a program has set its global LOAD_TRUNCATED_IMAGES; fovea never.
     """
 
     strict = False
@@ -62,7 +62,7 @@ class _Jpeg(JpegImageFile):
 
 class _Png(PngImageFile):
     def load_read(self, read_bytes: int) -> bytes:
-        found = super().load_read(read_bytes)
+        found: bytes = super().load_read(read_bytes)  # type: ignore[no-untyped-call, unused-ignore]
         if not found:
             raise EndOfFileError
         return found
@@ -82,7 +82,7 @@ def _check_size(width: int, height: int, *, limit: int = PIXEL_LIMIT) -> None:
         raise PictureError(f"damaged: its size is given as {width} x {height} pixels")
     if width * height > limit:
         raise PictureError(
-            f"too large: {width:,} x {height:,} pixels; fovea reads at most {limit:,}. Scale it down, or crop it"
+            f"too large: {width:,} x {height:,} pixels, where fovea reads at most {limit:,}; scale it down"
         )
 
 
@@ -97,10 +97,11 @@ def _open(plugin: type[ImageFile.ImageFile], content: bytes) -> ImageFile.ImageF
 def _open_jpeg(content: bytes) -> Opened:
     source = _Content(content)
     image = _Jpeg(source, "")
+    start = source.tell()
     source.strict = True
     progressive = "progressive" in image.info
     _check_size(*image.size, limit=PIXEL_LIMIT if progressive else JPEG_PIXEL_LIMIT)
-    zeros = headers.jpeg_zeros(content)
+    zeros = headers.jpeg_zeros(content, start=start)
     if zeros:
         raise PictureError(
             f"damaged: {zeros:,} bytes of zeros stand where pixels should be (a failed copy or disk)"
@@ -139,10 +140,8 @@ def _open_webp(content: bytes) -> Opened:
 
 
 def _open_avif(content: bytes) -> Opened:
-    try:
-        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
-    except ImportError:
-        SUPPORTED = False
+    from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
+
     if not SUPPORTED:
         raise PictureError("an AVIF picture, which this build of Pillow cannot read; save it as JPEG or PNG")
     image = _open(AvifImageFile, content)

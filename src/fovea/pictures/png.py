@@ -1,4 +1,4 @@
-"""PNG before the decoder sees it: checked by its checksums, and rid of everything but pixels, palette, transparency.
+"""PNG before the decoder sees it: its checksums checked, and rid of all but pixels, palette and transparency.
 
 Texts, profiles and animation are left out, so that neither compressed texts nor odd metadata can do harm.
 """
@@ -8,13 +8,14 @@ import zlib
 from dataclasses import dataclass
 
 from fovea.errors import PictureError
+from fovea.pictures.picture import cut_short
 
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
 @dataclass(frozen=True, slots=True)
 class Stripped:
-    """A file with only what its pixels need: its bytes, its EXIF block, whether it holds more than one frame."""
+    """A file with only what its pixels need: its bytes; its EXIF block; whether it held several frames."""
 
     content: bytes
     exif: bytes = b""
@@ -31,14 +32,14 @@ def strip_png(content: bytes) -> Stripped:
     exif, animated, at, name = b"", False, 8, b""
     while name != b"IEND":
         if at + 12 > len(content):
-            raise PictureError(_cut_short(len(content), name))
+            raise cut_short(len(content))
         (length,) = struct.unpack_from(">L", content, at)
         name, end = content[at + 4 : at + 8], at + 12 + length
         if end > len(content):
-            raise PictureError(_cut_short(len(content), name))
+            raise cut_short(len(content))
         if name in _KEPT:
             if zlib.crc32(view[at + 4 : end - 4]) != struct.unpack_from(">L", content, end - 4)[0]:
-                raise PictureError(f"damaged: the checksum of a PNG block ({_printable(name)}) is wrong")
+                raise PictureError(f"damaged: the checksum of a PNG block ({name.decode()}) is wrong")
             kept.append(view[at:end])
         elif name == b"eXIf":
             exif = content[at + 8 : end - 4]
@@ -48,14 +49,3 @@ def strip_png(content: bytes) -> Stripped:
     if not any(part[4:8] == b"IDAT" for part in kept[1:]):
         raise PictureError("damaged: a PNG without pixels")
     return Stripped(b"".join(kept), exif, animated)
-
-
-def _printable(name: bytes) -> str:
-    return name.decode("ascii", "replace")
-
-
-def _cut_short(n_bytes: int, name: bytes) -> str:
-    where = "its pixels" if name == b"IDAT" else "its end mark"
-    return (
-        f"cut short: the file ends after {n_bytes:,} bytes, before the PNG's {where.removeprefix('its ')} do"
-    )

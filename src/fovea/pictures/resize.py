@@ -16,7 +16,7 @@ PADDING = (124, 116, 104)
 
 
 def fitted_size(size: tuple[int, int], *, into: tuple[int, int], fit: str) -> tuple[int, int]:
-    """Return the (width, height) in pixels that a picture of `size` is scaled to, for `into`, before crop or pad."""
+    """Return the (width, height) in pixels that a picture of `size` is scaled to, before crop or padding."""
     if fit not in FITS:
         raise InputError(f"fit is {fit!r}; use one of {', '.join(FITS)}.")
     if fit == "squash":
@@ -27,7 +27,7 @@ def fitted_size(size: tuple[int, int], *, into: tuple[int, int], fit: str) -> tu
 
 
 def resize_image(image: "Image.Image", *, into: tuple[int, int], fit: str) -> "Image.Image":
-    """Return the Pillow picture at exactly `into` (width, height), its mode (RGB or L) kept but for padding."""
+    """Return the Pillow picture at exactly `into` (width, height); padding makes it RGB."""
     from PIL import Image
 
     scaled = fitted_size(image.size, into=into, fit=fit)
@@ -63,8 +63,8 @@ def resize(
 ) -> NDArray[np.uint8]:
     """Return a picture at exactly the given size, antialiased, read-only.
 
-    `pixels` is uint8 (h, w, 3). `fit` is "crop" (aspect kept, the middle taken), "pad" (aspect kept, a border of
-    ImageNet's mean colour) or "squash". Returns uint8 (height_px, width_px, 3).
+    `pixels` is uint8 (h, w, 3). `fit` is "crop" (aspect kept, the middle taken), "pad" (aspect kept, a border
+    of ImageNet's mean colour) or "squash". Returns uint8 (height_px, width_px, 3).
 
     Raises InputError for another `fit`.
     """

@@ -13,7 +13,7 @@ _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volum
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file: where it is, its path relative to the scanned folder (with `/`), and what tells whether it changed."""
+    """A file: its path, also relative to the scanned folder (with `/`), and what tells whether it changed."""
 
     path: Path
     relative: str
@@ -34,8 +34,8 @@ class Scan:
 def scan_folder(root: Path) -> Scan:
     """Return the files in a folder and all folders below it, whatever their names' endings say.
 
-    Hidden and system files and folders, links that lead to nothing or back, and folders that cannot be opened are left
-    out and listed with the reason. A folder that is reached in several ways counts once, at its own place.
+    Hidden and system files and folders, links that lead to nothing or back, and folders that cannot be opened
+    are left out and listed with the reason. A folder reached in several ways counts once, at its own place.
 
     Raises MissingInputError where nothing is there, InputError where it is not a folder or cannot be opened.
     """
@@ -75,7 +75,8 @@ class _Walk:
             except OSError as error:
                 if is_root and here == folder:
                     raise InputError(
-                        f"The folder {str(folder)!r} cannot be opened: {error.strerror}. Check its permissions."
+                        f"The folder {str(folder)!r} cannot be opened ({error.strerror}). "
+                        "Check its permissions."
                     ) from None
                 self.ignored.append((prefix, f"a folder that cannot be opened: {error.strerror}"))
                 continue

@@ -1,4 +1,4 @@
-"""What a user may hand over as a picture -> a name and the bytes of a file, so that one decoder sees everything."""
+"""What a user may hand over as a picture -> a name and the bytes of a file: one decoder sees everything."""
 
 from io import BytesIO
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import InputError, MissingInputError
+from fovea.errors import InputError, MissingInputError, PictureError
 from fovea.pictures.exif import ORIENTATION, orientation
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ Source = Union[str, Path, bytes, "Image.Image", NDArray[np.uint8]]
 def load_source(source: Source) -> tuple[str, bytes]:
     """Return a name for the picture and the bytes of a file that holds it.
 
-    `source` is a path, the bytes of a file, a Pillow picture, or a uint8 array (h, w), (h, w, 1), (h, w, 3) RGB or
-    (h, w, 4) RGBA in 0..255. Arrays and Pillow pictures are encoded without loss, as they stand.
+    `source` is a path, the bytes of a file, a Pillow picture, or a uint8 array (h, w), (h, w, 1), (h, w, 3)
+    RGB or (h, w, 4) RGBA in 0..255. Arrays and Pillow pictures are encoded without loss; a Pillow picture
+    with an EXIF orientation keeps it.
 
-    Raises MissingInputError for a path where nothing is, InputError for anything else that cannot be a picture.
+    Raises MissingInputError for a path where nothing is, InputError for what else cannot be a picture, and
+    PictureError for a Pillow picture whose pixels cannot be decoded.
     """
     if isinstance(source, (str, Path)):
         return str(source), _read(Path(source))
@@ -38,8 +40,8 @@ def load_source(source: Source) -> tuple[str, bytes]:
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "") or "picture"), _encode_image(source)
     raise InputError(
-        f"A picture was given as {type(source).__name__}; give a path, the bytes of a file, a Pillow picture or "
-        "a uint8 array (height, width, 3)."
+        f"A picture was given as {type(source).__name__}; give a path, the bytes of a file, a Pillow picture "
+        "or a uint8 array (height, width, 3)."
     )
 
 
@@ -62,27 +64,29 @@ def _encode_array(pixels: NDArray[np.generic]) -> bytes:
     fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
     if pixels.dtype != np.uint8 or not fits or 0 in pixels.shape:
         raise InputError(
-            f"An array of {pixels.dtype} {pixels.shape} was given as a picture; give uint8 in 0..255 of shape "
-            "(height, width), (height, width, 1), (height, width, 3) RGB or (height, width, 4) RGBA."
+            f"An array of {pixels.dtype} {pixels.shape} was given as a picture; give uint8 in 0..255 of "
+            "shape (height, width), (height, width, 1), (height, width, 3) RGB or (height, width, 4) RGBA."
         )
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     return _encode_image(Image.fromarray(np.ascontiguousarray(flat)))
 
 
 def _encode_image(image: "Image.Image") -> bytes:
-    """Return the picture as a lossless file, its EXIF orientation kept, so that it is turned as its file would be."""
+    """Return the picture as a lossless file that keeps its EXIF orientation, so that the decoder turns it."""
     from PIL import Image
 
-    image.load()
-    mode = _WITHOUT_FORMAT.get(image.mode)
-    if mode is not None:
-        image = image.convert(mode)
-    if image.mode == "I":
-        image = _as_16bit(image)
-    turn = orientation(image.info.get("exif", b"")) or 1
+    try:
+        image.load()
+    except Exception as error:  # whatever a lazy picture's decoder raises
+        raise PictureError(f"damaged: {error}") from error
     block = Image.Exif()
+    turn = orientation(image.info.get("exif", b"")) or 1
     if turn != 1:
         block[ORIENTATION] = turn
+    if image.mode in _WITHOUT_FORMAT:
+        image = image.convert(_WITHOUT_FORMAT[image.mode])
+    elif image.mode == "I":
+        image = _as_16bit(image)
     target = BytesIO()
     if image.mode in _ONLY_TIFF:
         image.save(target, "TIFF", exif=block)
@@ -97,7 +101,7 @@ def _as_16bit(image: "Image.Image") -> "Image.Image":
     numbers = np.asarray(image)
     if numbers.min() < 0 or numbers.max() > 0xFFFF:
         raise InputError(
-            f"A Pillow picture of mode 'I' with numbers from {numbers.min()} to {numbers.max()} was given, whose scale "
-            "is unknown; scale it to 0..255 (mode 'L') or 0..65535 (mode 'I;16')."
+            f"A Pillow picture of mode 'I' with numbers from {numbers.min()} to {numbers.max()} was given, "
+            "whose scale is unknown; scale it to 0..255 (mode 'L') or 0..65535 (mode 'I;16')."
         )
     return Image.fromarray(numbers.astype(np.uint16))

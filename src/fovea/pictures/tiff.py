@@ -1,7 +1,7 @@
 """TIFF before the decoder sees it: its first page, with a directory of only the tags that its pixels need.
 
-The pixels stay where they are; a new directory is put behind them. Its values are checked against the file's length,
-so that cut files are told and neither odd metadata nor later pages can do harm.
+The pixels stay where they are; a new directory is put behind them. Its values are checked against the file's
+length, so that cut files are told and neither odd metadata nor later pages can do harm.
 """
 
 import struct
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fovea.errors import PictureError
+from fovea.pictures.picture import cut_short
 
 _UNIT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
 _CODES = {1: "B", 3: "H", 4: "L", 16: "Q"}
@@ -32,7 +33,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A TIFF's first page: a file that holds it alone, its orientation (1..8 or None), photometric, bits, more pages."""
+    """A TIFF's first page: a file of it alone, its orientation (1..8 or None), and what its pixels are."""
 
     content: bytes
     orientation: int | None
@@ -51,9 +52,7 @@ def first_page(content: bytes) -> Page:
         entries = {entry.tag: entry for entry in directory.entries()}
         more_pages = directory.next_offset() != 0
     except struct.error:
-        raise PictureError(
-            f"cut short: the file ends after {len(content):,} bytes, before the TIFF's directory does"
-        ) from None
+        raise cut_short(len(content)) from None
     values = {tag: directory.values(entry) for tag, entry in entries.items() if tag != 320}
     _check_places(values, n_bytes=len(content))
     samples = values.get(SAMPLES, (1,))[0]
@@ -126,9 +125,7 @@ class _Directory:
         if size > self._word_bytes:
             (at,), source = struct.unpack(self._endian + self._word, entry.value), self._content
             if at + size > len(source):
-                raise PictureError(
-                    f"cut short: the file ends after {len(source):,} bytes, before the values of TIFF tag {entry.tag} do"
-                )
+                raise cut_short(len(source))
         code = _CODES.get(entry.kind)
         if code is None:
             return tuple(source[at : at + size])
@@ -148,7 +145,7 @@ class _Directory:
 
 
 def _check_places(values: dict[int, tuple[int, ...]], *, n_bytes: int) -> None:
-    """Raise PictureError where strips or tiles lie behind the end of the file, or there are too many of them."""
+    """Raise PictureError where strips or tiles lie behind the end of the file."""
     for offsets_tag, counts_tag in ((STRIP_OFFSETS, STRIP_COUNTS), (TILE_OFFSETS, TILE_COUNTS)):
         offsets, counts = values.get(offsets_tag, ()), values.get(counts_tag, ())
         ends = [offset + 1 for offset in offsets]
