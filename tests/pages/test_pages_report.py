@@ -92,6 +92,19 @@ def test_a_report_without_judged_pictures_says_so(report: Report, read_page: Rea
     assert "There was no labelled picture to judge it on." in page.words("")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("given", "Judged on the 100 pictures that the data set itself sets aside."),
+        ("held-out", "Judged on 100 pictures set aside at random"),
+        ("cross-validated", "every picture was judged by a classifier fitted without it."),
+        ("evaluated", "Judged on 100 labelled pictures given to the finished classifier"),
+    ],
+)
+def test_how_it_was_judged_is_said(protocol: str, said: str, report: Report, read_page: Reader) -> None:
+    assert said in read_page(render_report(replace(report, protocol=protocol))).words("figures")
+
+
 def test_figures_are_shown_as_given_with_their_meaning(report: Report, read_page: Reader) -> None:
     words = read_page(render_report(report)).words("figures")
     assert "Accuracy 94.0 % 87.5–97.2 % Share of the judged pictures" in words
