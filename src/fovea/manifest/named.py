@@ -43,9 +43,10 @@ def write_digits(folder: Path) -> int:
         partial.rename(folder)
     except OSError as error:
         _remove_partial(partial)
+        where = f" ({str(error.filename)!r})" if error.filename else ""
         raise OutputError(
-            f"The digits cannot be written to {str(folder)!r}: {error.strerror or error}. Choose a folder "
-            "that can be written and has about 8 MB free."
+            f"The digits cannot be written to {str(folder)!r}: {error.strerror or error}{where}. Choose a "
+            f"folder that can be written and has about 8 MB free."
         ) from error
     return n_written
 

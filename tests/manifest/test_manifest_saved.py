@@ -1,0 +1,104 @@
+"""The manifest as a CSV file: back as it was, and refused when it is something else."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fovea.errors import ManifestError, MissingInputError, OutputError
+from fovea.manifest import SPLITS, Manifest, Row, read_manifest, write_manifest
+
+# Any text, and file names with bytes that are no UTF-8, as Python shows them.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.just("\udcff"))
+NAME = TEXT.filter(bool)
+SIDE = st.integers(0, 99999)
+ROWS = st.builds(Row, NAME, st.none() | NAME, st.sampled_from(("", *SPLITS)), TEXT, TEXT, TEXT, SIDE, SIDE)
+HEADER = "path,sha256,label,split,group,problem,width,height"
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+    path = tmp_path_factory.mktemp("run") / "manifest.csv"
+    write_manifest(Manifest(Path("/photos"), tuple(rows)), path)
+    assert read_manifest(path, root=Path("/photos")) == Manifest(Path("/photos"), tuple(rows))
+
+
+def test_a_spreadsheet_finds_utf8_with_its_mark_and_one_line_a_row(tmp_path: Path) -> None:
+    row = Row("käfer/1.jpg", "käfer", "train", "g", "", "ab", 8, 9)
+    write_manifest(Manifest(Path("/photos"), (row,)), tmp_path / "m.csv")
+    expected = f"\ufeff{HEADER}\r\nkäfer/1.jpg,ab,käfer,train,g,,8,9\r\n"
+    assert (tmp_path / "m.csv").read_bytes().decode() == expected
+
+
+def test_the_root_is_not_in_the_file(tmp_path: Path) -> None:
+    write_manifest(Manifest(Path("/home/anna/photos"), (Row("1.jpg", "cat"),)), tmp_path / "m.csv")
+    assert b"anna" not in (tmp_path / "m.csv").read_bytes()
+    assert read_manifest(tmp_path / "m.csv").root == tmp_path
+
+
+def test_names_that_look_like_formulas_stay_exact_and_are_said(tmp_path: Path) -> None:
+    rows = (Row("=1+1.jpg", "cat"), Row("-2.jpg", "@dog"), Row("cat/=3.jpg", "cat"))
+    assert write_manifest(Manifest(Path("/photos"), rows), tmp_path / "m.csv") == (
+        "3 cells of m.csv begin with '=', '+', '-' or '@': they are exact names, which a spreadsheet may "
+        "take for formulas; import these columns as text.",
+    )
+    with (tmp_path / "m.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["path"] == "=1+1.jpg"
+
+
+def test_ordinary_names_need_no_note(tmp_path: Path) -> None:
+    assert write_manifest(Manifest(Path("/photos"), (Row("1.jpg", "cat"),)), tmp_path / "m.csv") == ()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        write_manifest(Manifest(tmp_path, ()), tmp_path / "no/m.csv")
+    assert str(caught.value) == f"'{tmp_path}/no/m.csv' cannot be written: No such file or directory."
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError) as caught:
+        read_manifest(tmp_path / "m.csv")
+    assert (
+        str(caught.value)
+        == f"There is no manifest '{tmp_path}/m.csv'. Give the manifest.csv of a finished run."
+    )
+
+
+def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(tmp_path)
+    assert str(caught.value) == f"The manifest '{tmp_path}' cannot be read: Is a directory."
+
+
+ASK = "Give the manifest.csv of a finished run, unchanged."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f"'m.csv' is not a manifest that fovea wrote: its first line is '', not '{HEADER}'. {ASK}"),
+        (
+            "path,label\n",
+            f"'m.csv' is not a manifest that fovea wrote: its first line is 'path,label', not '{HEADER}'. "
+            f"{ASK}",
+        ),
+        (f'{HEADER}\n"a', f"'m.csv' is not a manifest that fovea wrote: unexpected end of data. {ASK}"),
+        (f"{HEADER}\na,b\n", f"Row 2 of 'm.csv' has 2 cells, not 8. {ASK}"),
+        (f"{HEADER}\na,,,,,,1,1\na,,,left,,,1,1\n", f"Row 3 of 'm.csv' has the unknown split 'left'. {ASK}"),
+        (
+            f"{HEADER}\na,,,,,,x,1\n",
+            f"Row 2 of 'm.csv' has the size 'x' x '1', which are no whole numbers. {ASK}",
+        ),
+    ],
+)
+def test_what_fovea_did_not_write_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.csv").write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(Path("m.csv"))
+    assert str(caught.value) == message
