@@ -135,7 +135,7 @@ class Report:
     """All that report.html shows. Only the first block is required; the rest vanishes where it is empty.
 
     `protocol` is "given", "held-out", "cross-validated" or "evaluated"; `confusion[i][j]` counts pictures
-    labelled class_names[i] and answered class_names[j]; `settings` and `provenance` are (name, value) in words.
+    labelled class_names[i] and answered class_names[j]; `settings` and `provenance` are (name, value).
     """
 
     title: str
