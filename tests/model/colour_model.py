@@ -1,6 +1,6 @@
-"""A model that can be worked out by hand: its network averages the colours of a picture, its head compares them.
+"""A model to be worked out by hand: its network averages the colours of a picture, its head weighs them.
 
-Classes "blue", "green", "red": the logit of each is 4 (c - 0.5), c the mean of its channel from 0 to 1, all others 0.
+Classes "blue", "green", "red": the logit of each is 4 (c - 0.5), c the mean of its channel from 0 to 1.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ SIDE_PX = 16
 
 
 def colour_encoder(folder: Path, *, precision: str = "f32") -> Encoder:
-    """Write the network into `folder` and open it: features (n, 4), the means of R, G, B and the brightest value."""
+    """Write the network into `folder` and open it: features (n, 4), means of R, G, B and the brightest."""
     openvino = _import_openvino()
     from openvino import opset13 as op
 

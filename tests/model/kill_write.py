@@ -1,7 +1,7 @@
-"""Run by test_model_write.py in a process of its own: writes a model again and again, killed one step later each time.
+"""Run by test_model_write.py in its own process: writes a model, killed one step later each time.
 
-A step is any event of the file system that Python tells (open, mkdir, rename, chmod, remove) under the folder. After every kill the
-model must be absent or equal to the one that was written without a kill. Prints the number of steps.
+A step is any event of the file system that Python tells (open, mkdir, rename, chmod, remove) there. After
+every kill the model must be absent or equal to one written without a kill. Prints the number of steps.
 """
 
 import os
@@ -70,7 +70,7 @@ def main(root: Path) -> None:
             if not lived:
                 (root / "first").rename(root / f"{step}")
     assert not list(root.glob(".first.*")), "leftovers of killed writes stay for ever"
-    print(step)
+    sys.stdout.write(f"{step}\n")
 
 
 if __name__ == "__main__":

@@ -284,12 +284,12 @@ def test_other_answers_to_the_golden_pictures_are_refused(copied: Path, edit: Ca
     folder = forge_head(copied, edit, head_bias=np.array([1, 0, 0], np.float32))
     text = refusal(folder)
     assert text.startswith(
-        f"The model in {str(folder)!r} answers differently here than where it was saved: the probabilities of its "
-        "golden pictures differ by up to 0."
+        f"The model in {str(folder)!r} answers differently here than where it was saved: the probabilities "
+        "of its golden pictures differ by up to 0."
     )
     assert text.endswith(
-        ", and at f32 at most 0.0010 is allowed. Another version of Pillow or OpenVINO, or this processor, changes "
-        "what it sees: run `fovea doctor`, or train it again here."
+        ", and at f32 at most 0.0010 is allowed. Another version of Pillow or OpenVINO, or this processor, "
+        "changes what it sees: run `fovea doctor`, or train it again here."
     )
 
 
@@ -356,7 +356,7 @@ def test_evidence_that_is_gone_is_none(copied: Path) -> None:
 def test_changed_evidence_is_refused(copied: Path) -> None:
     document = load_model(copied).document
     (copied / "manifest.csv").write_bytes(b"x")
-    with pytest.raises(ModelError, match="'manifest.csv' was cut or changed after it was saved"):
+    with pytest.raises(ModelError, match=r"'manifest\.csv' was cut or changed after it was saved"):
         read_evidence(copied, "manifest.csv", document=document)
 
 

@@ -81,7 +81,8 @@ def test_what_is_there_is_never_overwritten(
     with pytest.raises(OutputError) as caught:
         write_model(target, parts)
     assert str(caught.value) == (
-        f"There is something at {str(target)!r} already, and nothing is overwritten. Choose another name, or move it away."
+        f"There is something at {str(target)!r} already, and nothing is overwritten. Choose another name, or "
+        "move it away."
     )
 
 
@@ -115,8 +116,8 @@ def test_full_disk_at_any_stage_leaves_nothing(
     with pytest.raises(OutputError) as caught:
         write_model(tmp_path / "run", parts)
     assert str(caught.value) == (
-        f"The model cannot be written to {str(tmp_path / 'run')!r} (No space left on device). Nothing was left there: "
-        "make room or choose another folder, and run the same command again."
+        f"The model cannot be written to {str(tmp_path / 'run')!r} (No space left on device). Nothing was "
+        "left there: make room or choose another folder, and run the same command again."
     )
     assert list(tmp_path.iterdir()) == []
 

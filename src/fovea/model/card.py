@@ -13,10 +13,10 @@ LIMITS = """\
 - What the backbone has learnt from its own training pictures, its biases too, is in every answer."""
 
 
-def write_card(document: Document, *, metrics: Mapping[str, object], private: bool) -> str:
-    """Return the model card. With `private` the place of the pictures is left out."""
+def write_card(document: Document, *, metrics: Mapping[str, object]) -> str:
+    """Return the model card; `metrics` holds figures under the names of metrics.json."""
     data, backbone = document.data, document.backbone
-    where = f" from `{data.source}`" if data.source and not private else ""
+    where = f" from `{data.source}`" if data.source else ""
     lines = [
         "# Model card",
         "",

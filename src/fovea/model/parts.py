@@ -37,7 +37,9 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelParts:
-    """Everything that goes into a model folder. `metrics` holds metrics.json's keys, for the card."""
+    """Everything that goes into a model folder. `metrics` holds metrics.json's keys, for the card.
+
+    With `private` the place of the pictures is left out."""
 
     encoder: Encoder
     head: Head

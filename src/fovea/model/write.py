@@ -9,6 +9,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def _fill(temporary: Path, parts: ModelParts, *, extra: Mapping[str, bytes]) -> 
     for name, content in extra.items():
         _write_file(temporary / name, content)
     document = _document(parts, sha256=_hash_tree(temporary))
-    card = write_card(document, metrics=parts.metrics, private=parts.private)
+    card = write_card(document, metrics=parts.metrics)
     _write_file(temporary / "card.md", card.encode("utf-8", "surrogateescape"))
     _write_file(temporary / "model.json", dump_document(document))
 
@@ -186,7 +187,7 @@ def _document(parts: ModelParts, *, sha256: Mapping[str, str]) -> Document:
         head=(float(parts.head.penalty), parts.head.transform),
         has_novelty=parts.novelty is not None,
         seed=parts.seed,
-        data=parts.data,
+        data=replace(parts.data, source="") if parts.private else parts.data,
         settings=parts.settings,
         versions=_versions(),
         sha256=sha256,
