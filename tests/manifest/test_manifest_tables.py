@@ -258,3 +258,9 @@ def test_scraped_labels_are_read_with_their_splits(shared: Path) -> None:
     manifest = read_source(shared / "data/scraped/labelled.csv")
     # 200 of the pictures are labelled: ../shared/data/README.md.
     assert (len(manifest.rows), manifest.class_names, problems(manifest)) == (200, ("junk", "wanted"), [])
+
+
+def test_blank_lines_before_the_header_do_not_matter_but_count(write_table: Write) -> None:
+    manifest = read_source(write_table("\n\npath,label\na.jpg,cat\nx.jpg,cat\nb.jpg,dog\n"))
+    assert [row.path for row in manifest.rows] == ["a.jpg", "x.jpg", "b.jpg"]
+    assert problems(manifest)[0].startswith("row 5 of labels.csv: there is no file 'x.jpg'")

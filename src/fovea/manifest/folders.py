@@ -35,10 +35,9 @@ DOCUMENT_SUFFIXES = (
 
 def read_files(root: Path) -> Manifest:
     """Return a row without label for every file below `root`, hidden and system files left out."""
-    files, notes = _scan(root)
-    if not files:
-        raise InputError(_empty(root, notes=notes))
-    return Manifest(root, tuple(Row(path=name, label=None) for name in files), notes)
+    files, ignored = _scan(root)
+    rows = tuple(Row(path=name, label=None) for name in files)
+    return Manifest(root, rows, _ignored(ignored))
 
 
 def read_class_folders(root: Path) -> Manifest:
@@ -47,9 +46,7 @@ def read_class_folders(root: Path) -> Manifest:
     Raises:
         InputError: nothing is there, no class folders, or split and class folders stand side by side.
     """
-    files, notes = _scan(root)
-    if not files:
-        raise InputError(_empty(root, notes=notes))
+    files, ignored = _scan(root)
     by_folder: dict[str, list[str]] = {}
     for name in files:
         by_folder.setdefault(name.rpartition("/")[0], []).append(name)
@@ -69,19 +66,30 @@ def read_class_folders(root: Path) -> Manifest:
         for folder, names in holding.items()
         for name in names
     ]
-    notes += _left_out(loose, flat=flat, documents=documents)
-    notes += _empty_folders(root, known=by_folder)
-    notes += (*clash_notes, *_own_pictures(holding))
+    notes = (
+        *_ignored(ignored),
+        *_left_out(loose, flat=flat, documents=documents),
+        *_empty_folders(root, known=by_folder, ignored=ignored),
+        *clash_notes,
+        *_own_pictures(holding),
+    )
     return Manifest(root, tuple(sorted(rows, key=lambda row: row.path)), notes)
 
 
-def _scan(root: Path) -> tuple[list[str], tuple[str, ...]]:
+def _scan(root: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the files' relative paths, at least one, and why others are ignored."""
     scan = scan_folder(root)
+    ignored = dict(scan.ignored)
+    if not scan.files:
+        raise InputError(" ".join((f"{str(root)!r} holds no pictures.", *_ignored(ignored), EXAMPLE_LAYOUT)))
+    return [found.relative for found in scan.files], ignored
+
+
+def _ignored(ignored: Mapping[str, str]) -> tuple[str, ...]:
     by_reason: dict[str, list[str]] = {}
-    for relative, reason in scan.ignored:
+    for relative, reason in ignored.items():
         by_reason.setdefault(reason, []).append(relative)
-    notes = tuple(f"Ignored as {reason}: {some(names)}." for reason, names in sorted(by_reason.items()))
-    return [found.relative for found in scan.files], notes
+    return tuple(f"Ignored as {reason}: {some(names)}." for reason, names in sorted(by_reason.items()))
 
 
 def _is_document(name: str) -> bool:
@@ -215,13 +223,15 @@ def _left_out(loose: list[str], *, flat: Mapping[str, list[str]], documents: lis
     return tuple(notes)
 
 
-def _empty_folders(root: Path, *, known: Iterable[str]) -> tuple[str, ...]:
-    known = set(known)
+def _empty_folders(
+    root: Path, *, known: Mapping[str, list[str]], ignored: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Note the folders in which the scan found nothing."""
     empty = []
     for place, folders, _ in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        relative = Path(place).relative_to(root).as_posix()
-        if not folders and relative not in known and relative != ".":
+        relative = place[len(str(root)) :].strip("/")
+        folders[:] = sorted(name for name in folders if f"{relative}/{name}".lstrip("/") not in ignored)
+        if not folders and relative not in known:
             empty.append(relative)
     if not empty:
         return ()
@@ -238,10 +248,6 @@ def _own_pictures(holding: Mapping[str, list[str]]) -> tuple[str, ...]:
                 "its own."
             )
     return tuple(notes)
-
-
-def _empty(root: Path, *, notes: Iterable[str]) -> str:
-    return " ".join((f"{str(root)!r} holds no pictures.", *notes, EXAMPLE_LAYOUT))
 
 
 def _flat(root: Path, *, loose: list[str], documents: list[str]) -> str:

@@ -29,17 +29,21 @@ def gather_units(
 ) -> list[Unit]:
     """Return the units of the rows in `pool` (indices) by rank; `units` (n,) int, one for each row."""
     members: dict[int, list[int]] = {}
+    numbers = units.tolist()
     for index in pool:
-        members.setdefault(int(units[index]), []).append(index)
+        members.setdefault(numbers[index], []).append(index)
     gathered = []
     for inside in members.values():
-        # A group keeps its rank when pictures join it; else the content decides, or the path while that is
-        # unknown.
+        # A group keeps its rank when pictures join it; else the content decides (the path, while unknown).
         groups = [f"group {rows[index].group}" for index in inside if rows[index].group]
         name = min(groups or [rows[index].sha256 or rows[index].path for index in inside])
         digest = hashlib.sha256(f"{seed}:{name}".encode(errors="surrogateescape")).hexdigest()
         rank = digest, min(rows[index].path for index in inside)
-        gathered.append(Unit(tuple(inside), Counter(rows[index].label or "" for index in inside), rank))
+        labels: dict[str, int] = {}
+        for index in inside:
+            label = rows[index].label or ""
+            labels[label] = labels.get(label, 0) + 1
+        gathered.append(Unit(tuple(inside), labels, rank))
     return sorted(gathered, key=lambda unit: unit.rank)
 
 
@@ -54,9 +58,10 @@ def hold_out(gathered: Sequence[Unit], *, share: float, recorded: Mapping[int, s
     `recorded` gives the side ("train", "valid") of units that have one, by their first row. The others are
     taken while they bring their classes nearer to their share.
     """
-    sizes: Counter[str] = Counter()
+    sizes = {label: 0 for unit in gathered for label in unit.labels}
     for unit in gathered:
-        sizes.update(unit.labels)
+        for label, n in unit.labels.items():
+            sizes[label] += n
     need = {label: max(share * n, 1.0) for label, n in sizes.items()}
     taken = [unit for unit in gathered if recorded.get(unit.rows[0]) == "valid"]
     for unit in taken:

@@ -79,11 +79,12 @@ def _csv(table: Path, *, text: str) -> tuple[list[str], list[Record]]:
             f"Row {len(lines) + 1} of {str(table)!r} cannot be read: {error}. Look at its quotation marks: a "
             "cell with a comma or a quotation mark stands in quotation marks, inner ones doubled."
         ) from error
-    columns = [_column(name) for name in lines[0]] if lines else []
+    first = next((number for number, line in enumerate(lines) if line), len(lines))
+    columns = [_column(name) for line in lines[first : first + 1] for name in line]
     records = [
         _record(line, columns=columns, number=number)
-        for number, line in enumerate(lines[1:], start=2)
-        if line
+        for number, line in enumerate(lines, start=1)
+        if line and number > first + 1
     ]
     return columns, records
 

@@ -154,7 +154,8 @@ def _not_held_out(gathered: Sequence[Unit], *, held_out: set[int], reason: str) 
 
 def _leaks(sides: Mapping[int, str], *, units: NDArray[np.integer]) -> tuple[tuple[int, ...], ...]:
     members: dict[int, list[int]] = {}
+    numbers = units.tolist()
     for index in sides:
-        members.setdefault(int(units[index]), []).append(index)
+        members.setdefault(numbers[index], []).append(index)
     groups = (tuple(inside) for inside in members.values())
     return tuple(group for group in groups if len({sides[index] for index in group}) > 1)
