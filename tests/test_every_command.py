@@ -1,6 +1,6 @@
 """Every command as a user starts it, over real digits: nothing beyond its work, and JSON as documented.
 
-Each runs in a child process, CI unset, with an empty home and a cache of its own, under a trace of system calls.
+Each runs in a child process, CI unset, with an empty home and its own cache, under a trace of system calls.
 """
 
 import json

@@ -23,7 +23,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="^module 'fovea' has no attribute 'trian'$"):
+    with pytest.raises(AttributeError, match=r"^module 'fovea' has no attribute 'trian'$"):
         _ = fovea.trian  # type: ignore[attr-defined]
 
 
