@@ -132,6 +132,16 @@ def test_one_class_only_is_refused() -> None:
     )
 
 
+def test_one_class_beside_a_table_is_refused_with_what_was_noticed() -> None:
+    odd = Manifest(Path("/photos"), pictures("all", "all"), ("1 table not read: 'labels.csv'.",))
+    with pytest.raises(InputError) as caught:
+        require_trainable(odd)
+    assert str(caught.value) == (
+        "There is one class only: 'all' with 2 pictures. A classifier needs at least two classes with two "
+        f"pictures each. 1 table not read: 'labels.csv'. {EXAMPLE_LAYOUT}"
+    )
+
+
 def test_a_class_with_a_single_picture_is_refused() -> None:
     assert refusal(*pictures("cat", "cat", "dog")) == (
         "Class 'dog' has a single picture to learn from (the same file twice counts once). A class needs at "

@@ -98,7 +98,7 @@ def require_trainable(manifest: Manifest) -> None:
         name, n = next(iter(counts.items()))
         raise InputError(
             f"There is one class only: {name!r} with {count(n, 'picture')}. A classifier needs at least two "
-            f"classes with two pictures each. {EXAMPLE_LAYOUT}"
+            f"classes with two pictures each. {' '.join((*manifest.notes, EXAMPLE_LAYOUT))}"
         )
     single = sorted(name for name, n in counts.items() if n == 1)
     if single:
