@@ -379,6 +379,81 @@ def test_an_edited_journal_is_refused(scraped: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("damage", [("sha256", "sha"), ("{", "[{")])
+def test_a_journal_line_of_the_wrong_kind_is_refused(
+    scraped: Path, tmp_path: Path, damage: tuple[str, str]
+) -> None:
+    file_all(scraped, tmp_path / "into")
+    path = tmp_path / "into" / JOURNAL
+    *kept, last = path.read_text().splitlines()
+    closing = "]" if damage[1] == "[{" else ""
+    path.write_text("\n".join([*kept, last.replace(*damage, 1) + closing]) + "\n")
+    with pytest.raises(
+        OutputError, match=r"^Line 4 of the journal .* cannot be read: it was edited or damaged\."
+    ):
+        undo(tmp_path / "into")
+
+
+def test_undo_works_from_another_folder(
+    scraped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tree(scraped)
+    monkeypatch.chdir(tmp_path)
+    file_all(scraped, Path("new/into"))
+    monkeypatch.chdir("/")
+
+    assert undo(tmp_path / "new" / "into").folder_removed
+    assert tree(scraped) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_file_systems_without_hard_links_are_filed_by_checked_copies(
+    scraped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    before = tree(scraped)
+    monkeypatch.setattr(os, "link", refuse)
+    file_all(scraped, tmp_path / "into")
+
+    assert tree(scraped) == {}
+    assert undo(tmp_path / "into").n_moved_back == 3
+    assert tree(scraped) == before
+
+
+def test_a_picture_that_cannot_be_taken_out_of_its_folder_stays_there_alone(
+    scraped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == scraped / "a.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    filed = file_all(scraped, tmp_path / "into")
+
+    assert filed.failed == ((scraped / "a.jpg", "Permission denied"),)
+    assert sorted(tree(tmp_path / "into")) == [JOURNAL, "cat/a (2).jpg", "unsure/b.jpg"]
+    assert sorted(tree(scraped)) == ["a.jpg"]
+
+
+def test_a_file_where_a_class_folder_should_be_is_said(scraped: Path, tmp_path: Path) -> None:
+    into = tmp_path / "into"
+    file_all(scraped, into)
+    (into / "dog").write_text("a file")
+    (scraped / "new.jpg").write_bytes(b"new")
+    picture = Wanted(scraped / "new.jpg", "dog", "dog", 0.9)
+    with pytest.raises(OutputError) as caught, open_journal(into, settings=SETTINGS) as journal:
+        file_pictures(journal, [picture], how="move")
+    assert str(caught.value) == (
+        f"Cannot write {str(into / 'dog')!r}: not a folder. Nothing was lost. "
+        f"Give --into a folder that you may write to."
+    )
+
+
 def test_a_second_process_on_the_same_folder_is_refused(scraped: Path, tmp_path: Path) -> None:
     into = tmp_path / "into"
     with open_journal(into, settings=SETTINGS), pytest.raises(OutputError) as caught:

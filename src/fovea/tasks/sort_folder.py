@@ -82,6 +82,16 @@ class Journal:
         self.tables: set[str] = set()
         self._file = file
 
+    def read(self, line: Mapping[str, Any], number: int) -> None:
+        """Take up one line that stands in the file."""
+        if "table_sha256" in line:
+            self.tables.add(line["table_sha256"])
+            return
+        try:
+            self.entries.append(Entry(**line))
+        except TypeError:
+            raise _damaged(self.into / JOURNAL, number) from None
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Write intentions and sync them to the disk; only then may they be acted on."""
         new = list(entries)
@@ -147,9 +157,9 @@ def open_journal(into: Path, *, settings: Mapping[str, Any] | None) -> Iterator[
                 Journal(into, head={}, entries=[], file=file).write([json.dumps(lines[0])])
                 sync_folder(into)
             _check_head(lines[0], into, settings)
-            entries = [Entry(**line) for line in lines if "source" in line]
-            journal = Journal(into, head=lines[0], entries=entries, file=file)
-            journal.tables.update(line["table_sha256"] for line in lines if "table_sha256" in line)
+            journal = Journal(into, head=lines[0], entries=[], file=file)
+            for number, line in enumerate(lines[1:], start=2):
+                journal.read(line, number)
             yield journal
     except OSError as error:
         if isinstance(error, FoveaError):
@@ -167,7 +177,8 @@ def _make_folder(into: Path) -> list[str]:
                     f"Nothing was changed. Give --into a folder that is new or empty."
                 )
             return []
-        missing = [folder for folder in (into, *into.parents) if not folder.exists()]
+        absolute = into.absolute()
+        missing = [folder for folder in (absolute, *absolute.parents) if not folder.exists()]
         into.mkdir(parents=True)
     except OSError as error:
         if isinstance(error, FoveaError):
@@ -183,24 +194,33 @@ def _parse(content: bytes, path: Path) -> list[dict[str, Any]]:
         try:
             lines.append(json.loads(line))
         except ValueError:
-            raise OutputError(
-                f"Line {number} of the journal {str(path)!r} cannot be read: it was edited or damaged. "
-                f"Nothing was changed. The other lines say where each picture came from."
-            ) from None
+            raise _damaged(path, number) from None
+        if not isinstance(lines[-1], dict):
+            raise _damaged(path, number)
     return lines
+
+
+def _damaged(path: Path, number: int) -> OutputError:
+    return OutputError(
+        f"Line {number} of the journal {str(path)!r} cannot be read: it was edited or damaged. "
+        f"Nothing was changed. The other lines say where each picture came from."
+    )
 
 
 def _lock(file: Any, into: Path) -> None:
     import fcntl
 
+    busy = OutputError(
+        f"Another fovea process is sorting into {str(into)!r}. Run this again when it is done."
+    )
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OutputError(
-            f"Another fovea process is sorting into {str(into)!r}. Run this again when it is done."
-        ) from None
+        raise busy from None
     except OSError:  # a network file system without locks
         return
+    if os.fstat(file.fileno()).st_nlink == 0:  # an undo removed it between our opening and our locking
+        raise busy
 
 
 def _check_head(head: Mapping[str, Any], into: Path, settings: Mapping[str, Any] | None) -> None:
