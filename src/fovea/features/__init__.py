@@ -9,7 +9,6 @@ from fovea.features.folder import cache_folder
 from fovea.features.hashing import Hashed, read_hashes
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
-from fovea.features.shapes import shape_for
 from fovea.features.store import Look, Store
 
 __all__ = [
@@ -34,5 +33,4 @@ __all__ = [
     "open_backbone",
     "open_store",
     "read_hashes",
-    "shape_for",
 ]

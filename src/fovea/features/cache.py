@@ -61,8 +61,8 @@ def clear_cache(*, unused_days: float = 0.0, fingerprint: str | None = None, bac
     """Delete stored features, and return how many bytes became free.
 
     Those of one encoder where `fingerprint` is given (its first digits suffice), and only of encoders not
-    used for `unused_days`. `backbones` deletes converted networks too (converting again needs torch), and stores
-    that were set aside as damaged. Raises StoreError.
+    used for `unused_days`. `backbones` deletes converted networks too (converting again needs torch), and
+    stores that were set aside as damaged. Raises StoreError.
     """
     before = _n_bytes()
     if (cache_folder() / FILE_NAME).is_file():

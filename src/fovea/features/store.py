@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,9 @@ class Stamp:
     size_bytes: int
     mtime_ns: int
     inode: int
+
+
+_INSERT_PICTURE = "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)"
 
 
 class Store:
@@ -111,15 +114,14 @@ class Store:
             yield sha256, np.frombuffer(vector, np.float16)
 
     def write_features(
-        self, fingerprint: str, rows: Sequence[StoredRow], *, name: str, facts: dict[str, Known]
+        self, fingerprint: str, rows: Sequence[StoredRow], *, name: str, facts: Mapping[str, Known]
     ) -> None:
         """Store features of one encoder, and facts of pictures by hash, in one step: all or nothing."""
         vectors = [(row.view, row.sha256, row.vector.astype(np.float16).tobytes()) for row in rows]
-        known = [(sha256, _facts_to(one.facts), one.problem, _decoder()) for sha256, one in facts.items()]
+        known = _picture_rows(facts)
         width = len(rows[0].vector) if rows else 0
-        with self.writing() as connection:
-            if connection is None:
-                return
+
+        def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO encoder (fingerprint, name, n_features, used_at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (fingerprint) DO UPDATE SET used_at = excluded.used_at",
@@ -132,18 +134,20 @@ class Store:
                 "INSERT OR IGNORE INTO feature (encoder, view, sha256, vector) VALUES (?, ?, ?, ?)",
                 ((encoder, *vector) for vector in vectors),
             )
-            connection.executemany("INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?)", known)
+            connection.executemany(_INSERT_PICTURE, known)
+
+        self._write(insert)
+
+    def write_facts(self, facts: Mapping[str, Known]) -> None:
+        """Store what is known of pictures, by content hash."""
+        rows = _picture_rows(facts)
+        self._write(lambda connection: connection.executemany(_INSERT_PICTURE, rows))
 
     def touch(self, fingerprint: str) -> None:
         """Note that an encoder's features were used, at most once an hour."""
         now = int(time.time())
-        with self.writing() as connection:
-            if connection is None:
-                return
-            connection.execute(
-                "UPDATE encoder SET used_at = ? WHERE fingerprint = ? AND used_at < ?",
-                (now, fingerprint, now - 3600),
-            )
+        query = "UPDATE encoder SET used_at = ? WHERE fingerprint = ? AND used_at < ?"
+        self._write(lambda connection: connection.execute(query, (now, fingerprint, now - 3600)))
 
     def hashes(self, stamps: Sequence[Stamp]) -> dict[str, str]:
         """Return path -> sha256 of the files that are recorded with just this size, time and inode."""
@@ -160,10 +164,8 @@ class Store:
         rows = [
             (stamp.path, stamp.size_bytes, stamp.mtime_ns, stamp.inode, sha256) for stamp, sha256 in hashes
         ]
-        with self.writing() as connection:
-            if connection is None:
-                return
-            connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
+        query = "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)"
+        self._write(lambda connection: connection.executemany(query, rows))
 
     def looks(self, sha256s: Sequence[str]) -> dict[str, Look]:
         """Return the looks that are stored, by content hash."""
@@ -175,13 +177,11 @@ class Store:
     def write_looks(self, looks: Mapping[str, Look]) -> None:
         """Store looks by content hash."""
         rows = [(sha256, look.pixel_hash, look.grey) for sha256, look in looks.items()]
-        with self.writing() as connection:
-            if connection is None:
-                return
-            connection.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", rows)
+        query = "INSERT OR REPLACE INTO look VALUES (?, ?, ?)"
+        self._write(lambda connection: connection.executemany(query, rows))
 
     def encoders(self) -> list[tuple[str, str, int, int, int]]:
-        """Return (name, fingerprint, rows, bytes, last use) of each encoder, latest first; seconds since 1970."""
+        """Return (name, fingerprint, rows, bytes, last use in seconds since 1970) of each encoder."""
         query = (
             "SELECT name, fingerprint, count(vector), coalesce(sum(length(vector)), 0), used_at FROM encoder "
             "LEFT JOIN feature ON feature.encoder = encoder.id GROUP BY encoder.id ORDER BY used_at DESC"
@@ -192,7 +192,7 @@ class Store:
             raise self.damage(error) from error
 
     def forget(self, *, before: int, fingerprint: str = "") -> None:
-        """Delete the features of encoders last used before then, whose fingerprint begins so; shrink the file.
+        """Delete features of encoders last used before then and whose fingerprint begins so; shrink the file.
 
         With no encoder left, what is known of pictures and files goes too. Raises StoreError.
         """
@@ -233,19 +233,14 @@ class Store:
             "beside it that begin with its name; it holds only what can be computed again."
         )
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection | None]:
-        """Run one transaction; where it fails nothing of it is stored, a note says so, and storing ends.
-
-        Gives None where nothing can be stored.
-        """
+    def _write(self, action: Callable[[sqlite3.Connection], object]) -> None:
+        """Run one transaction; where it fails nothing of it is stored, a note says so, and storing ends."""
         if not self.is_storing:
-            yield None
             return
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
+                action(self._connection)
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
@@ -260,6 +255,11 @@ class Store:
             f"Features are no longer stored: {error} ({str(self.path)!r}). What was stored before stays, "
             "this run goes on, and the next one computes the rest again."
         )
+
+
+def _picture_rows(facts: Mapping[str, Known]) -> list[tuple[str, str | None, str, str]]:
+    decoder = _decoder()
+    return [(sha256, _facts_to(one.facts), one.problem, decoder) for sha256, one in facts.items()]
 
 
 def _decoder() -> str:

@@ -1,0 +1,66 @@
+"""Places of networks and their pooling, against torch's own pooling."""
+
+import numpy as np
+import pytest
+
+from fovea.errors import BackboneError
+from fovea.nets import Place, places_of, pooled_network, run_pooled, stage_widths, stages_version
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def network() -> "torch.nn.Module":
+    torch.manual_seed(0)
+    layers = [
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(4, 6, 3, stride=2),
+        torch.nn.Flatten(2),
+    ]
+    return torch.nn.Sequential(*layers)
+
+
+def test_pooled_features_are_means_and_maxima_of_the_normalised_picture(network: "torch.nn.Module") -> None:
+    places = (Place("1", "mean"), Place("2", "max"))
+    pooled = pooled_network(network, places=places, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 16, 3), dtype=np.uint8)
+    found = run_pooled(pooled, pixels)
+    scaled = (pixels / 255.0 - [0.5, 0.4, 0.3]) / [0.2, 0.25, 0.3]
+    with torch.inference_mode():
+        early = network[:2](torch.tensor(scaled.transpose(0, 3, 1, 2), dtype=torch.float32))
+        late = network[2](early)
+    expected = np.hstack([early.numpy().mean((2, 3)), late.numpy().max((2, 3))])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert stage_widths(pooled) == [("1:mean", 4), ("2:max", 6)]
+
+
+def test_tokens_are_pooled_too(network: "torch.nn.Module") -> None:
+    pooled = pooled_network(network, places=(Place("3", "mean"),), mean=(0, 0, 0), std=(1, 1, 1))
+    assert run_pooled(pooled, np.zeros((2, 16, 16, 3), np.uint8)).shape == (2, 36)
+
+
+def test_an_output_without_space_cannot_be_pooled() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten())
+    pooled = pooled_network(network, places=(Place("0", "mean"),), mean=(0, 0, 0), std=(1, 1, 1))
+    with pytest.raises(BackboneError) as raised:
+        run_pooled(pooled, np.zeros((2, 4, 4, 3), np.uint8))
+    assert str(raised.value) == "a place with an output of 2 axes cannot be pooled; 3 or 4 are needed."
+
+
+def test_timm_s_own_stages_are_taken_where_we_know_none(network: "torch.nn.Module") -> None:
+    network.feature_info = [{"module": name} for name in ("a", "b", "c", "d")]
+    found = places_of(network, library="timm", architecture="new")
+    assert [place.name for place in found] == ["b:mean", "c:mean", "d:mean", "d:max"]
+
+
+def test_a_network_without_known_places_is_refused(network: "torch.nn.Module") -> None:
+    with pytest.raises(
+        BackboneError, match=r"^no places to take features from are known for 'torchvision/new'\."
+    ):
+        places_of(network, library="torchvision", architecture="new")
+
+
+def test_the_version_of_the_places_is_stable() -> None:
+    assert stages_version() == stages_version()
+    assert len(stages_version()) == 8
