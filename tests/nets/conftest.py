@@ -43,7 +43,7 @@ def write_metadata(tmp_path: Path) -> Callable[[dict[str, str] | None], Path]:
 
 @pytest.fixture
 def write_weights(tmp_path: Path, needs_torch: None) -> Callable[..., Path]:
-    """Return a function that writes random weights of a small network of timm, and what they say of themselves."""
+    """Return a function that writes random weights of a small network, with their card."""
 
     def write(*, architecture: str = "test_resnet", drop: tuple[str, ...] = (), **changes: Any) -> Path:
         import torch

@@ -33,7 +33,7 @@ except FoveaError as error:
 
 
 def run_without_torch(weights: Path, folder: Path) -> str:
-    """Open and encode in a child that cannot import torch; the answer lies in `answer.npy`. Return what it prints."""
+    """Open and encode in a child without torch, into `answer.npy`; return what it prints."""
     np.save(folder / "pixels.npy", convert.example_pictures(height_px=64, width_px=64))
     files = [str(one) for one in (weights, folder / "answer.npy", folder / "pixels.npy")]
     command = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH, *files]
@@ -43,11 +43,11 @@ def run_without_torch(weights: Path, folder: Path) -> str:
 
 
 def test_converted_features_are_torch_s(write_weights: Write) -> None:
+    weights = write_weights()
     import timm
     import torch
     from safetensors.torch import load_file
 
-    weights = write_weights()
     network = timm.create_model("test_resnet", num_classes=5)
     network.load_state_dict(load_file(weights))
     pixels = convert.example_pictures(height_px=64, width_px=64)
@@ -145,10 +145,10 @@ def test_wrong_kwargs_are_named(write_weights: Write) -> None:
 
 
 def test_tensors_that_do_not_fit_are_counted(write_weights: Write) -> None:
-    weights = write_weights(drop=("conv1.weight", "bn1.weight"), kwargs={"num_classes": 7})
+    weights = write_weights(drop=("conv1.0.weight", "bn1.weight"), kwargs={"num_classes": 7})
     with pytest.raises(BackboneError) as raised:
         open_backbone(weights)
-    assert "2 missing (first: conv1.weight, bn1.weight); 2 of another shape (first: fc.weight (5," in str(
+    assert "2 missing (first: conv1.0.weight, bn1.weight); 2 of another shape (first: fc.weight (5," in str(
         raised.value
     )
     assert str(raised.value).startswith(f"the tensors in {str(weights)!r} do not fit 'test_resnet': ")

@@ -41,8 +41,9 @@ def test_a_file_without_the_key_is_refused(
     with pytest.raises(BackboneError) as raised:
         read_weights_card(file)
     assert str(raised.value) == (
-        f"{str(file)!r} does not say which network it belongs to: its metadata holds {holds}, but not the key "
-        "'backbone'. Save it again with safetensors.torch.save_file(tensors, file, metadata={'backbone': TEXT}), "
+        f"{str(file)!r} does not say which network it belongs to: its metadata holds {holds}, but not the "
+        "key 'backbone'. Save it again with safetensors.torch.save_file(tensors, file, "
+        "metadata={'backbone': TEXT}), "
         f"where TEXT is JSON like {_EXAMPLE}."
     )
 
@@ -61,7 +62,8 @@ def test_a_key_that_makes_no_sense_is_refused(write_metadata: Write, text: str, 
     with pytest.raises(BackboneError) as raised:
         read_weights_card(file)
     assert str(raised.value) == (
-        f"the metadata key 'backbone' of {str(file)!r} cannot be used ({reason}). It must be JSON like {_EXAMPLE}."
+        f"the metadata key 'backbone' of {str(file)!r} cannot be used ({reason}). "
+        f"It must be JSON like {_EXAMPLE}."
     )
 
 

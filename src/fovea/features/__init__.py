@@ -2,7 +2,7 @@
 
 from fovea.features.backbones import load_encoder, open_backbone
 from fovea.features.cache import CacheFacts, StoredEncoder, clear_cache, describe_cache
-from fovea.features.card import BackboneCard
+from fovea.features.card import BackboneCard, read_card
 from fovea.features.encoder import Encoder, Preprocess, Stage
 from fovea.features.extract import Extraction, Item, extract
 from fovea.features.folder import cache_folder
@@ -32,5 +32,6 @@ __all__ = [
     "load_encoder",
     "open_backbone",
     "open_store",
+    "read_card",
     "read_hashes",
 ]

@@ -20,7 +20,7 @@ from fovea.features.openvino import CompiledNetwork, convert_network
 from fovea.features.processor import available_cores
 
 if TYPE_CHECKING:
-    import torch
+    from fovea.nets.stages import TorchNetwork
 
 LARGEST_DIFFERENCE = 2e-3  # of the largest feature; MobileNetV2 in float32: 1e-5
 
@@ -52,7 +52,7 @@ def convert_weights(weights: Path, folder: Path, *, sha256: str) -> None:
 
 
 def write_backbone(
-    network: "torch.nn.Module", folder: Path, *, card: BackboneCard, half: bool = False
+    network: "TorchNetwork", folder: Path, *, card: BackboneCard, half: bool = False
 ) -> BackboneCard:
     """Write a pooled network (see `nets.pooled_network`) into the empty `folder`; return its completed card.
 
@@ -87,9 +87,7 @@ def _side_by_side(widths: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
     )
 
 
-def _other_shape_difference(
-    network: "torch.nn.Module", file: Path, *, height_px: int, width_px: int
-) -> float:
+def _other_shape_difference(network: "TorchNetwork", file: Path, *, height_px: int, width_px: int) -> float:
     """Return the difference for taller, narrower pictures; infinite where only one shape can enter."""
     try:
         return _difference(network, file, height_px=height_px + 32, width_px=max(32, width_px - 32))
@@ -97,7 +95,7 @@ def _other_shape_difference(
         return float("inf")
 
 
-def _difference(network: "torch.nn.Module", file: Path, *, height_px: int, width_px: int) -> float:
+def _difference(network: "TorchNetwork", file: Path, *, height_px: int, width_px: int) -> float:
     """Return the largest difference between the converted network and torch, over the largest feature."""
     pixels = example_pictures(height_px=height_px, width_px=width_px)
     expected = nets.run_pooled(network, pixels)

@@ -18,7 +18,7 @@ from fovea.errors import BackboneError
 from fovea.features.encoder import Features, Pixels
 
 if TYPE_CHECKING:
-    import torch
+    from fovea.nets.stages import TorchNetwork, TorchTensor
 
 BATCH_SIZE = 8  # measured best on AVX-512 with and without AMX: architecture.md
 
@@ -129,7 +129,7 @@ def _finish(busy: deque[tuple[Any, Pixels, int]], idle: list[Any]) -> Features:
 
 
 def convert_network(
-    network: "torch.nn.Module", file: Path, *, example: "torch.Tensor", half: bool = False
+    network: "TorchNetwork", file: Path, *, example: "TorchTensor", half: bool = False
 ) -> None:
     """Write a torch network as `file` (.xml) with its .bin beside it, open in batch, height and width.
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 from fovea.errors import BackboneError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import torch
+
+    TorchNetwork: TypeAlias = torch.nn.Module  # by these names other rooms annotate without importing torch
+    TorchTensor: TypeAlias = torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
