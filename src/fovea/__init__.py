@@ -1,3 +1,28 @@
-"""A folder of pictures in; a checked, calibrated, saved classifier out."""
+"""A folder of pictures in; a checked, calibrated, saved classifier out.
+
+run = fovea.train("photos", out="runs/first")
+run.metrics["accuracy"], run.report
+run.model.predict(["new.jpg"])
+model = fovea.load("runs/first")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fovea.model import load_model as load
+    from fovea.tasks.train import train
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "train"]
+
+_PLACES = {"train": ("fovea.tasks.train", "train"), "load": ("fovea.model", "load_model")}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: `import fovea` alone costs nothing."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'fovea' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

@@ -9,7 +9,7 @@ from fovea.features.folder import cache_folder
 from fovea.features.hashing import Hashed, read_hashes
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
-from fovea.features.store import Look, Store
+from fovea.features.store import Known, Look, Store
 
 __all__ = [
     "BackboneCard",
@@ -18,6 +18,7 @@ __all__ = [
     "Extraction",
     "Hashed",
     "Item",
+    "Known",
     "Look",
     "Preprocess",
     "Stage",

@@ -130,6 +130,8 @@ def _read(config: Config) -> "Manifest":
 
 def _require_known(manifest: "Manifest", model: "Classifier", *, photos: Path) -> None:
     """Raise InputError where not one picture could be scored."""
+    from fovea.manifest.wording import count, some
+
     labelled = [row for row in manifest.rows if row.label is not None]
     fine = [row for row in labelled if not row.problem]
     if any(row.label in model.class_names for row in fine):
@@ -137,24 +139,19 @@ def _require_known(manifest: "Manifest", model: "Classifier", *, photos: Path) -
     if not labelled:
         raise InputError(
             f"{str(photos)!r} holds no labelled pictures. Give a folder with one folder per class, called as "
-            f"the model's classes are ({_some(model.class_names)}), or a table with the columns path,label."
+            f"the model's classes are ({some(model.class_names)}), or a table with the columns path,label."
         )
     if not fine:
         reasons = Counter(row.problem for row in labelled)
         raise InputError(
-            f"0 of the {len(labelled):,} pictures in {str(photos)!r} can be read; most often: "
+            f"0 of {count(len(labelled), 'picture')} in {str(photos)!r} can be read; most often: "
             f"{reasons.most_common(1)[0][0]}. `fovea check {photos}` lists them all."
         )
     raise InputError(
-        f"None of the labels in {str(photos)!r} ({_some(sorted({row.label or '' for row in fine}))}) is a "
-        f"class of the model ({_some(model.class_names)}). Rename the folders, or bring them together with "
+        f"None of the labels in {str(photos)!r} ({some(sorted({row.label or '' for row in fine}))}) is a "
+        f"class of the model ({some(model.class_names)}). Rename the folders, or bring them together with "
         "--merge OLD=CLASS."
     )
-
-
-def _some(names: "tuple[str, ...] | list[str]") -> str:
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(repr(name) for name in names[:5]) + more
 
 
 def _trained_on(model: "Classifier") -> tuple[set[str], list[str]]:
@@ -275,31 +272,28 @@ def _told(
 
 def _left_out(metrics: Mapping[str, Any]) -> list[str]:
     """Say in words what the figures leave out."""
+    from fovea.manifest.wording import count, some
+
     notes = []
     if metrics["unknown_classes"]:
-        told = ", ".join(f"{name!r} ({n:,})" for name, n in list(metrics["unknown_classes"].items())[:5])
-        more = (
-            f" and {len(metrics['unknown_classes']) - 5:,} more"
-            if len(metrics["unknown_classes"]) > 5
-            else ""
-        )
-        n = metrics["n_unknown_class"]
-        notes.append(
-            f"Not scored, as the model does not know the class: {n:,} pictures labelled {told}{more}."
-        )
+        told = some([f"{name} ({n:,})" for name, n in metrics["unknown_classes"].items()])
+        n = count(metrics["n_unknown_class"], "picture")
+        notes.append(f"Not scored, as the model does not know the class: {n}, labelled {told}.")
     if metrics["classes_left_out"]:
-        names = _some(metrics["classes_left_out"])
+        names = some(metrics["classes_left_out"])
         notes.append(
             f"No picture here is of {names}: nothing is known of these classes, and averages leave them out."
         )
     if metrics["n_leaked"]:
-        n = metrics["n_leaked"]
+        n = count(metrics["n_leaked"], "picture")
         end = (
-            "The figures without them stand beside."
+            "The figures without leaks stand beside."
             if metrics["without_leaks"]
             else "No others are left to measure."
         )
-        notes.append(f"{n:,} of the pictures were in the training data, where a model does better. {end}")
+        notes.append(
+            f"{n} here {'was' if metrics['n_leaked'] == 1 else 'were'} in the training data, where a model does better. {end}"
+        )
     return notes
 
 

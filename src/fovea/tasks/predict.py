@@ -99,7 +99,7 @@ def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
             "Nothing was given to predict. Name pictures or folders: `fovea predict RUN a.jpg folder`."
         )
     if not any(place.exists() for place in places):
-        more = f" (nor at {len(places) - 1:,} others)" if len(places) > 1 else ""
+        more = f" (nor at the other {len(places) - 1:,})" if len(places) > 1 else ""
         raise MissingInputError(
             f"There is nothing at {str(places[0])!r}{more}. Check the path, and name pictures or folders."
         )

@@ -1,7 +1,7 @@
 """The CSV of `fovea predict`: written as NAME.part, continued after a kill, renamed when it is whole.
 
-NAME.part.json, written first, says which model and inputs the rows belong to. Only whole chunks of rows count,
-so that a resumed run computes the same batches and its file equals an uninterrupted one to the byte.
+NAME.part.json, written first, says which model and inputs the rows belong to. Only whole chunks of rows
+count: a resumed run computes the same batches and its file equals an uninterrupted one to the byte.
 """
 
 import contextlib

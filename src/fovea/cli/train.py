@@ -1,0 +1,139 @@
+"""`fovea train`: parse, call the task, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fovea.cli.console import Console, common_options
+
+if TYPE_CHECKING:
+    from fovea.tasks.train import Run
+
+PLACE = click.Path(path_type=Path)
+
+
+def parse_merge(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Turn `a,b=c` into {"a": "c", "b": "c"}."""
+    merge: dict[str, str] = {}
+    for value in values:
+        olds, equals, new = value.rpartition("=")
+        if not equals or not olds.strip() or not new.strip():
+            raise click.BadParameter(f"{value!r}: write it as OLD,OTHER=NEW, for example cat,kitten=cat.")
+        merge |= {old.strip(): new.strip() for old in olds.split(",")}
+    return merge
+
+
+@click.command()
+@click.argument("photos", type=PLACE)
+@click.option(
+    "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
+)
+@click.option(
+    "--weights", type=PLACE, help="A backbone's .safetensors file.  [default: the embedded fovea-tiny]"
+)
+@click.option(
+    "--compute",
+    type=click.Choice(["auto", "bf16", "f32"]),
+    default="auto",
+    show_default=True,
+    help="What the network computes in; auto: bf16 where the processor has it.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "squash"]),
+    default="crop",
+    show_default=True,
+    help="How a picture fills the network's input, whose shape follows your pictures.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(1, 32),
+    default=1,
+    show_default=True,
+    help="Views of each picture to learn from: flips, crops.",
+)
+@click.option(
+    "--precision", type=float, help="Share of right ones to promise among accepted answers, such as 0.98."
+)
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised.")
+@click.option("--per-class", is_flag=True, help="Promise it for each class by itself.")
+@click.option("--since", type=PLACE, help="An earlier run: keep its splits, and say which answers changed.")
+@click.option(
+    "--valid-share",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="Share of each class to hold out, where no split is given.",
+)
+@click.option("--balance", is_flag=True, help="Weigh classes as if they were equally common.")
+@click.option(
+    "--drop", multiple=True, metavar="CLASS", help="Leave a class out (again for more); no file is touched."
+)
+@click.option(
+    "--merge",
+    multiple=True,
+    callback=parse_merge,
+    metavar="A,B=C",
+    help="Take classes as one (again for more).",
+)
+@click.option("--group-by", metavar="COLUMN", help="Table column whose equal values stay on one side.")
+@click.option(
+    "--group-pattern", metavar="REGEX", help="Part of the path whose equal values stay on one side."
+)
+@click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
+@click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in what is written.")
+@common_options
+def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
+    """Train a classifier on PHOTOS: class folders, train/valid folders, or a table with path,label.
+
+    Writes the model, its figures and report.html into the folder --out. Features are stored, so a run that was
+    stopped continues, and training again takes seconds.
+
+    \b
+    Example:
+      fovea train photos --out runs/first
+      fovea train photos --out runs/second --since runs/first --merge kitten,cat=cat
+    """
+    from fovea.tasks.train import train
+
+    done = train(
+        photos,
+        out=out,
+        progress=console.progress,
+        seed=console.seed,
+        threads=console.threads,
+        offline=console.offline,
+        **options,
+    )
+    console.show(done, lambda: lines(done))
+
+
+def lines(done: "Run") -> list[str]:
+    """Say how good it is, what to do next, and where everything is."""
+    m = done.metrics
+    low, high = m["accuracy_interval"]
+    seconds = m["seconds"]
+    on = "pictures it had not seen" if m["measured"] == "valid" else "pictures, cross-validated"
+    first = (
+        f"Right on {m['n_right']:,} of {m['n_measured']:,} {on}: accuracy {m['accuracy']:.1%} (95 % interval {low:.1%} to "
+        f"{high:.1%}); always answering {m['baseline_class']!r} would reach {m['baseline_accuracy']:.1%}."
+    )
+    second = (
+        f"{m['n_train']:,} pictures learned from, {len(m['class_names'])} classes, {m['backbone']} on {m['engine']} in "
+        f"{m['precision']}: {seconds['total']:.1f} s ({m['images_per_second']:.0f} pictures/s)."
+    )
+    test = m.get("test")
+    third = [f"On the test split: accuracy {test['accuracy']:.1%} of {test['n']:,} pictures."] if test else []
+    since = [m["since"]["text"]] if "since" in m else []
+    steps = [f"  - {step}" for step in m["next_steps"]]
+    notes = [f"Note: {note}" for note in m["notes"]]
+    return [
+        first,
+        second,
+        *third,
+        *since,
+        *notes,
+        *(["Next:", *steps] if steps else []),
+        f"Report: {done.report}",
+    ]

@@ -1,0 +1,52 @@
+"""Where stored features are, how large they are, and throwing away what is not used."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fovea.features import CacheFacts, clear_cache, describe_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What to clear, if anything; `fovea cache` has an option for each.
+
+    `clear`: features not used for `unused_days`; `encoder`: only those whose fingerprint begins so; `backbones`:
+    converted networks too, which need torch to be made again.
+    """
+
+    clear: bool = False
+    unused_days: float = 0.0
+    encoder: str | None = None
+    backbones: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the cache folder holds now, and how many bytes became free."""
+
+    facts: CacheFacts
+    n_freed_bytes: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain values; times are seconds since 1970."""
+        facts = self.facts
+        return {
+            "folder": str(facts.folder),
+            "store": str(facts.store),
+            "n_store_bytes": facts.n_store_bytes,
+            "n_backbones": facts.n_backbones,
+            "n_backbone_bytes": facts.n_backbone_bytes,
+            "encoders": [asdict(one) for one in facts.encoders],
+            "n_freed_bytes": self.n_freed_bytes,
+            "notes": list(facts.notes),
+        }
+
+
+def run(config: Config) -> Result:
+    """Clear what `config` says, and say what is there. Raises StoreError."""
+    freed = None
+    if config.clear:
+        freed = clear_cache(
+            unused_days=config.unused_days, fingerprint=config.encoder, backbones=config.backbones
+        )
+    return Result(describe_cache(), freed)

@@ -1,0 +1,242 @@
+"""What is in a folder of pictures, what is broken, what is twice: every picture is decoded once, nothing is changed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fovea.errors import InputError, OutputError, PictureError
+from fovea.features import Known, Look, Store, available_cores, open_store
+from fovea.manifest import Manifest, Row, read_source
+from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
+from fovea.pictures import decode, thumbnail_jpeg
+from fovea.progress import Progress, silent
+from fovea.tasks.copies import look_at
+from fovea.tasks.gather import add_hashes
+
+N_SAMPLES = 6
+N_SHOWN = 24
+GROUP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What to check, and whether to write a page; `fovea check` has an option for each."""
+
+    photos: Path
+    html: Path | None = None
+    private: bool = False
+    strict: bool = False
+    threads: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found. Paths are relative to the folder (or table) that was checked.
+
+    `duplicates`: groups of paths with the same bytes or the same pixels; `conversions`: how many pictures need which.
+    """
+
+    n_pictures: int
+    quarantined: tuple[tuple[str, str], ...]
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
+    duplicates: tuple[tuple[str, ...], ...]
+    formats: Mapping[str, int]
+    conversions: Mapping[str, int]
+    notes: tuple[str, ...]
+    page: CheckPage = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "n_pictures": self.n_pictures,
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
+            "classes": dict(self.classes),
+            "splits": dict(self.splits),
+            "duplicates": [list(group) for group in self.duplicates],
+            "formats": dict(self.formats),
+            "conversions": dict(self.conversions),
+            "notes": list(self.notes),
+        }
+
+    def _repr_html_(self) -> str:
+        return render_check_fragment(self.page)
+
+
+def check(photos: str | Path, *, progress: Progress = silent, **settings: Any) -> Result:
+    """Look at every picture of a folder or table; see `Config` for the settings.
+
+    Raises:
+        InputError: nothing is there, or a table that cannot be used.
+        OutputError: the page cannot be written, or something is there already.
+    """
+    if settings.get("html") is not None:
+        settings["html"] = Path(settings["html"])
+    return run(Config(Path(photos), **settings), progress=progress)
+
+
+def run(config: Config, *, progress: Progress = silent) -> Result:
+    """Check as `config` says; see `check`."""
+    if config.html is not None and config.html.exists():
+        raise OutputError(
+            f"There is something at {str(config.html)!r} already. Choose another name for --html."
+        )
+    manifest = _read(config)
+    with open_store() as store:
+        manifest = add_hashes(manifest, store, progress=progress)
+        seen = _look_at_all(manifest, store, threads=config.threads or available_cores(), progress=progress)
+        notes = (*manifest.notes, *store.notes)
+    rows = [_filled(row, seen) for row in manifest.rows]
+    manifest = manifest.with_rows(rows)
+    duplicates = _duplicates(rows, seen)
+    facts = [seen[row.sha256].known.facts for row in rows if not row.problem]
+    result = Result(
+        n_pictures=sum(not row.problem for row in rows),
+        quarantined=tuple((row.path, row.problem) for row in rows if row.problem),
+        classes=manifest.class_counts,
+        splits=dict(Counter(row.split for row in rows if row.split and not row.problem)),
+        duplicates=duplicates,
+        formats=dict(Counter(one.format for one in facts if one).most_common()),
+        conversions=dict(Counter(name for one in facts if one for name in one.conversions).most_common()),
+        notes=notes,
+        page=CheckPage(title="", n_pictures=0, n_quarantined=0),
+    )
+    result = replace(result, page=_page(config, manifest, result))
+    if config.html is not None:
+        _write(config.html, render_check(result.page))
+    return result
+
+
+def _read(config: Config) -> Manifest:
+    """Read labelled pictures, or any pictures where there are no classes."""
+    try:
+        return read_source(config.photos, strict=config.strict)
+    except InputError:
+        if not config.photos.is_dir():
+            raise
+        manifest = read_source(config.photos, labelled=False)
+        if not manifest.rows:
+            raise
+        return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    known: Known
+    look: Look | None
+
+
+def _look_at_all(manifest: Manifest, store: Store, *, threads: int, progress: Progress) -> dict[str, _Seen]:
+    """Decode every different content once, but what the store remembers: sha256 -> what was seen."""
+    files = {row.sha256: manifest.file(row) for row in manifest.rows if row.sha256 and not row.problem}
+    known, looks = store.known(list(files)), store.looks(list(files))
+    seen = {
+        sha256: _Seen(one, looks.get(sha256))
+        for sha256, one in known.items()
+        if one.problem or sha256 in looks
+    }
+    todo = [sha256 for sha256 in files if sha256 not in seen]
+    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-check") as pool:
+        for start in range(0, len(todo), GROUP):
+            progress("check", len(seen), len(files))
+            group = todo[start : start + GROUP]
+            found = dict(zip(group, pool.map(lambda sha256: _see(files[sha256]), group), strict=True))
+            store.write_facts({sha256: one.known for sha256, one in found.items()})
+            store.write_looks({sha256: one.look for sha256, one in found.items() if one.look})
+            seen |= found
+    progress("check", len(files), len(files))
+    return seen
+
+
+def _see(file: Path) -> _Seen:
+    try:
+        picture = decode(file.read_bytes())
+    except PictureError as error:
+        return _Seen(Known(None, str(error)), None)
+    except OSError as error:
+        return _Seen(Known(None, f"cannot be read: {error.strerror or error}"), None)
+    return _Seen(Known(picture.facts, ""), look_at(picture.pixels))
+
+
+def _filled(row: Row, seen: Mapping[str, _Seen]) -> Row:
+    if row.problem:
+        return row
+    known = seen[row.sha256].known
+    if known.facts is None:
+        return replace(row, problem=known.problem)
+    return replace(row, width=known.facts.width, height=known.facts.height)
+
+
+def _duplicates(rows: Sequence[Row], seen: Mapping[str, _Seen]) -> tuple[tuple[str, ...], ...]:
+    """Group the paths of readable rows that hold the same pixels (so also those with the same bytes)."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        look = None if row.problem else seen[row.sha256].look
+        if look is not None:
+            groups.setdefault(look.pixel_hash, []).append(row.path)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _page(config: Config, manifest: Manifest, result: Result) -> CheckPage:
+    with_pictures = config.html is not None and not config.private
+    rows = [row for row in manifest.rows if not row.problem]
+    by_path = {row.path: row for row in rows}
+
+    def thumb(row: Row) -> Thumb:
+        return Thumb(
+            path=row.path,
+            label=row.label,
+            split=row.split,
+            jpeg=_jpeg(manifest, row) if with_pictures else None,
+        )
+
+    classes = []
+    for name, n in result.classes.items():
+        inside = [row for row in rows if row.label == name]
+        step = max(1, len(inside) // N_SAMPLES)
+        splits = Counter(row.split for row in inside if row.split)
+        classes.append(
+            ClassCount(
+                name, n, tuple(splits.items()), tuple(thumb(row) for row in inside[::step][:N_SAMPLES])
+            )
+        )
+    loose = [] if classes else rows[:: max(1, len(rows) // N_SHOWN)][:N_SHOWN]
+    shown = sorted(result.duplicates, key=lambda group: len({by_path[path].label for path in group}) == 1)
+    return CheckPage(
+        title=config.photos.name or str(config.photos),
+        n_pictures=result.n_pictures,
+        n_quarantined=len(result.quarantined),
+        classes=tuple(classes),
+        source=str(config.photos),
+        notes=result.notes,
+        samples=tuple(thumb(row) for row in loose),
+        quarantined=result.quarantined,
+        duplicates=tuple(tuple(thumb(by_path[path]) for path in group) for group in shown[: N_SHOWN // 2]),
+        n_duplicates=len(result.duplicates),
+        conversions=tuple(result.conversions.items()),
+        formats=tuple(result.formats.items()),
+        private=config.private,
+    )
+
+
+def _jpeg(manifest: Manifest, row: Row) -> bytes | None:
+    try:
+        return thumbnail_jpeg(manifest.file(row).read_bytes())
+    except (OSError, PictureError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(
+            f"The page cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."
+        ) from error

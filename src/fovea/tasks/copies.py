@@ -1,0 +1,101 @@
+"""Which pictures are the same, and which nearly: candidates from features, checked by looking at the pixels.
+
+The same pixels make one unit; near ones (recompressed, resized, slightly cropped) are only reported.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import PictureError
+from fovea.features import Look, Store
+from fovea.judge import near_duplicates
+from fovea.pictures import Facts, decode, pixel_hash, resize
+
+SAME_COSINE = 0.99
+"""Two encodings of the same pixels differ in the network's eyes only by the reduced scale one may be decoded at."""
+LOOK_PX = 16
+MAX_DIFFERENCE = 8.0
+"""Mean absolute difference over 16 x 16 grey values (0 to 255, means taken off) up to which two pictures are near copies."""
+MAX_PAIRS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """`same`: groups of contents with equal pixels; `near`: pairs of contents int64 (p, 2), the nearest first."""
+
+    same: tuple[tuple[int, ...], ...]
+    near: NDArray[np.int64]
+
+
+def find_copies(
+    features: NDArray[np.float32],
+    *,
+    sha256s: Sequence[str],
+    facts: Sequence[Facts | None],
+    read: Callable[[int], bytes],
+    store: Store | None,
+) -> Copies:
+    """Find copies among contents that are not byte for byte equal.
+
+    Args:
+        features: float32 (m, d) of the last stage; rows of zeros are nobody's copy.
+        sha256s: of the m contents.
+        facts: of the m contents.
+        read: gives the bytes of a content by its number.
+        store: remembers what was looked at, so that it is decoded once.
+    """
+    pairs, cosines = near_duplicates(features, max_pairs=MAX_PAIRS)
+    looks = _looks(np.unique(pairs), sha256s=sha256s, read=read, store=store)
+    same, near = [], []
+    for (one, other), cosine in zip(pairs.tolist(), cosines.tolist(), strict=True):
+        a, b = looks.get(one), looks.get(other)
+        if a is None or b is None:
+            continue
+        if a.pixel_hash == b.pixel_hash and _same_size(facts[one], facts[other]) and cosine >= SAME_COSINE:
+            same.append((one, other))
+        elif difference(a, b) <= MAX_DIFFERENCE:
+            near.append((one, other))
+    return Copies(tuple(same), np.array(near, np.int64).reshape(-1, 2))
+
+
+def difference(one: Look, other: Look) -> float:
+    """Return the mean absolute difference of two looks, 0 (the same) to 255, brightness left out."""
+    a = np.frombuffer(one.grey, np.uint8).astype(np.float32)
+    b = np.frombuffer(other.grey, np.uint8).astype(np.float32)
+    return float(np.abs((a - a.mean()) - (b - b.mean())).mean())
+
+
+def _same_size(one: Facts | None, other: Facts | None) -> bool:
+    return one is not None and other is not None and (one.width, one.height) == (other.width, other.height)
+
+
+def _looks(
+    wanted: NDArray[np.int64], *, sha256s: Sequence[str], read: Callable[[int], bytes], store: Store | None
+) -> Mapping[int, Look]:
+    known = {} if store is None else store.looks([sha256s[k] for k in wanted])
+    made = {}
+    for k in wanted.tolist():
+        if sha256s[k] not in known:
+            look = _look(read, k)
+            if look is not None:
+                made[sha256s[k]] = look
+    if store is not None and made:
+        store.write_looks(made)
+    return {k: look for k in wanted.tolist() if (look := known.get(sha256s[k]) or made.get(sha256s[k]))}
+
+
+def _look(read: Callable[[int], bytes], k: int) -> Look | None:
+    try:
+        return look_at(decode(read(k)).pixels)
+    except (OSError, PictureError):
+        return None
+
+
+def look_at(pixels: NDArray[np.uint8]) -> Look:
+    """Return what tells pictures (h, w, 3) apart: a hash of all pixels, and 16 x 16 grey values."""
+    small = resize(pixels, height_px=LOOK_PX, width_px=LOOK_PX, fit="squash")
+    grey = (small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round().astype(np.uint8)
+    return Look(pixel_hash(pixels), grey.tobytes())

@@ -1,0 +1,437 @@
+"""The main job: a folder of pictures in; a checked, calibrated, saved classifier and its evidence out.
+
+Read and hash, features once, units and splits, copies across sides, the probe by cross-validation on the training
+part, the verdict, the model folder: written whole or not at all. Features are stored as they come, so a run that was
+interrupted continues where it stopped.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features import Encoder, Store, open_backbone, open_store
+from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge, measure, softmax
+from fovea.learn import ProbeFit, fit_probe
+from fovea.manifest import (
+    Manifest,
+    SplitPlan,
+    assign_splits,
+    change_classes,
+    equal_groups,
+    fold_numbers,
+    join_units,
+    read_source,
+    require_trainable,
+)
+from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
+from fovea.pages import Report, render_report_fragment
+from fovea.progress import Progress, silent
+from fovea.tasks.copies import Copies, find_copies
+from fovea.tasks.gather import Gathered, add_hashes, gather
+from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, check_share, configure
+from fovea.tasks.train_report import Evidence, evidence_files
+from fovea.tasks.train_since import Earlier, read_earlier
+from fovea.tasks.train_unfinished import unfinished
+
+N_FOLDS = 5
+FALSE_ALARM = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What to train on, where to, and how; `fovea train` has an option for each."""
+
+    photos: Path
+    out: Path
+    source: SourceOptions = field(default_factory=SourceOptions)
+    backbone: BackboneOptions = field(default_factory=BackboneOptions)
+    promise: PromiseOptions = field(default_factory=PromiseOptions)
+    since: Path | None = None
+    valid_share: float = 0.2
+    balance: bool = False
+    seed: int = 0
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its figures (the keys of metrics.json), its report, and its model."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    page: Report = field(repr=False)
+
+    @property
+    def report(self) -> Path:
+        """Where the report is."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def model(self) -> Classifier:
+        """The saved classifier, read back from the folder."""
+        return load_model(self.folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what metrics.json holds, and where the run is."""
+        return {**self.metrics, "run": str(self.folder), "report": str(self.report)}
+
+    def _repr_html_(self) -> str:
+        return render_report_fragment(self.page)
+
+
+def train(photos: str | Path, *, out: str | Path, progress: Progress = silent, **settings: Any) -> Run:
+    """Train a classifier on a folder (or table) of labelled pictures.
+
+    Args:
+        photos: class folders, folders train/valid[/test] of them, or a CSV, TSV or JSON-lines table.
+        out: the folder to write; it must not hold a finished run.
+        progress: is told how far each stage is.
+        settings: any field of `Config` or its groups by name, such as `weights`, `seed`, `since`, `precision`.
+
+    Raises:
+        InputError: the pictures cannot be trained on; the message says what is there and what is needed.
+        OutputError: something is at `out` already, or it cannot be written.
+    """
+    for name in ("weights", "since"):
+        if settings.get(name) is not None:
+            settings[name] = Path(settings[name])
+    return run(configure(Config, {"photos": Path(photos), "out": Path(out), **settings}), progress=progress)
+
+
+def run(config: Config, *, progress: Progress = silent) -> Run:
+    """Train as `config` says; see `train`."""
+    begun = time.perf_counter()
+    check_share("--precision", config.promise.precision)
+    check_share("--confidence", config.promise.confidence)
+    with unfinished(config.out, settings=settings_json(config)) as marker:
+        earlier = None if config.since is None else read_earlier(config.since)
+        manifest = _read(config)
+        with open_store() as store:
+            manifest = add_hashes(manifest, store, progress=progress)
+            require_trainable(manifest)
+            encoder = _open_encoder(config.backbone)
+            seconds = {"scan": time.perf_counter() - begun}
+            parts = _learn(config, manifest, encoder=encoder, store=store, earlier=earlier, progress=progress)
+            seconds |= parts.seconds
+            begun_judging = time.perf_counter()
+            verdict = _judge(config, parts)
+            test = _test_figures(config, manifest, parts, encoder=encoder, store=store, progress=progress)
+            novelty = _novelty(parts, seed=config.seed)
+            seconds["judge"] = time.perf_counter() - begun_judging
+            seconds["total"] = time.perf_counter() - begun
+            notes = (*parts.plan.manifest.notes, *parts.plan.notes, *store.notes)
+        evidence = Evidence(
+            config=config,
+            encoder=encoder,
+            gathered=parts.gathered,
+            plan=parts.plan,
+            copies=parts.copies,
+            rows_train=parts.rows_train,
+            rows_valid=parts.rows_valid,
+            leaked=parts.leaked,
+            fit=parts.fit,
+            valid_logits=parts.valid_logits,
+            verdict=verdict,
+            novelty=novelty,
+            n_unlike=0 if novelty is None else int(novelty.is_unlike(parts.valid_features).sum()),
+            test=test,
+            earlier=earlier,
+            seconds=seconds,
+            notes=notes,
+        )
+        metrics, files, page = evidence_files(evidence, progress=progress)
+        write_model(
+            config.out,
+            _model_parts(config, parts, verdict=verdict, novelty=novelty, encoder=encoder, metrics=metrics),
+            extra=files,
+        )
+        marker.done()
+    return Run(config.out, metrics, page)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What learning left: the plan, features by side (training rows first), the fit."""
+
+    gathered: Gathered
+    plan: SplitPlan
+    copies: Copies
+    rows_train: NDArray[np.int64]
+    rows_valid: NDArray[np.int64]
+    train_features: NDArray[np.float32]
+    valid_features: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    valid_labels: NDArray[np.int64]
+    train_units: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    leaked: NDArray[np.bool_]
+    fit: ProbeFit
+    valid_logits: NDArray[np.float32]
+    class_names: tuple[str, ...]
+    seconds: dict[str, float]
+
+
+def settings_json(config: Config) -> dict[str, Any]:
+    """Return the settings as plain JSON values; what does not change the result (threads, offline) is left out."""
+    from dataclasses import asdict
+
+    plain = asdict(config)
+    del plain["out"], plain["backbone"]["threads"], plain["backbone"]["offline"]
+    plain["photos"] = str(config.photos.absolute())
+    for group, name in ((plain, "since"), (plain["backbone"], "weights")):
+        group[name] = None if group[name] is None else str(Path(group[name]).absolute())
+    plain["source"]["drop"] = list(config.source.drop)
+    plain["source"]["merge"] = dict(config.source.merge)
+    return plain
+
+
+def _read(config: Config) -> Manifest:
+    source = config.source
+    manifest = read_source(
+        config.photos, group_by=source.group_by, group_pattern=source.group_pattern, strict=source.strict
+    )
+    manifest = change_classes(manifest, drop=source.drop, merge=source.merge)
+    require_trainable(manifest)
+    return manifest
+
+
+def _open_encoder(options: BackboneOptions) -> Encoder:
+    return open_backbone(
+        options.weights,
+        fit=options.fit,
+        precision=options.compute,
+        threads=options.threads,
+        offline=options.offline,
+    )
+
+
+def _learn(
+    config: Config,
+    manifest: Manifest,
+    *,
+    encoder: Encoder,
+    store: Store,
+    earlier: Earlier | None,
+    progress: Progress,
+) -> _Parts:
+    used = manifest.with_rows(row for row in manifest.rows if row.split != "test")
+    gathered = gather(used, encoder=encoder, store=store, views=config.backbone.views, progress=progress)
+    seconds = {"extract": gathered.seconds}
+    manifest = gathered.manifest
+    require_trainable(manifest)
+    begun = time.perf_counter()
+    progress("fit", 0, 3)
+    copies = _copies(gathered, encoder=encoder, store=store)
+    units = _units(gathered, copies=copies)
+    plan = assign_splits(
+        manifest,
+        units=units,
+        seed=config.seed,
+        valid_share=config.valid_share,
+        since=None if earlier is None else earlier.manifest,
+    )
+    rows = plan.manifest.rows
+    class_names = tuple(sorted({row.label or "" for row in rows if row.split == "train" and not row.problem}))
+    number = {name: k for k, name in enumerate(class_names)}
+    inside = gathered.content >= 0
+    side = np.array([row.split if row.label is not None else "" for row in rows])
+    rows_train, rows_valid = (
+        np.flatnonzero(inside & (side == "train")),
+        np.flatnonzero(inside & (side == "valid")),
+    )
+    labels = np.array([number.get(row.label or "", -1) for row in rows], np.int64)
+    progress("fit", 1, 3)
+    by_row = gathered.features[gathered.content[np.concatenate([rows_train, rows_valid])]]
+    plain, n_train = by_row[:, 0], len(rows_train)
+    folds = fold_numbers(labels[rows_train], units=units[rows_train], n_folds=N_FOLDS, seed=config.seed)
+    fit = fit_probe(
+        plain[:n_train],
+        labels[rows_train],
+        folds=folds,
+        class_names=class_names,
+        stages=encoder.stages,
+        balance=config.balance,
+        seed=config.seed,
+        warm_start=None if earlier is None else earlier.head_for(encoder, class_names),
+        extra_views=by_row[:n_train, 1:] if config.backbone.views > 1 else None,
+    )
+    progress("fit", 3, 3)
+    seconds["fit"] = time.perf_counter() - begun
+    return _Parts(
+        gathered=replace(gathered, manifest=plan.manifest),
+        plan=plan,
+        copies=copies,
+        rows_train=rows_train,
+        rows_valid=rows_valid,
+        train_features=plain[:n_train],
+        valid_features=plain[n_train:],
+        train_labels=labels[rows_train],
+        valid_labels=labels[rows_valid],
+        train_units=units[rows_train],
+        folds=folds,
+        leaked=_leaked(gathered, units=units, copies=copies, rows_train=rows_train, rows_valid=rows_valid),
+        fit=fit,
+        valid_logits=fit.head.logits(plain[n_train:]),
+        class_names=class_names,
+        seconds=seconds,
+    )
+
+
+def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
+    last = encoder.stages[-1]
+    files = {
+        int(k): gathered.manifest.file(row)
+        for row, k in zip(gathered.manifest.rows, gathered.content, strict=True)
+        if k >= 0
+    }
+    return find_copies(
+        gathered.features[:, 0, last.start : last.stop],
+        sha256s=gathered.sha256s,
+        facts=gathered.facts,
+        read=lambda k: files[k].read_bytes(),
+        store=store,
+    )
+
+
+def _units(gathered: Gathered, *, copies: Copies) -> NDArray[np.int64]:
+    """Return a unit for every row: rows of one content, of equal pixels or of one group share it."""
+    rows = gathered.manifest.rows
+    members: dict[int, list[int]] = {}
+    for number, k in enumerate(gathered.content.tolist()):
+        if k >= 0:
+            members.setdefault(k, []).append(number)
+    same = [[row for k in group for row in members.get(k, [])] for group in copies.same]
+    return join_units(
+        len(rows),
+        members.values(),
+        [group for group in same if group],
+        equal_groups([row.group for row in rows]),
+    )
+
+
+def _leaked(
+    gathered: Gathered,
+    *,
+    units: NDArray[np.int64],
+    copies: Copies,
+    rows_train: NDArray[np.int64],
+    rows_valid: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Return which validation rows (nearly) stand in the training part too: bool (n_valid,)."""
+    in_train = np.zeros(len(gathered.sha256s), np.bool_)
+    in_train[gathered.content[rows_train]] = True
+    near = np.zeros(len(gathered.sha256s), np.bool_)
+    for one, other in copies.near.tolist():
+        near[one] |= in_train[other]
+        near[other] |= in_train[one]
+    same_unit = np.isin(units[rows_valid], units[rows_train])
+    leaked: NDArray[np.bool_] = same_unit | near[gathered.content[rows_valid]]
+    return leaked
+
+
+def _judge(config: Config, parts: _Parts) -> Verdict:
+    promise = config.promise
+    held_out = len(parts.rows_valid) > 0 and bool((parts.valid_labels >= 0).any())
+    return judge(
+        train_labels=parts.train_labels,
+        oof_logits=parts.fit.oof_logits,
+        class_names=parts.class_names,
+        valid_labels=parts.valid_labels if held_out else None,
+        valid_logits=parts.valid_logits if held_out else None,
+        leaked=parts.leaked if held_out else None,
+        folds=parts.folds,
+        train_units=parts.train_units,
+        precisions=() if promise.precision is None else (promise.precision,),
+        per_class=promise.per_class,
+        confidence=promise.confidence,
+        seed=config.seed,
+    )
+
+
+def _novelty(parts: _Parts, *, seed: int) -> NoveltyScore | None:
+    """Return the distance to what was seen; None where so few pictures could not set a limit."""
+    if len(parts.train_features) < 1 / FALSE_ALARM:
+        return None
+    return fit_novelty(
+        parts.train_features, parts.train_labels, folds=parts.folds, false_alarm=FALSE_ALARM, seed=seed
+    )
+
+
+def _test_figures(
+    config: Config, manifest: Manifest, parts: _Parts, *, encoder: Encoder, store: Store, progress: Progress
+) -> dict[str, Any] | None:
+    """Return the figures on the test split, read here for the first and only time; None where there is none."""
+    from fovea.judge import fit_temperature
+    from fovea.judge.write_json import figures_json
+
+    known = {name: k for k, name in enumerate(parts.class_names)}
+    rows = [row for row in manifest.rows if row.split == "test" and row.label in known and not row.problem]
+    if not rows:
+        return None
+    gathered = gather(manifest.with_rows(rows), encoder=encoder, store=store, progress=progress)
+    use = gathered.content >= 0
+    if not use.any():
+        return None
+    labels = np.array([known[row.label or ""] for row in rows], np.int64)[use]
+    logits = parts.fit.head.logits(gathered.features[gathered.content[use], 0])
+    temperature = fit_temperature(parts.fit.oof_logits, parts.train_labels)
+    commonest = int(np.bincount(parts.train_labels).argmax())
+    figures = measure(
+        labels, softmax(logits, temperature), class_names=parts.class_names, commonest=commonest
+    )
+    return figures_json(figures)
+
+
+def _model_parts(
+    config: Config,
+    parts: _Parts,
+    *,
+    verdict: Verdict,
+    novelty: NoveltyScore | None,
+    encoder: Encoder,
+    metrics: dict[str, Any],
+) -> ModelParts:
+    from fovea.manifest import fingerprint
+
+    promise = next((g for g in verdict.guarantees if g.threshold is not None), verdict.unsure)
+    supported = promise.threshold is not None
+    settings = settings_json(config)
+    if config.private:
+        settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
+    return ModelParts(
+        encoder=encoder,
+        head=parts.fit.head,
+        temperature=verdict.temperature,
+        thresholds=Thresholds(
+            unsure=verdict.unsure_threshold if promise.threshold is None else promise.threshold,
+            precision=promise.precision if supported else None,
+            confidence=promise.confidence if supported else None,
+        ),
+        calibration=verdict.calibration,
+        data=DataFacts(
+            fingerprint=fingerprint(parts.plan.manifest),
+            n_train=len(parts.rows_train),
+            n_valid=len(parts.rows_valid),
+            n_test=metrics.get("n_test", 0),
+            n_quarantined=metrics["n_quarantined"],
+            classes={
+                name: int(n)
+                for name, n in zip(
+                    parts.class_names,
+                    np.bincount(parts.train_labels, minlength=len(parts.class_names)),
+                    strict=True,
+                )
+            },
+            source="" if config.private else str(config.photos),
+        ),
+        novelty=novelty,
+        seed=config.seed,
+        settings=settings,
+        metrics=metrics,
+        private=config.private,
+    )

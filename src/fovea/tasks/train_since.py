@@ -1,0 +1,91 @@
+"""The run named with --since: its splits, its answers, its head; and what the new answers change."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import InputError
+from fovea.features import Encoder
+from fovea.learn import Head
+from fovea.manifest import Manifest, read_manifest
+from fovea.model import load_model
+
+COLUMNS = ("sha256", "split", "label", "answer", "probability")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run said of a picture, by a head that had not seen it, and how surely (0 to 1)."""
+
+    answer: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run: what training again takes from it."""
+
+    folder: Path
+    manifest: Manifest
+    answers: dict[str, Answer]
+    fingerprint: str
+    head: Head
+
+    def head_for(self, encoder: Encoder, class_names: Sequence[str]) -> Head | None:
+        """Return the head to start from: only with the same network and classes do its numbers mean the same."""
+        fits = encoder.fingerprint == self.fingerprint and tuple(class_names) == self.head.class_names
+        return self.head if fits else None
+
+
+def read_earlier(folder: Path) -> Earlier:
+    """Read a finished run.
+
+    Raises:
+        MissingInputError, ModelError: it is none, or it is damaged.
+        InputError: its manifest or its answers are missing.
+    """
+    model = load_model(folder)
+    try:
+        text = (folder / "predictions.csv").read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"--since {str(folder)!r}: its predictions.csv cannot be read ({error.strerror or error}), so it cannot be "
+            "compared with. Name another run, or train without --since."
+        ) from error
+    rows = csv.DictReader(io.StringIO(text))
+    answers = {row["sha256"]: Answer(row["answer"], float(row["probability"])) for row in rows}
+    return Earlier(
+        folder=folder,
+        manifest=read_manifest(folder / "manifest.csv"),
+        answers=answers,
+        fingerprint=model.encoder.fingerprint,
+        head=model.head,
+    )
+
+
+def write_answers(
+    sha256s: Sequence[str],
+    splits: Sequence[str],
+    *,
+    labels: Sequence[str],
+    probabilities: NDArray[np.float64],
+    class_names: Sequence[str],
+) -> bytes:
+    """Return predictions.csv: what was answered of every picture by a head that had not seen it.
+
+    `probabilities` (n, k): out-of-fold for the training part, of the saved head for the rest.
+    """
+    out = io.StringIO(newline="")
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(COLUMNS)
+    top, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    for sha256, split, label, answer, p in zip(
+        sha256s, splits, labels, answers.tolist(), top.tolist(), strict=True
+    ):
+        table.writerow((sha256, split, label, class_names[answer], f"{p:.6f}"))
+    return out.getvalue().encode()

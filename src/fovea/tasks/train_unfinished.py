@@ -1,0 +1,101 @@
+"""Whether a run may begin: a finished one is never overwritten, an unfinished one continues with the same settings."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fovea.errors import OutputError
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The hidden file beside the run's folder that says a run is under way, and with which settings."""
+
+    path: Path
+    continues: bool
+
+    def done(self) -> None:
+        """Take the marker away: the run's folder is there."""
+        self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
+    """Mark a run into `out` as begun; on an error of the user's that no second try would mend, unmark it.
+
+    Raises:
+        OutputError: a finished run or something else is there, an unfinished run has other settings, or the folder
+            cannot be written.
+    """
+    _require_free(out)
+    path = out.parent / f".{out.name}.settings.json"
+    text = json.dumps(settings, sort_keys=True, indent=1, ensure_ascii=False)
+    before = _earlier_settings(path)
+    if before is not None and before != json.loads(text):
+        raise OutputError(
+            f"A run into {str(out)!r} was begun with other settings and not finished ({_differences(before, settings)}). "
+            f"Give the same settings to continue it, choose another --out, or delete {str(path)!r} to begin anew; "
+            "stored features are used again in any case."
+        )
+    made = before is None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if made:
+            _write(path, text)
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written beside {str(out)!r} ({error.strerror or error}). Choose another --out."
+        ) from error
+    try:
+        yield Marker(path, continues=not made)
+    except Exception:
+        if made:  # nothing to continue: the same command would meet the same error
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _require_free(out: Path) -> None:
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if (out / "model.json").is_file():
+        raise OutputError(
+            f"There is a finished run in {str(out)!r}, and nothing is overwritten. Choose another name, for example "
+            f"--out {str(out.with_name(out.name + '-2'))!r}; with --since {str(out)!r} its splits are kept and the report "
+            "says which answers changed."
+        )
+    if out.exists() or out.is_symlink():
+        raise OutputError(
+            f"There is something at {str(out)!r} that is not a run of fovea's, and nothing is overwritten. Choose another --out."
+        )
+
+
+def _earlier_settings(path: Path) -> dict[str, Any] | None:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return held if isinstance(held, dict) else None
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name what differs: flat names, earlier value, present value."""
+    one, other = _flat(before), _flat(now)
+    names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    return ", ".join(f"{name} was {one.get(name)!r} and is {other.get(name)!r}" for name in names[:5])
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value) if isinstance(value, dict) and name != "merge" else {name: value}
+    return flat
