@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 
 from fovea.errors import MissingInputError, ModelError
 from fovea.features import Encoder
+from fovea.judge import fit_novelty
 from fovea.model import ModelParts, load_model, write_model
 from fovea.model.folder import read_evidence
 
@@ -276,7 +277,9 @@ def test_class_missing_from_the_names_is_refused(edit: Callable[..., Path]) -> N
 
 
 def test_distance_score_of_other_features_is_refused(copied: Path, edit: Callable[..., Path]) -> None:
-    folder = forge_head(copied, edit, novelty_mean=np.zeros(9, np.float32))
+    features, number = np.random.default_rng(0).uniform(0, 1, (60, 9)), np.arange(60)
+    other = fit_novelty(features.astype(np.float32), number % 3, folds=number % 2)
+    folder = forge_head(copied, edit, **other.to_arrays())
     assert "the distance score in head.safetensors " in refusal(folder)
 
 

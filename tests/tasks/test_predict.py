@@ -100,7 +100,7 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as caught:
         predict(tmp_path / "a.jpg", tmp_path / "b.jpg")
     assert str(caught.value) == (
-        f"There is nothing at {str(tmp_path / 'a.jpg')!r} (nor at 1 others). Check the path, and name "
+        f"There is nothing at {str(tmp_path / 'a.jpg')!r} (nor at the other 1). Check the path, and name "
         "pictures or folders."
     )
 
