@@ -3,15 +3,15 @@
 Every failure is a PictureError whose text is the reason; nothing is repaired, replaced or guessed.
 """
 
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fovea.errors import FoveaError, PictureError
-from fovea.pictures.picture import PIXEL_LIMIT, Facts, Picture
-from fovea.pictures.resize import fitted_size, resize_image
+from fovea.pictures.picture import PIXEL_LIMIT, Facts, Picture, cut_short
+from fovea.pictures.resize import fitted_size, pad_image, scale_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _SIDEWAYS = (5, 6, 7, 8)
+_UNREAD = ("nsupported", "not supported", "cannot handle", "unknown pixel mode")
+"""What Pillow says of files that are whole but of a kind that it does not read."""
 
 
 def decode(content: bytes, *, cover_px: tuple[int, int] | None = None) -> Picture:
@@ -53,21 +55,19 @@ def thumbnail_jpeg(content: bytes, *, side_px: int = 160) -> bytes:
 
 def _decode(content: bytes, cover_px: tuple[int, int] | None) -> Picture:
     image, orientation, facts = _load(content, lambda size: cover_px and (cover_px[1], cover_px[0]))
-    return Picture(_pixels(image, orientation), facts)
+    return Picture(np.asarray(_upright(image, orientation)), facts)
 
 
 def _decode_to(content: bytes, into: tuple[int, int], fit: str) -> Picture:
     image, orientation, facts = _load(content, lambda size: fitted_size(size, into=into, fit=fit))
     # Turning what is small already costs less than turning the original.
     across = into[::-1] if orientation in _SIDEWAYS else into
-    small = resize_image(image, into=across, fit=fit)
-    return Picture(_pixels(small, orientation), facts)
+    small = _upright(scale_image(image, into=across, fit=fit), orientation)
+    return Picture(np.asarray(pad_image(small, into=into)), facts)
 
 
 def _thumbnail(content: bytes, side_px: int) -> bytes:
     from io import BytesIO
-
-    from PIL import Image
 
     def fitted(size: tuple[int, int]) -> tuple[int, int]:
         into = (min(side_px, max(size)),) * 2
@@ -76,9 +76,10 @@ def _thumbnail(content: bytes, side_px: int) -> bytes:
     image, orientation, facts = _load(content, fitted)
     small = fitted((facts.width, facts.height))
     across = small[::-1] if orientation in _SIDEWAYS else small
-    pixels = _pixels(resize_image(image, into=across, fit="squash"), orientation)
+    upright = _upright(scale_image(image, into=across, fit="squash"), orientation)
+    upright.info.clear()
     target = BytesIO()
-    Image.fromarray(pixels).save(target, "JPEG", quality=80)
+    upright.save(target, "JPEG", quality=80)
     return target.getvalue()
 
 
@@ -132,13 +133,8 @@ def _reduce(opened: "Opened", cover: tuple[int, int] | None) -> bool:
     return too_large
 
 
-def _pixels(image: "Image.Image", orientation: int) -> NDArray[np.uint8]:
-    # Even a conversion to the mode that it has already would copy.
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    return np.asarray(_upright(rgb, orientation))
-
-
 def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
+    """Return the picture in mode RGB, turned as its orientation 1..8 says."""
     from PIL.Image import Transpose
 
     turns = {
@@ -150,7 +146,9 @@ def _upright(image: "Image.Image", orientation: int) -> "Image.Image":
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }
-    return image.transpose(turns[orientation]) if orientation in turns else image
+    # Even a conversion to the mode that it has already would copy.
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return rgb.transpose(turns[orientation]) if orientation in turns else rgb
 
 
 def _guarded(content: bytes, work: Callable[[], _T]) -> _T:
@@ -162,13 +160,21 @@ def _guarded(content: bytes, work: Callable[[], _T]) -> _T:
     except MemoryError:
         raise PictureError("too large for the memory that is left") from None
     except Exception as error:  # Pillow's decoders raise nearly every kind on damaged files
-        raise PictureError(_reason(error, n_bytes=len(content))) from error
+        raise PictureError(_reason(error, content=content)) from error
 
 
-def _reason(error: Exception, *, n_bytes: int) -> str:
+def _reason(error: Exception, *, content: bytes) -> str:
+    from PIL.Image import DecompressionBombError
+
     from fovea.pictures.opening import EndOfFileError
+    from fovea.pictures.sniff import sniff
 
     text = str(error)
-    if isinstance(error, EndOfFileError) or "runcated" in text:
-        return f"cut short: the file ends after {n_bytes:,} bytes, before its picture does"
-    return f"damaged: {text or type(error).__name__}"
+    if isinstance(error, (EndOfFileError, struct.error)) or "runcated" in text:
+        return str(cut_short(len(content)))
+    if isinstance(error, DecompressionBombError):
+        return "too large: one of its frames has more pixels than Pillow reads"
+    if any(word in text for word in _UNREAD):
+        return f"a kind of {sniff(content)} that fovea does not read ({text}); save it as JPEG or PNG"
+    # What the decoder says ("index out of range") helps nobody here; it stays the error's cause.
+    return f"damaged: its {sniff(content)} data cannot be decoded"

@@ -58,9 +58,9 @@ def jpeg_zeros(content: bytes, *, start: int) -> int:
     """Return how many zero bytes stand in a row in a sequential JPEG's pixels where no encoder puts them.
 
     A lost disk block or a torn download leaves zeros, and every decoder turns them silently into noise.
-    They are told by the file's own Huffman tables: only where the all-zero code means "end of block" can a
-    flat area be a long row of zeros. Otherwise, as in the standard's tables, it means a coefficient, and
-    64 bytes of it would be every coefficient of several blocks. Progressive files are not judged.
+    They are told by the file's own Huffman tables: only where the all-zero code means "end of block" for
+    every channel can a flat area be a long row of zeros. Otherwise, as with the standard's tables for
+    brightness, it means a coefficient, and 64 bytes of it would be every coefficient of two blocks.
     `start` is where the pixels' codes begin; zeros behind the end mark are trailing garbage and ignored.
     """
     at = content.find(_ZERO_RUN, start)
@@ -70,28 +70,30 @@ def jpeg_zeros(content: bytes, *, start: int) -> int:
 
 
 def _zeros_may_be_flat(content: bytes, *, before: int) -> bool:
-    """Tell whether the all-zero code of any AC table is "end of block", or the JPEG is not sequential."""
-    at = 2
+    """Tell whether a row of zeros can be a flat area, or the JPEG is not of the kind that is judged.
+
+    Judged are sequential files with all channels in one scan, whose start ends at `before`.
+    """
+    at, n_channels, zero_means_end = 2, 0, dict[int, bool]()
     while at + 4 <= before and content[at] == 0xFF:
         marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker == 0xDA:
-            return False
-        if 0xC2 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return True
-        if marker == 0xC4 and _codes_end_as_zeros(content[at + 4 : at + 2 + length]):
-            return True
-        at += 2 + length
+        segment = content[at + 4 : at + 2 + length]
+        if marker == 0xC4:
+            zero_means_end.update(_ac_tables(segment))
+        elif marker in (0xC0, 0xC1) and length > 7:
+            n_channels = segment[5]
+        elif marker == 0xDA and segment and segment[0] == n_channels:
+            used = {choice & 15 for choice in segment[2 : 2 + 2 * n_channels : 2]}
+            return all(zero_means_end.get(table, True) for table in used)
+        at += 2 + length if marker != 0xFF else 1
     return True
 
 
-def _codes_end_as_zeros(tables: bytes) -> bool:
-    at = 0
+def _ac_tables(tables: bytes) -> dict[int, bool]:
+    """Return for each AC table of a Huffman segment whether its first, all-zero code means "end of block"."""
+    found, at = {}, 0
     while at + 17 < len(tables):
-        is_ac, n_codes = tables[at] >> 4, sum(tables[at + 1 : at + 17])
-        if is_ac and tables[at + 17] == 0:
-            return True
-        at += 17 + n_codes
-    return False
+        if tables[at] >> 4:
+            found[tables[at] & 15] = tables[at + 17] == 0
+        at += 17 + sum(tables[at + 1 : at + 17])
+    return found

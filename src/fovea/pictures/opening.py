@@ -6,6 +6,7 @@ relied on, and its warnings do not come up. Imports Pillow at the top, so it is 
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import TypeVar
 
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -22,6 +23,8 @@ from fovea.pictures.picture import JPEG_PIXEL_LIMIT, PIXEL_LIMIT
 from fovea.pictures.png import strip_png
 from fovea.pictures.sniff import sniff
 from fovea.pictures.tiff import first_page
+
+_Plugin = TypeVar("_Plugin", bound=ImageFile.ImageFile)
 
 
 @dataclass(slots=True)
@@ -68,6 +71,19 @@ class _Png(PngImageFile):
         return found
 
 
+class _Tiff(TiffImageFile):
+    pixels_end_bytes = 0
+
+    def load_read(self, read_bytes: int) -> bytes:
+        """Read no further than the file went: what is behind is the directory that `first_page` put there."""
+        assert self.fp is not None
+        left = self.pixels_end_bytes - self.fp.tell()
+        if left <= 0:
+            raise EndOfFileError
+        found: bytes = self.fp.read(min(read_bytes, left))
+        return found
+
+
 def open_picture(content: bytes) -> Opened:
     """Return the opened picture; its pixels are not decoded yet, its size is within the limits.
 
@@ -86,7 +102,7 @@ def _check_size(width: int, height: int, *, limit: int = PIXEL_LIMIT) -> None:
         )
 
 
-def _open(plugin: type[ImageFile.ImageFile], content: bytes) -> ImageFile.ImageFile:
+def _open(plugin: type[_Plugin], content: bytes) -> _Plugin:
     source = _Content(content)
     image = plugin(source, "")
     _check_size(*image.size)
@@ -156,7 +172,8 @@ def _with_frames(image: ImageFile.ImageFile, *, format: str, orientation: int | 
 
 def _open_tiff(content: bytes) -> Opened:
     page = first_page(content)
-    image = _open(TiffImageFile, page.content)
+    image = _open(_Tiff, page.content)
+    image.pixels_end_bytes = len(content)
     return Opened(
         image,
         format="TIFF",
@@ -177,7 +194,7 @@ def _open_heif(content: bytes) -> Opened:
     heif = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
     _check_size(*heif.size)
     # libheif turns the picture itself, as the format demands; its EXIF orientation must not be applied again.
-    return Opened(heif[0].to_pillow(), format="HEIF", noticed=["first-frame"] if len(heif) > 1 else [])
+    return Opened(heif.to_pillow(), format="HEIF", noticed=["first-frame"] if len(heif) > 1 else [])
 
 
 def _open_bmp(content: bytes) -> Opened:

@@ -26,26 +26,28 @@ def fitted_size(size: tuple[int, int], *, into: tuple[int, int], fit: str) -> tu
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def resize_image(image: "Image.Image", *, into: tuple[int, int], fit: str) -> "Image.Image":
-    """Return the Pillow picture at exactly `into` (width, height); padding makes it RGB."""
-    from PIL import Image
-
-    scaled = fitted_size(image.size, into=into, fit=fit)
-    if fit == "pad":
-        inner = _scale(image, size=scaled, box=(0, 0, *image.size))
-        if scaled == into:
-            return inner
-        outer = Image.new("RGB", into, PADDING)
-        outer.paste(inner, ((into[0] - scaled[0]) // 2, (into[1] - scaled[1]) // 2))
-        return outer
-    box: tuple[float, float, float, float] = (0, 0, *image.size)
+def scale_image(image: "Image.Image", *, into: tuple[int, int], fit: str) -> "Image.Image":
+    """Return the Pillow picture scaled to `into` (width, height), cropped or still to be padded."""
+    size = fitted_size(image.size, into=into, fit=fit)
+    box = (0.0, 0.0, float(image.width), float(image.height))
     if fit == "crop":
         scale = max(into[0] / image.width, into[1] / image.height)
         # Rounding must not push the box over the edge.
         width, height = min(into[0] / scale, image.width), min(into[1] / scale, image.height)
         left, top = (image.width - width) / 2, (image.height - height) / 2
-        box = (left, top, left + width, top + height)
-    return _scale(image, size=into, box=box)
+        size, box = into, (left, top, left + width, top + height)
+    return _scale(image, size=size, box=box)
+
+
+def pad_image(image: "Image.Image", *, into: tuple[int, int]) -> "Image.Image":
+    """Return the Pillow picture, mode RGB, in the middle of a border that makes it `into` (width, height)."""
+    from PIL import Image
+
+    if image.size == into:
+        return image
+    outer = Image.new("RGB", into, PADDING)
+    outer.paste(image, ((into[0] - image.width) // 2, (into[1] - image.height) // 2))
+    return outer
 
 
 def _scale(
@@ -70,5 +72,5 @@ def resize(
     """
     from PIL import Image
 
-    image = resize_image(Image.fromarray(pixels), into=(width_px, height_px), fit=fit)
-    return np.asarray(image)
+    into = (width_px, height_px)
+    return np.asarray(pad_image(scale_image(Image.fromarray(pixels), into=into, fit=fit), into=into))

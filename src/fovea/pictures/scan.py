@@ -59,7 +59,11 @@ class _Walk:
         while self._links:
             links, self._links = sorted(self._links, key=lambda link: link[1]), []
             for path, relative in links:
-                self._folder(path, relative)
+                # A link to the scanned folder, or above it, would bring in what the user did not name.
+                if root.resolve().is_relative_to(path.resolve()):
+                    self.ignored.append((relative, "a link that leads back"))
+                else:
+                    self._folder(path, relative)
 
     def _folder(self, folder: Path, relative: str, *, is_root: bool = False) -> None:
         pending = [(folder, relative)]
@@ -112,7 +116,7 @@ class _Walk:
 
 def _entries(folder: Path) -> "list[os.DirEntry[str]]":
     with os.scandir(folder) as entries:
-        return list(entries)
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _passed_over(name: str, *, is_folder: bool) -> str:

@@ -123,4 +123,4 @@ def _name_other(content: bytes) -> str:
         return "nothing but zeros"
     if not start.translate(None, _TEXT):
         return "a text file"
-    return f"it begins with {content[:8]!r}, which is no format that fovea knows"
+    return f"it begins with the bytes {content[:8].hex(' ')}, which is no format that fovea knows"

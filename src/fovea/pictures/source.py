@@ -30,7 +30,7 @@ def load_source(source: Source) -> tuple[str, bytes]:
     PictureError for a Pillow picture whose pixels cannot be decoded.
     """
     if isinstance(source, (str, Path)):
-        return str(source), _read(Path(source))
+        return str(source), _read(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "bytes", bytes(source)
     if isinstance(source, np.ndarray):
@@ -45,11 +45,11 @@ def load_source(source: Source) -> tuple[str, bytes]:
     )
 
 
-def _read(path: Path) -> bytes:
-    if "://" in str(path) or str(path).startswith(("http:/", "https:/")):
+def _read(path: str | Path) -> bytes:
+    if str(path).startswith(("http:/", "https:/", "ftp:/", "s3:/")):
         raise InputError(f"{str(path)!r} is an address on a network; download it first and give the file.")
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"There is no file {str(path)!r}. Check its spelling.") from None
     except IsADirectoryError:

@@ -58,14 +58,14 @@ def first_page(content: bytes) -> Page:
     samples = values.get(SAMPLES, (1,))[0]
     if samples > _MOST_SAMPLES:
         raise PictureError(f"a TIFF with {samples} channels, of which fovea reads at most {_MOST_SAMPLES}")
+    bits, signed = values.get(BITS, (1,))[0], values.get(SAMPLE_FORMAT, (1,))[0] == 2
     turn = values.get(ORIENTATION, (1,))[0]
     kept = [entry for tag, entry in sorted(entries.items()) if tag != ORIENTATION]
     return Page(
         content=directory.rebuild(kept),
         orientation=turn or 1 if turn <= 8 else None,
         photometric=values.get(PHOTOMETRIC, (0,))[0],
-        # A signed number's sign is no depth.
-        bits=values.get(BITS, (1,))[0] - (values.get(SAMPLE_FORMAT, (1,))[0] == 2),
+        bits=15 if bits == 16 and signed else bits,  # a sign is no depth
         more_pages=more_pages,
     )
 
@@ -149,7 +149,10 @@ def _check_places(values: dict[int, tuple[int, ...]], *, n_bytes: int) -> None:
     for offsets_tag, counts_tag in ((STRIP_OFFSETS, STRIP_COUNTS), (TILE_OFFSETS, TILE_COUNTS)):
         offsets, counts = values.get(offsets_tag, ()), values.get(counts_tag, ())
         ends = [offset + 1 for offset in offsets]
+        # Without compression, Pillow reads as much as the size asks for, whatever the counts say.
         if values.get(COMPRESSION, (1,))[0] != 1:
+            if len(counts) < len(offsets):
+                raise PictureError("damaged: a TIFF that does not say how long its parts are")
             ends += [offset + count for offset, count in zip(offsets, counts, strict=False)]
         if ends and max(ends) > n_bytes:
             missing = max(ends) - n_bytes
