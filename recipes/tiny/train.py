@@ -142,9 +142,9 @@ def main() -> None:
             state |= {"optimiser": optimiser.state_dict(), "step": step, "spent": spent}
             torch.save(state, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
-            save_file(average.state_dict(), str(args.out / "tiny.safetensors"))
+            save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(args.out / "tiny.safetensors"))
             saved_at = spent
-    save_file(average.state_dict(), str(args.out / "tiny.safetensors"))
+    save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(args.out / "tiny.safetensors"))
     (args.out / "log.csv").write_text("\n".join(log) + "\n")
     about = {"steps": step, "batch": args.batch, "views": step * args.batch, "seconds": round(spent)}
     (args.out / "run.json").write_text(json.dumps(about))

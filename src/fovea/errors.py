@@ -1,15 +1,15 @@
 """The tree of errors a user can meet. Each message says what was found, where, and what to do next.
 
-    FoveaError
-    ├── InputError(ValueError)             what was given cannot be used: a folder, a manifest, an option's value
-    │   ├── MissingInputError(FileNotFoundError)   nothing is there
-    │   └── ManifestError                          a table's rows are wrong
-    ├── PictureError(ValueError)           one file cannot be read as a picture (it is quarantined, not fatal)
-    ├── BackboneError(ValueError)          weights or a network cannot be used
-    ├── ModelError(ValueError)             a saved model is cut, edited, too new, or answers differently
-    ├── StoreError(OSError)                the store of features cannot be read or written
-    ├── OutputError(OSError)               the result cannot be written, or something is already there
-    └── MissingExtraError(ImportError)     an optional package is needed; the message holds the install line
+FoveaError
+├── InputError(ValueError)             what was given cannot be used: a folder, a manifest, an option's value
+│   ├── MissingInputError(FileNotFoundError)   nothing is there
+│   └── ManifestError                          a table's rows are wrong
+├── PictureError(ValueError)           one file cannot be read as a picture (it is quarantined, not fatal)
+├── BackboneError(ValueError)          weights or a network cannot be used
+├── ModelError(ValueError)             a saved model is cut, edited, too new, or answers differently
+├── StoreError(OSError)                the store of features cannot be read or written
+├── OutputError(OSError)               the result cannot be written, or something is already there
+└── MissingExtraError(ImportError)     an optional package is needed; the message holds the install line
 """
 
 

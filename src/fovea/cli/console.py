@@ -34,7 +34,7 @@ class Console:
         """Print the result: as JSON alone, or as the lines that `lines` makes of it."""
         self.progress.close()
         if self.as_json:
-            print(json.dumps(result.to_json(), ensure_ascii=False, indent=1, allow_nan=False))
+            print(json.dumps(result.to_json(), indent=1, allow_nan=False))
         else:
             for line in lines():
                 print(line)

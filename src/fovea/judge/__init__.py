@@ -1,4 +1,4 @@
-"""Judging: figures with intervals, calibration, guarantees, label errors, novelty, leaks. Arrays in, numbers out."""
+"""Judging: figures with intervals, calibration, promises, label errors, novelty, leaks."""
 
 from fovea.judge.calibration import (
     ReliabilityBin,

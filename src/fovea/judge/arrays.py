@@ -24,4 +24,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 """(n,): True where it holds."""
 
 Numbers: TypeAlias = NDArray[np.integer[Any]]
-"""Row numbers, fold numbers or counts."""
+"""(n,): a number a picture: of its fold, part or unit."""
+
+Counts: TypeAlias = NDArray[np.int64]
+"""How many, or ranks, which count."""

@@ -1,12 +1,14 @@
-"""Probabilities that mean what they say: temperature, calibration error, its statistical floor, reliability bins.
+"""Probabilities that mean what they say: temperature, calibration error and its floor, reliability bins.
 
-One temperature for all classes (Guo 2017), fitted on out-of-fold logits. The calibration error uses 15 bins of equal width of the
-top probability; a perfectly calibrated model shows one as well, from chance: the floor beside it.
+One temperature for all classes (Guo 2017), fitted on out-of-fold logits. The calibration error uses 15 bins
+of equal width of the top probability; a perfectly calibrated model shows one as well, from chance: the floor
+beside it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.judge.arrays import Labels, Logits, Mask, Numbers, Probabilities, Scores
 from fovea.judge.intervals import Interval, wilson_interval
@@ -35,14 +37,14 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     """
     z = np.asarray(logits, dtype=np.float64)
     z = z - z.max(axis=1, keepdims=True)
-    given = z[np.arange(len(z)), labels]
     low, high = 1 / TEMPERATURE_RANGE[1], 1 / TEMPERATURE_RANGE[0]
+    if _slope_and_curve(z, labels, low)[0] > 0:
+        return TEMPERATURE_RANGE[1]
+    if _slope_and_curve(z, labels, high)[0] < 0:
+        return TEMPERATURE_RANGE[0]
     beta = 1.0
     for _ in range(100):
-        p = softmax(z, 1 / beta)
-        mean = (p * z).sum(axis=1)
-        slope = float((mean - given).mean())
-        curve = float((p * z * z).sum(axis=1).mean() - (mean * mean).mean())
+        slope, curve = _slope_and_curve(z, labels, beta)
         if slope > 0:
             high = beta
         else:
@@ -55,6 +57,14 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
             break
         beta = beta_next
     return 1 / beta
+
+
+def _slope_and_curve(z: NDArray[np.float64], labels: Labels, beta: float) -> tuple[float, float]:
+    """Return first and second derivative of the log loss by beta = 1 / temperature."""
+    p = softmax(z, 1 / beta)
+    mean = (p * z).sum(axis=1)
+    slope = float((mean - z[np.arange(len(z)), labels]).mean())
+    return slope, float((p * z * z).sum(axis=1).mean() - (mean * mean).mean())
 
 
 def cross_fitted(logits: Logits, labels: Labels, *, parts: Numbers) -> Probabilities:
@@ -76,7 +86,7 @@ def cross_fitted(logits: Logits, labels: Labels, *, parts: Numbers) -> Probabili
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Pictures whose top probability lies in (low, high]: how sure on average, how often right, with its interval."""
+    """Pictures of a top probability in (low, high]: how sure on average, how often right (95 % interval)."""
 
     low: float
     high: float
@@ -111,15 +121,21 @@ def reliability_bins(top: Scores, correct: Mask) -> tuple[ReliabilityBin, ...]:
 
 
 def expected_calibration_error(top: Scores, correct: Mask) -> float:
-    """Return the mean distance of sureness and accuracy over 15 bins, weighted by pictures: [0, 1], 0 is best."""
+    """Return the mean gap of sureness and accuracy over 15 bins, weighted by pictures: [0, 1], 0 is best.
+
+    Args:
+        top: float (n,) in [0, 1], the probability of the answer given.
+        correct: bool (n,).
+    """
     gaps = np.bincount(_bin_numbers(top), weights=np.asarray(correct, np.float64) - top, minlength=N_BINS)
     return float(np.abs(gaps).sum() / len(top))
 
 
 def ece_floor(top: Scores, *, seed: int) -> float:
-    """Return the calibration error that a perfectly calibrated model with these probabilities shows on average.
+    """Return the calibration error that perfect calibration shows on average with these top probabilities.
 
-    Drawn: every picture right with exactly its probability, some 4 million draws, at least 20 and at most 1,000 rounds.
+    Drawn: every picture right with exactly its probability, some 4 million draws, at least 20 and at most
+        1,000 rounds.
     """
     rng = np.random.default_rng(seed)
     top = np.asarray(top, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Two runs on the same labelled pictures: which answers changed, and whether by more than chance (McNemar, exact)."""
+"""Two runs on the same pictures: which answers changed, and whether by more than chance (McNemar, exact)."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,9 @@ from fovea.judge.intervals import binomial_tail
 class Comparison:
     """What changed between two runs.
 
-    `changed` int64 (c,): rows whose answer differs; `n_fixed` were wrong and are right, `n_broken` the other way; `p_value` in
-    [0, 1], of McNemar's exact test that neither way is likelier: small means more than chance.
+    `changed` int64 (c,): rows whose answer differs; `n_fixed` were wrong and are right, `n_broken` the other
+    way; `p_value` in [0, 1], of McNemar's exact test that neither way is likelier: small means more than
+    chance.
     """
 
     n: int
@@ -31,7 +32,8 @@ def compare(old: Labels, new: Labels, *, labels: Labels) -> Comparison:
     Args:
         old: int (n,), the older run's answers.
         new: int (n,), the newer run's.
-        labels: int (n,), the true classes, -1 where unknown (these count as changed or not, neither fixed nor broken).
+        labels: int (n,), the true classes, -1 where unknown (these count as changed or not, neither fixed nor
+            broken).
     """
     known = labels >= 0
     was, now = (old == labels) & known, (new == labels) & known
@@ -42,7 +44,8 @@ def compare(old: Labels, new: Labels, *, labels: Labels) -> Comparison:
     changed = np.flatnonzero(old != new).astype(np.int64)
     verdict = "more than chance would" if p_value < 0.05 else "no more than chance may"
     text = (
-        f"Of {len(labels):,} pictures in both runs {len(changed):,} are answered differently: {fixed:,} were wrong and are right, "
-        f"{broken:,} were right and are wrong; {verdict} (McNemar's exact test, p = {p_value:.2g})."
+        f"Of {len(labels):,} pictures in both runs {len(changed):,} are answered differently: "
+        f"{fixed:,} were wrong and are right, {broken:,} were right and are wrong; {verdict} "
+        f"(McNemar's exact test, p = {p_value:.2g})."
     )
     return Comparison(len(labels), changed, fixed, broken, p_value, text)

@@ -1,8 +1,8 @@
 """Intervals and exact tail probabilities of a share, from counts; numpy and the standard library only.
 
 Figures carry Wilson's interval: over all true shares its coverage is close to 95 % on average, also for few
-pictures and shares near 0 and 1 (Wilson 1927; recommended by Brown, Cai and DasGupta 2001). Promises use the exact binomial
-tail and Clopper and Pearson's interval (1934), whose coverage is never below what is stated.
+pictures and shares near 0 and 1 (Wilson 1927; recommended by Brown, Cai and DasGupta 2001). Promises use the
+exact binomial tail and Clopper and Pearson's interval (1934), whose coverage is never below what is stated.
 """
 
 from statistics import NormalDist
@@ -13,11 +13,11 @@ Interval = tuple[float, float]
 """(lower, upper), both in [0, 1]."""
 
 
-def wilson_interval(n_right: int, n: int, *, confidence: float = 0.95) -> Interval:
+def wilson_interval(n_right: float, n: int, *, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval of a share.
 
     Args:
-        n_right: how many of the n have the property, 0 to n.
+        n_right: how many of the n have the property, 0 to n (a fraction is fine for planning).
         n: how many there are; with none the interval is (0, 1).
         confidence: in (0, 1).
     """
@@ -60,10 +60,10 @@ def binomial_tail(n_wrong: int, n: int, *, share: float) -> float:
 
 
 def clopper_pearson(n_right: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """Return Clopper and Pearson's exact interval of a share: it covers the truth at least as often as stated.
+    """Return Clopper and Pearson's exact interval: it covers the true share at least as often as stated.
 
     Args:
-        n_right: how many of the n have the property, 0 to n.
+        n_right: how many of the n have the property, 0 to n (a fraction is fine for planning).
         n: how many there are; with none the interval is (0, 1).
         confidence: in (0, 1); half of the rest lies on either side.
     """
@@ -90,6 +90,6 @@ def upper_bound(n_wrong: int, n: int, *, miss: float) -> float:
 
 
 def fewest_without_error(share: float, *, miss: float) -> int:
-    """Return how many pictures without one wrong show that at most `share` are wrong (59 for 0.05 at 95 %)."""
+    """Return how many pictures, none wrong, show that at most `share` are wrong (59 for 0.05 at 95 %)."""
     # the subtraction keeps an exact quotient (0.25 = 0.5 ** 2) from being rounded up by one
     return int(np.ceil(np.log(miss) / np.log1p(-share) - 1e-9))

@@ -1,8 +1,9 @@
-"""Likely label errors by confident learning (Northcutt, Jiang and Chuang 2021, "Confident Learning", JAIR 70).
+"""Likely label errors by confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021).
 
-A class's threshold is the mean probability that pictures with its label give it. A picture whose most probable class among those that
-reach their thresholds is not its label counts as a likely error. Ranked by the label's own probability: a ranked list finds more
-than the count, which is precise and misses half of human errors.
+A class's threshold is the mean probability that pictures with its label give it. A picture whose most
+probable class among those that reach their thresholds is not its label counts as a likely error. Ranked by
+the label's own probability: a ranked list finds more than the count, which is precise and misses half of
+human errors.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from fovea.judge.arrays import Labels, Probabilities
 class LabelIssues:
     """Likely label errors, the worst first.
 
-    `indices` int64 (m,) into the pictures; `suggested` int64 (m,), the class to look at; `quality` float64 (m,) in [0, 1], the
-    probability of the given label (low: likely wrong); `joint` int64 (k, k), given label by confident class.
+    `indices` int64 (m,) into the pictures; `suggested` int64 (m,), the class to look at; `quality` float64
+    (m,) in [0, 1], the probability of the given label (low: likely wrong); `joint` int64 (k, k), given label
+    by confident class.
     """
 
     indices: NDArray[np.int64]
@@ -47,7 +49,7 @@ def label_issues(labels: Labels, probabilities: Probabilities) -> LabelIssues:
 
 
 def confident_classes(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]:
-    """Return each picture's most probable class among those that reach their threshold, -1 where none does: (n,)."""
+    """Return each picture's most probable class among those that reach their threshold, or -1: int64 (n,)."""
     p = np.asarray(probabilities, dtype=np.float64)
     k = p.shape[1]
     n_of_class = np.bincount(labels, minlength=k)

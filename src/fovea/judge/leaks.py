@@ -1,4 +1,4 @@
-"""Near duplicates across two sets of pictures, from their features: a blocked matrix product in bounded memory.
+"""Near duplicates among pictures, from their features: a blocked matrix product in bounded memory.
 
 What comes out are candidates; whether two files show the same picture is decided by whoever can decode them.
 """
@@ -6,7 +6,7 @@ What comes out are candidates; whether two files show the same picture is decide
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.judge.arrays import Features
+from fovea.judge.arrays import Counts, Features
 
 BLOCK_BYTES = 32 * 2**20
 NEAR_COSINE = 0.97
@@ -14,14 +14,14 @@ NEAR_COSINE = 0.97
 
 def near_duplicates(
     one: Features, other: Features | None = None, *, limit: float = NEAR_COSINE, max_pairs: int = 1_000_000
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[Counts, NDArray[np.float32]]:
     """Find pairs whose features point the same way.
 
     Args:
         one: float (n, d).
         other: float (m, d), or None for pairs within `one` (each pair once, never a picture with itself).
         limit: smallest cosine that counts, in (0, 1].
-        max_pairs: the search stops collecting at so many.
+        max_pairs: only so many of the nearest are kept.
 
     Returns:
         Pairs of row numbers int64 (p, 2), the nearest first, and their cosines float32 (p,).
@@ -29,26 +29,27 @@ def near_duplicates(
     a = normalise(one)
     b = a if other is None else normalise(other)
     rows = max(1, BLOCK_BYTES // (4 * max(1, len(b))))
-    pairs, cosines, n_found = [], [], 0
+    pairs, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
     for start in range(0, len(a), rows):
-        product = a[start : start + rows] @ b.T
+        # within one set only what comes later is new
+        first = start if other is None else 0
+        product = a[start : start + rows] @ b[first:].T
         i, j = np.nonzero(product >= limit)
         if other is None:
-            i, j = i[j > i + start], j[j > i + start]
-        pairs.append(np.stack([i + start, j], axis=1))
-        cosines.append(product[i, j])
-        n_found += len(i)
-        if n_found >= max_pairs:
-            break
-    if not pairs:
-        return np.empty((0, 2), np.int64), np.empty(0, np.float32)
-    found, cosine = np.concatenate(pairs)[:max_pairs], np.concatenate(cosines)[:max_pairs]
-    order = np.argsort(-cosine, kind="stable")
-    return found[order].astype(np.int64), cosine[order].astype(np.float32)
+            i, j = i[j > i], j[j > i]
+        pairs = np.concatenate([pairs, np.stack([i + start, j + first], axis=1)])
+        cosines = np.concatenate([cosines, product[i, j]])
+        if len(pairs) > max_pairs:
+            kept = np.sort(np.argsort(-cosines, kind="stable")[:max_pairs])
+            pairs, cosines = pairs[kept], cosines[kept]
+            limit = max(limit, float(cosines.min()))
+    order = np.argsort(-cosines, kind="stable")
+    return pairs[order], cosines[order]
 
 
 def normalise(features: Features) -> NDArray[np.float32]:
     """Return rows of length 1, float32 (n, d); a row of zeros stays zero and is near nothing."""
     rows = np.asarray(features, dtype=np.float32)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(length > 0, length, 1.0)
+    length = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    unit: NDArray[np.float32] = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return unit

@@ -1,7 +1,7 @@
-"""Figures from labels and probabilities: accuracy and its kin, per class, confusion, against the simplest answer.
+"""Figures from labels and probabilities: accuracy and its kin, per class, confusion, the simplest answer.
 
-Arrays in, numbers out. What is unknown stays out: a label of -1 (a class that the model does not know) is counted,
-not scored; a class without a picture has no recall and stays out of the averages, and is named.
+Arrays in, numbers out. What is unknown stays out: a label of -1 (a class that the model does not know) is
+counted, not scored; a class without a picture has no recall and stays out of the averages, and is named.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All figures of one set of labelled pictures; shares in [0, 1], higher is better but for `log_loss` (nats)."""
+    """All figures of one set of labelled pictures; higher is better, but for `log_loss` (nats)."""
 
     n: int
     n_right: int
@@ -102,7 +102,7 @@ def count_confusion(labels: Labels, predicted: Labels, *, n_classes: int) -> NDA
 
 
 def log_loss(labels: Labels, probabilities: Probabilities) -> float:
-    """Return the mean of -ln p(true class), in nats; 0 is best. A probability of 0 counts as the smallest number."""
+    """Return the mean of -ln p(true class), in nats; 0 is best. A probability of 0 counts as 2e-308."""
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(given, TINY)).mean())
 
@@ -116,8 +116,8 @@ def top_accuracy(labels: Labels, probabilities: Probabilities, *, n_best: int) -
 def _class_figures(confusion: NDArray[np.int64], c: int, class_name: str) -> ClassFigures:
     n_right, n, n_predicted = int(confusion[c, c]), int(confusion[c].sum()), int(confusion[:, c].sum())
     n_either = n + n_predicted - n_right
-    # F1 = 2 J / (1 + J), J the share of right ones among all pictures that are of the class or were called so:
-    # a share of a count, so that its interval carries over
+    # F1 = 2 J / (1 + J), J the share of right ones among pictures of the class or answered so: its interval
+    # carries over
     low, high = wilson_interval(n_right, n_either)
     return ClassFigures(
         class_name=class_name,

@@ -1,120 +1,161 @@
-"""How unlike anything seen a picture is: a distance of its features, with a limit at a stated false-alarm rate.
+"""How unlike anything seen a picture is: its distance to the nearest training pictures, with a limit.
 
-The distance is Mahalanobis' to the nearest class minus that to all pictures together, in the space of the leading
-principal directions (relative Mahalanobis, Ren 2021). The limit comes from training pictures, each scored by a fit without its fold.
+The distance is 1 minus the mean cosine to the five nearest, of the last stage's features as they are
+(centring them or taking class distances finds less, see lab/LOG.md), in their 64 leading directions but
+scaled by their full length: what points out of these directions is far from everything. The limit holds a
+stated share of false alarms on training pictures, each compared with other folds only.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.judge.arrays import Features, Labels, Numbers
+from fovea.judge.arrays import Counts, Features, Labels, Numbers
+from fovea.judge.leaks import normalise
 
-N_DIRECTIONS = 128
-SHRINKAGE = 0.1
+N_NEAREST = 5
+N_DIRECTIONS = 64
+MAX_REFERENCES = 5000
+BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class NoveltyScore:
-    """A fitted distance; `limit` is the score above which a picture counts as unlike anything seen.
+    """A fitted distance; above `limit` a picture counts as unlike anything seen.
 
-    `mean`, `scale` float32 (d,); `directions` float32 (d, r); `centres` float32 (k + 1, r), the last of all pictures;
-    `within`, `total` float32 (r, r) whiten the two covariances.
+    `columns`: (first, after the last) of the features used. `directions` float32 (c, r), orthonormal;
+    `references` float32 (m, r), training pictures there. `false_alarm`: the share of pictures like the
+    training ones above it.
     """
 
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    columns: tuple[int, int]
     directions: NDArray[np.float32]
-    centres: NDArray[np.float32]
-    within: NDArray[np.float32]
-    total: NDArray[np.float32]
+    references: NDArray[np.float32]
     limit: float
     false_alarm: float
 
     def score(self, features: Features) -> NDArray[np.float32]:
-        """Return the distance of each row of features (n, d): float32 (n,), higher is stranger."""
-        z = ((np.asarray(features, np.float32) - self.mean) / self.scale) @ self.directions
-        near = np.stack([np.square((z - c) @ self.within).sum(axis=1) for c in self.centres[:-1]]).min(axis=0)
-        return np.asarray(near - np.square((z - self.centres[-1]) @ self.total).sum(axis=1), np.float32)
+        """Return the distance of each row of features (n, d): float32 (n,) in [0, 2], higher is stranger."""
+        rows = _project(features, self.columns, self.directions)
+        return _distances(rows, self.references)
 
     def is_unlike(self, features: Features) -> NDArray[np.bool_]:
         """Return whether each row of features (n, d) is further than the limit: bool (n,)."""
         return self.score(features) > self.limit
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the arrays by name, for a file of arrays."""
-        names = ("mean", "scale", "directions", "centres", "within", "total")
-        arrays: dict[str, NDArray[np.generic]] = {f"novelty_{name}": getattr(self, name) for name in names}
-        arrays["novelty_limit"] = np.array([self.limit, self.false_alarm], np.float64)
-        return arrays
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name, for a file of arrays: some 1 MB."""
+        return {
+            "novelty_columns": np.array(self.columns, np.int64),
+            "novelty_directions": self.directions,
+            # rounded when fitted, so nothing is lost
+            "novelty_references": self.references.astype(np.float16),
+            "novelty_limit": np.array([self.limit, self.false_alarm], np.float64),
+        }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "NoveltyScore":
-        """Take the arrays of `to_arrays` back; a missing one raises KeyError."""
-        f = {
-            n: arrays[f"novelty_{n}"].astype(np.float32)
-            for n in ("mean", "scale", "directions", "centres", "within", "total")
-        }
-        limit, false_alarm = (float(v) for v in arrays["novelty_limit"].astype(np.float64))
-        return cls(**f, limit=limit, false_alarm=false_alarm)
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "NoveltyScore":
+        """Take the arrays of `to_arrays` back.
+
+        Raises:
+            ValueError: an array is missing, or their shapes do not fit together.
+        """
+        names = [f"novelty_{name}" for name in ("columns", "directions", "references", "limit")]
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise ValueError(f"the arrays {missing} of the distance to what was seen are missing")
+        columns, directions, references, limit = (arrays[name] for name in names)
+        shapes = [array.shape for array in (columns, directions, references, limit)]
+        fit = columns.shape == limit.shape == (2,) and directions.ndim == references.ndim == 2
+        if not fit or shapes[1] != (columns[1] - columns[0], shapes[2][1]) or not len(references):
+            raise ValueError(f"the shapes {shapes} of the distance to what was seen do not fit together")
+        return cls(
+            columns=(int(columns[0]), int(columns[1])),
+            directions=directions.astype(np.float32),
+            references=references.astype(np.float32),
+            limit=float(limit[0]),
+            false_alarm=float(limit[1]),
+        )
 
 
 def fit_novelty(
-    features: Features, labels: Labels, *, folds: Numbers, false_alarm: float = 0.01, seed: int = 0
+    features: Features,
+    labels: Labels,
+    *,
+    folds: Numbers,
+    columns: tuple[int, int] | None = None,
+    false_alarm: float = 0.01,
+    seed: int = 0,
 ) -> NoveltyScore:
-    """Fit the distance on the training part.
+    """Fit the distance on the training part; of many pictures 5,000 stand for all, rare classes in full.
 
     Args:
         features: float (n, d).
         labels: int (n,), 0 to k - 1.
-        folds: int (n,), the fold's number of each picture: the limit is taken from fits without its fold.
+        folds: int (n,), at least two folds: a picture is compared with the other folds when the limit is set.
+        columns: (first, after the last) of the features to use, those of the last averaged stage; None: all.
         false_alarm: the share of pictures like the training ones that may be called unlike, in (0, 1).
-        seed: for the random directions of the reduction.
+        seed: for the directions and for which pictures stand for all.
     """
-    scores = np.empty(len(features), np.float32)
-    for fold in np.unique(folds):
-        inside = folds == fold
-        fitted = _fit(features[~inside], labels[~inside], false_alarm=false_alarm, limit=np.inf, seed=seed)
-        scores[inside] = fitted.score(features[inside])
-    limit = _upper_quantile(scores, false_alarm=false_alarm)
-    return _fit(features, labels, false_alarm=false_alarm, limit=limit, seed=seed)
+    rng = np.random.default_rng(seed)
+    columns = (0, features.shape[1]) if columns is None else columns
+    shuffled = rng.permutation(len(features))
+    chosen = np.sort(shuffled[np.argsort(_turns(labels[shuffled]), kind="stable")[:MAX_REFERENCES]])
+    directions = _leading_directions(normalise(features[chosen, columns[0] : columns[1]]), rng=rng)
+    references = _project(features[chosen], columns, directions).astype(np.float16).astype(np.float32)
+    judged = shuffled[:MAX_REFERENCES]
+    rows = _project(features[judged], columns, directions)
+    distances = np.empty(len(judged), np.float32)
+    for fold in np.unique(folds[judged]):
+        inside = folds[judged] == fold
+        distances[inside] = _distances(rows[inside], references[folds[chosen] != fold])
+    return NoveltyScore(columns, directions, references, _limit(distances, false_alarm), false_alarm)
 
 
-def _upper_quantile(scores: NDArray[np.float32], *, false_alarm: float) -> float:
-    """Return the score that a further picture exceeds with probability at most `false_alarm` (split conformal)."""
-    rank = int(np.ceil((len(scores) + 1) * (1 - false_alarm)))
-    return float(np.sort(scores)[min(rank, len(scores)) - 1])
+def _limit(distances: NDArray[np.float32], false_alarm: float) -> float:
+    """Return what a further picture exceeds with probability at most `false_alarm` (split conformal).
+
+    Of too few pictures for that, it is the largest.
+    """
+    rank = int(np.ceil((len(distances) + 1) * (1 - false_alarm)))
+    return float(np.sort(distances)[min(rank, len(distances)) - 1])
 
 
-def _fit(features: Features, labels: Labels, *, false_alarm: float, limit: float, seed: int) -> NoveltyScore:
-    x = np.asarray(features, dtype=np.float32)
-    mean = x.mean(axis=0)
-    scale = x.std(axis=0)
-    scale[scale < 1e-6] = 1.0
-    z = (x - mean) / scale
-    _, _, basis = np.linalg.svd(z, full_matrices=False)
-    directions = np.ascontiguousarray(basis[: min(N_DIRECTIONS, len(basis))].T)
-    y = z @ directions
-    present = np.unique(labels)
-    centres = np.stack([y[labels == c].mean(axis=0) for c in present] + [y.mean(axis=0)])
-    rest = y - centres[np.searchsorted(present, labels)]
-    return NoveltyScore(
-        mean=mean,
-        scale=scale,
-        directions=directions,
-        centres=centres.astype(np.float32),
-        within=_whitener(rest),
-        total=_whitener(y - centres[-1]),
-        limit=limit,
-        false_alarm=false_alarm,
-    )
+def _turns(labels: Labels) -> Counts:
+    """Return for each picture how many of its class come before it, int64 (n,)."""
+    order = np.argsort(labels, kind="stable")
+    first = np.concatenate([[0], np.flatnonzero(np.diff(labels[order])) + 1])
+    starts = np.repeat(first, np.diff(np.append(first, len(labels))))
+    turns = np.empty(len(labels), np.int64)
+    turns[order] = np.arange(len(labels)) - starts
+    return turns
 
 
-def _whitener(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    covariance = np.asarray(rows.T @ rows / len(rows), np.float64)
-    flat = np.trace(covariance) / len(covariance)
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * flat * np.eye(len(covariance))
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-12)), np.float32)
+def _leading_directions(rows: NDArray[np.float32], *, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return orthonormal float32 (d, r) along which the rows are longest (randomised, Halko 2011)."""
+    n_wanted = min(N_DIRECTIONS, *rows.shape)
+    guess = rng.normal(size=(rows.shape[1], min(n_wanted + 16, *rows.shape))).astype(np.float32)
+    for _ in range(3):
+        guess = np.linalg.qr(rows.T @ (rows @ guess))[0]
+    turned = np.linalg.svd(rows @ guess, full_matrices=False)[2][:n_wanted]
+    return np.ascontiguousarray((guess @ turned.T).astype(np.float32))
+
+
+def _project(
+    features: Features, columns: tuple[int, int], directions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    projected: NDArray[np.float32] = normalise(features[:, columns[0] : columns[1]]) @ directions
+    return projected
+
+
+def _distances(rows: NDArray[np.float32], references: NDArray[np.float32]) -> NDArray[np.float32]:
+    n_nearest = min(N_NEAREST, len(references))
+    out = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        cosines = rows[block] @ references.T
+        out[block] = 1 - np.partition(cosines, -n_nearest, axis=1)[:, -n_nearest:].mean(axis=1)
+    return out

@@ -1,11 +1,12 @@
-"""What to do next, in words: which classes need pictures, which labels to look at, whether a larger backbone is worth a try."""
+"""What to do next, in words: which classes need pictures, which labels a look, or a larger backbone."""
 
 from fovea.judge.intervals import wilson_interval
 from fovea.judge.metrics import ClassFigures
 from fovea.judge.verdict import Verdict
 
-WIDE = 0.2  # a recall known to no better than +-10 points is worth more pictures
+WIDE = 0.2  # a recall that is known to +-10 points only
 N_NAMED = 3
+FEW_MISTAKES = 0.02  # of the measured pictures: what is left for a better backbone to gain
 
 
 def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool = False) -> list[str]:
@@ -17,66 +18,87 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
         small_backbone: whether a larger one could be taken.
     """
     steps = []
-    n_suspects = len(verdict.suspects)
-    if n_suspects:
+    if verdict.suspects:
         steps.append(
-            f"Look at the {n_suspects:,} likely label errors, the first ones first: a wrong label costs twice, "
-            "in learning and in measuring."
+            f"Look at the likely label errors ({len(verdict.suspects):,}), the first ones first: a wrong "
+            "label costs twice, in learning and in measuring."
         )
-    wide = sorted(
-        (c for c in verdict.figures.per_class if c.n and _width(c) > WIDE), key=_width, reverse=True
-    )
-    for c in wide[:N_NAMED]:
-        low, high = c.recall_interval
+    if verdict.n_leaked:
         steps.append(
-            f"Class {c.class_name!r} is known only roughly ({c.n_right} of {c.n} right, 95 % interval {low:.0%} to {high:.0%}): "
-            f"some {_labelled_for_half(c, verdict):,} more labelled pictures would halve the interval."
+            f"Go by the figures without the {verdict.n_leaked:,} judged pictures that (nearly) stand in the "
+            "training part too."
         )
-    n_leaked = verdict.n_leaked
-    if n_leaked:
-        steps.append(
-            f"{n_leaked:,} validation pictures are (nearly) in the training part too: go by the figures without them."
-        )
+    figures = verdict.figures
+    wide = sorted((c for c in figures.per_class if c.n and _width(c) > WIDE), key=_width, reverse=True)
+    steps += [_about_class(c, verdict) for c in wide[:N_NAMED]]
+    if len(wide) > N_NAMED:
+        names = ", ".join(repr(c.class_name) for c in wide[N_NAMED:])
+        steps.append(f"Known as roughly: {names}.")
+    if figures.classes_left_out:
+        names = ", ".join(map(repr, figures.classes_left_out))
+        steps.append(f"No judged picture shows {names}: nothing is known about it. Label some.")
+    if verdict.unsure.threshold is None:
+        steps.append(verdict.unsure.text)
     if n_quarantined:
-        steps.append(f"{n_quarantined:,} files could not be used: the list says why.")
+        steps.append(f"Read why {n_quarantined:,} files could not be used.")
     if small_backbone:
         steps.append(_about_backbone(verdict))
     return steps
 
 
 def pictures_to_halve(n_right: int, n: int) -> int:
-    """Return how many more measured pictures halve the width of a share's 95 % interval, the share staying as it is."""
+    """Return how many more judged pictures halve the width of a share's 95 % interval, the share staying so.
+
+    Args:
+        n_right: how many of the n are right, 0 to n.
+        n: at least 1.
+    """
     low, high = wilson_interval(n_right, n)
-    wanted, total = (high - low) / 2, n
-    while True:
-        total += max(1, total // 50)
-        low, high = wilson_interval(round(n_right * total / n), total)
-        if high - low <= wanted:
-            return total - n
+    wanted = (high - low) / 2
+    below, enough = n, 2 * n
+    while _width_at(n_right / n, enough) > wanted:
+        below, enough = enough, 2 * enough
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        below, enough = (below, middle) if _width_at(n_right / n, middle) <= wanted else (middle, enough)
+    return enough - n
+
+
+def _width_at(share: float, n: int) -> float:
+    low, high = wilson_interval(share * n, n)
+    return high - low
 
 
 def _width(c: ClassFigures) -> float:
     return c.recall_interval[1] - c.recall_interval[0]
 
 
-def _labelled_for_half(c: ClassFigures, verdict: Verdict) -> int:
+def _about_class(c: ClassFigures, verdict: Verdict) -> str:
+    low, high = c.recall_interval
     more = pictures_to_halve(c.n_right, c.n)
-    if verdict.measured != "valid":
-        return more
-    return round(more * (verdict.figures.n + verdict.n_train) / verdict.figures.n)
+    where = "more of it, labelled,"
+    if verdict.measured == "valid":
+        # only a part of what is added comes to be judged
+        more = round(more * (verdict.figures.n + verdict.n_train) / verdict.figures.n)
+        where += " split as now,"
+    return (
+        f"Add pictures of {c.class_name!r}: {c.n_right} of {c.n} judged ones are right, so it finds "
+        f"{low:.0%} to {high:.0%} of them (95 % interval); some {more:,} {where} would halve that interval."
+    )
 
 
 def _about_backbone(verdict: Verdict) -> str:
-    suspects = {(s.part, s.index) for s in verdict.suspects}
     part = "valid" if verdict.measured == "valid" else "train"
-    real = [m for m in verdict.mistakes if (part, m.index) not in suspects]
-    n_all = len(verdict.mistakes)
-    if len(real) < 0.02 * verdict.figures.n:
+    suspects = {s.index for s in verdict.suspects if s.part == part}
+    n_real = sum(m.index not in suspects for m in verdict.mistakes)
+    n = verdict.figures.n
+    if n_real < FEW_MISTAKES * n:
         return (
-            f"A larger backbone is hardly worth it: {len(real):,} of {verdict.figures.n:,} measured pictures are wrong "
-            "beyond what wrong labels explain."
+            f"A larger backbone is hardly worth it: beyond likely label errors {n_real:,} of {n:,} judged "
+            "pictures are wrong, and none could gain more than these."
         )
     return (
-        f"A larger backbone may be worth a try: {len(real):,} of {n_all:,} mistakes do not look like wrong labels. "
-        "Train with --weights and --since this run: the report says whether the difference is more than chance."
+        f"A larger backbone may be worth a try: {n_real:,} of {len(verdict.mistakes):,} mistakes do not look "
+        "like wrong labels. Train with --weights and --since this run: the report then says whether the "
+        "difference is more than chance."
     )

@@ -1,14 +1,16 @@
-"""The verdict on a trained head: every figure with its interval, thresholds with their promise, what to look at.
+"""The verdict on a trained head: figures with intervals, thresholds with promises, what to look at.
 
-One protocol. Temperature, thresholds and likely errors of the training part come from its out-of-fold logits; the
-validation part is only measured. Without a validation part the figures come from the out-of-fold logits as well, each
-fold scaled by the temperature of the others, so that no label judges itself.
+One protocol. Temperature, thresholds and likely errors of the training part come from its out-of-fold logits;
+the validation part is only measured. Without one the figures come from the out-of-fold logits too, each fold
+scaled by the temperature of the others, so that no label judges itself (the penalty was chosen on them: a
+slight optimism).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.judge.arrays import Labels, Logits, Mask, Numbers, Probabilities
 from fovea.judge.calibration import (
@@ -37,7 +39,7 @@ N_PARTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A wrong answer on a measured picture: `index` into the measured part, class numbers, the answer's probability."""
+    """A wrong answer: `index` into the measured pictures, class numbers, the answer's probability."""
 
     index: int
     label: int
@@ -47,7 +49,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A likely label error: `part` is "train" or "valid", `index` into it; `quality` in [0, 1], low is worse."""
+    """A likely label error: `part` ("train" or "valid"), `index` into it; `quality` in [0, 1], low is bad."""
 
     part: str
     index: int
@@ -58,11 +60,14 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything judged. The parts that are not plain say: `measured` is "valid" or "out-of-fold".
+    """Everything judged.
 
-    `ece_before` is the calibration error without temperature. `unsure_threshold`: an answer is unsure below it; `unsure` says by
-    what right. `promise_kept`: of the measured pictures, accepted at that threshold, right, and the exact interval (None when the
-    threshold was found on the same pictures). `calibration` is what the model stores.
+    `measured`: "valid", or "out-of-fold" where there was no validation part. `ece_before`: without
+    temperature. `unsure_threshold`: an answer of a lower probability is unsure; it is that of `unsure`, the
+    promise of 95 % right ones, or, where the data cannot support that, 0.95: each accepted answer is then
+    likely enough by itself, without a promise. `promise_kept`: of the measured pictures at that threshold,
+    accepted, right, and the exact interval; None where the threshold was found on the same pictures.
+    `calibration`: what the model stores.
     """
 
     class_names: tuple[str, ...]
@@ -115,68 +120,60 @@ def judge(
         class_names: the k names.
         valid_labels: int (m,), -1 for a class that the model does not know; None: cross-validated only.
         valid_logits: float (m, k), by the saved head.
-        leaked: bool (m,), validation pictures that stand in the training part too.
+        leaked: bool (m,), validation pictures that (nearly) stand in the training part too.
         folds: int (n,), the folds of the out-of-fold logits; None: five parts drawn by `seed`.
-        train_units: int (n,), pictures of one unit (copies, a user's group) are not independent: one of each calibrates.
+        train_units: int (n,), pictures of one unit (copies, a user's group) are not independent: one of each
+            calibrates.
         precisions: shares of right ones to find thresholds for, besides 0.95 for "unsure".
         per_class: find thresholds for each answered class too.
         confidence: of the promises.
-        seed: for parts, choice within units, and the floor of the calibration error.
+        seed: for parts, the choice within units, and the floor of the calibration error.
+
+    Raises:
+        ValueError: no measured picture has a known class; a precision is not between 0 and 1.
     """
-    k = len(class_names)
-    parts = np.random.default_rng(seed).permutation(len(train_labels)) % N_PARTS if folds is None else folds
     temperature = fit_temperature(oof_logits, train_labels)
-    fair = cross_fitted(oof_logits, train_labels, parts=parts)
-    scores = calibration_scores(fair, train_labels, units=train_units, seed=seed)
-    commonest = int(np.bincount(train_labels, minlength=k).argmax())
-    if valid_labels is None or valid_logits is None:
-        labels, logits, probabilities = train_labels, oof_logits, fair
-    else:
-        labels, logits, probabilities = valid_labels, valid_logits, softmax(valid_logits, temperature)
-    known = labels >= 0
-    figures = measure(labels, probabilities, class_names=class_names, commonest=commonest)
-    top, correct = probabilities[known].max(axis=1), probabilities[known].argmax(axis=1) == labels[known]
-    raw = softmax(logits[known])
+    scaled = softmax(oof_logits, temperature)
+    scores = calibration_scores(scaled, train_labels, units=train_units, seed=seed)
     unsure = threshold_for_precision(
         scores.top, scores.correct, precision=UNSURE_PRECISION, confidence=confidence
     )
     unsure_threshold = UNSURE_PRECISION if unsure.threshold is None else unsure.threshold
-    clean = None if leaked is None or not leaked.any() or not (known & ~leaked).any() else known & ~leaked
-    held_out = valid_labels is not None
+    if valid_labels is None or valid_logits is None:
+        parts = (
+            np.random.default_rng(seed).permutation(len(train_labels)) % N_PARTS if folds is None else folds
+        )
+        labels, logits, leaked = train_labels, oof_logits, None
+        probabilities = cross_fitted(oof_logits, train_labels, parts=parts)
+        held_out = None
+    else:
+        labels, logits, probabilities = valid_labels, valid_logits, softmax(valid_logits, temperature)
+        held_out = (labels, probabilities)
+    known = labels >= 0
+    commonest = int(np.bincount(train_labels, minlength=len(class_names)).argmax())
+    top, correct = _answers(labels[known], probabilities[known])
     return Verdict(
         class_names=tuple(class_names),
         measured="valid" if held_out else "out-of-fold",
         n_train=len(train_labels),
-        figures=figures,
-        without_leaks=None
-        if clean is None
-        else measure(labels[clean], probabilities[clean], class_names=class_names, commonest=commonest),
+        figures=measure(labels, probabilities, class_names=class_names, commonest=commonest),
+        without_leaks=_without(leaked, labels, probabilities, class_names=class_names, commonest=commonest),
         n_leaked=0 if leaked is None else int(leaked.sum()),
         temperature=temperature,
         ece=expected_calibration_error(top, correct),
-        ece_before=expected_calibration_error(raw.max(axis=1), correct),
+        ece_before=expected_calibration_error(*_answers(labels[known], softmax(logits[known]))),
         ece_floor=ece_floor(top, seed=seed),
         reliability=reliability_bins(top, correct),
         unsure_threshold=unsure_threshold,
         unsure=unsure,
         promise_kept=check_promise(top, correct, threshold=unsure_threshold) if held_out else None,
-        guarantees=tuple(
-            threshold_for_precision(scores.top, scores.correct, precision=p, confidence=confidence)
-            for p in precisions
-        ),
+        guarantees=_promises(scores, precisions, confidence=confidence),
         per_class_guarantees=tuple(
-            thresholds_per_class(
-                scores.top,
-                scores.correct,
-                predicted=scores.predicted,
-                class_names=class_names,
-                precision=p,
-                confidence=confidence,
-            )
+            _promises_per_class(scores, p, class_names=class_names, confidence=confidence)
             for p in (precisions if per_class else ())
         ),
         mistakes=find_mistakes(labels, probabilities),
-        suspects=find_suspects(train_labels, fair, valid=(labels, probabilities) if held_out else None),
+        suspects=find_suspects(train_labels, scaled, valid=held_out),
         calibration=scores,
     )
 
@@ -184,14 +181,14 @@ def judge(
 def calibration_scores(
     probabilities: Probabilities, labels: Labels, *, units: Numbers | None = None, seed: int = 0
 ) -> CalibrationScores:
-    """Take answers and whether they are right from probabilities (n, k); of each unit one picture, drawn by `seed`."""
+    """Take answers and whether they are right from probabilities (n, k); of each unit one picture."""
     keep = np.arange(len(labels))
     if units is not None:
         shuffled = np.random.default_rng(seed).permutation(len(labels))
         keep = np.sort(shuffled[np.unique(units[shuffled], return_index=True)[1]])
     p = np.asarray(probabilities[keep], dtype=np.float64)
-    predicted = p.argmax(axis=1).astype(np.int64)
-    return CalibrationScores(p.max(axis=1), predicted == labels[keep], predicted)
+    top, correct = _answers(labels[keep], p)
+    return CalibrationScores(top, correct, p.argmax(axis=1).astype(np.int64))
 
 
 def find_mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake, ...]:
@@ -203,20 +200,61 @@ def find_mistakes(labels: Labels, probabilities: Probabilities) -> tuple[Mistake
 
 
 def find_suspects(
-    train_labels: Labels, fair: Probabilities, *, valid: tuple[Labels, Probabilities] | None
+    train_labels: Labels, scaled: Probabilities, *, valid: tuple[Labels, Probabilities] | None
 ) -> tuple[Suspect, ...]:
-    """List likely label errors of both parts together: every probability is of a head that has not seen the picture."""
-    labels, probabilities, n = train_labels, fair, len(train_labels)
+    """List likely label errors of both parts together: every head was new to the picture it judged."""
+    labels, probabilities, n = train_labels, scaled, len(train_labels)
     rows = np.arange(n)
     if valid is not None:
         known = np.flatnonzero(valid[0] >= 0)
         labels = np.concatenate([labels, valid[0][known]])
-        probabilities = np.concatenate([fair, valid[1][known]])
+        probabilities = np.concatenate([scaled, valid[1][known]])
         rows = np.concatenate([rows, known])
     issues = label_issues(labels, probabilities)
     return tuple(
-        Suspect("train" if i < n else "valid", int(rows[i]), int(labels[i]), int(s), float(q))
-        for i, s, q in zip(
+        Suspect("train" if i < n else "valid", int(rows[i]), int(labels[i]), suggested, quality)
+        for i, suggested, quality in zip(
             issues.indices.tolist(), issues.suggested.tolist(), issues.quality.tolist(), strict=True
         )
     )
+
+
+def _answers(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the answers' probabilities float64 (n,) and whether they are right, bool (n,)."""
+    return probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
+
+
+def _promises(
+    scores: CalibrationScores, precisions: Sequence[float], *, confidence: float
+) -> tuple[Guarantee, ...]:
+    return tuple(
+        threshold_for_precision(scores.top, scores.correct, precision=p, confidence=confidence)
+        for p in precisions
+    )
+
+
+def _promises_per_class(
+    scores: CalibrationScores, precision: float, *, class_names: Sequence[str], confidence: float
+) -> tuple[Guarantee, ...]:
+    return thresholds_per_class(
+        scores.top,
+        scores.correct,
+        predicted=scores.predicted,
+        class_names=class_names,
+        precision=precision,
+        confidence=confidence,
+    )
+
+
+def _without(
+    leaked: Mask | None,
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    class_names: Sequence[str],
+    commonest: int,
+) -> Figures | None:
+    """Measure again without the leaked pictures; None where none leaked or nothing is left."""
+    if leaked is None or not leaked.any() or not (labels[~leaked] >= 0).any():
+        return None
+    return measure(labels[~leaked], probabilities[~leaked], class_names=class_names, commonest=commonest)
