@@ -1,10 +1,13 @@
 """Every mode becomes RGB by its stated rule; expected values by hand."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +18,11 @@ from fovea.pictures import decode
 Drawn = Callable[..., NDArray[np.uint8]]
 
 
+needs_pillow_13 = pytest.mark.skipif(
+    int(PIL.__version__.split(".", maxsplit=1)[0]) < 13, reason="Pillow 12 cannot read this kind of TIFF"
+)
+
+
 def encode(image: Image.Image, format: str, **options: object) -> bytes:
     target = BytesIO()
     image.save(target, format, **options)  # type: ignore[arg-type]
@@ -23,6 +31,16 @@ def encode(image: Image.Image, format: str, **options: object) -> bytes:
 
 def grey16(*values: int) -> Image.Image:
     return Image.fromarray(np.array([values], np.uint16))
+
+
+def png16(colour: int, *values: int, transparent: bytes = b"") -> bytes:
+    """A PNG of 16 bits and one row, of colour type 0 grey, 2 RGB, 4 grey with alpha or 6 RGBA."""
+    width = len(values) // {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    blocks = [b"IHDR" + struct.pack(">LLBBBBB", width, 1, 16, colour, 0, 0, 0)]
+    blocks += [b"tRNS" + transparent] if transparent else []
+    blocks += [b"IDAT" + zlib.compress(b"\0" + struct.pack(f">{len(values)}H", *values)), b"IEND"]
+    parts = (struct.pack(">L", len(b) - 4) + b + struct.pack(">L", zlib.crc32(b)) for b in blocks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
@@ -36,6 +54,28 @@ def test_16_bit_of_a_widened_8_bit_picture_is_that_picture(draw_pixels: Drawn) -
     grey = draw_pixels(seed=3)[..., 0]
     picture = decode(encode(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"))
     assert np.array_equal(picture.pixels, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_16_bit_colour_keeps_its_upper_eight_bits() -> None:
+    picture = decode(png16(2, 0x12FF, 0x3400, 65535, 0, 255, 256))
+    assert picture.pixels[0].tolist() == [[0x12, 0x34, 255], [0, 0, 1]]
+    assert picture.facts.conversions == ("16-bit",)
+
+
+def test_16_bit_colour_that_stands_for_nothing_becomes_white() -> None:
+    content = png16(
+        2, 0x1200, 0x3400, 0x5600, 1, 2, 3, transparent=struct.pack(">3H", 0x1200, 0x3400, 0x5600)
+    )
+    picture = decode(content)
+    assert picture.pixels[0].tolist() == [[255, 255, 255], [0, 0, 0]]
+    assert picture.facts.conversions == ("16-bit", "alpha")
+
+
+@pytest.mark.parametrize(("colour", "values"), [(4, (0x1200, 0xFFFF)), (6, (0x1200, 0x1200, 0x1200, 0xFFFF))])
+def test_16_bit_with_alpha_keeps_its_upper_eight_bits(colour: int, values: tuple[int, ...]) -> None:
+    picture = decode(png16(colour, *values, *[0] * len(values)))
+    assert picture.pixels[0].tolist() == [[0x12] * 3, [255] * 3]
+    assert {"16-bit", "alpha"} <= set(picture.facts.conversions)
 
 
 def test_big_endian_16_bit_tiff_reads_as_the_little_endian_one() -> None:
@@ -135,6 +175,9 @@ def test_lab_tiff_agrees_with_the_formula_of_cielab() -> None:
     assert picture.facts.conversions == ("lab",)
 
 
+@pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 12 takes these files for cut ones"
+)
 def test_ycbcr_tiff_is_converted_by_jpegs_formula() -> None:
     y, cb, cr = 120, 90, 180
     expected = (
@@ -163,6 +206,17 @@ def test_grey_with_alpha_is_put_over_white(format: str) -> None:
     picture = decode(encode(image, format))
     assert picture.pixels[0].tolist() == [[10] * 3, [255] * 3]
     assert picture.facts.conversions == ("grey", "alpha")
+
+
+@needs_pillow_13
+def test_grey_tiff_with_premultiplied_alpha_is_put_over_white() -> None:
+    # Tag 338 (extra samples) is 2 as Pillow writes it; 1 means that the grey was multiplied by the alpha already.
+    content = encode(Image.frombytes("LA", (1, 1), bytes([60, 128])), "TIFF")
+    at = content.index(b"\x52\x01\x03\x00\x01\x00\x00\x00\x02\x00")
+    picture = decode(content[: at + 8] + b"\1" + content[at + 9 :])
+    assert (
+        abs(int(picture.pixels[0, 0, 0]) - (60 + 127)) <= 1
+    )  # its own light, and what the paper lets through
 
 
 def palette_picture() -> Image.Image:

@@ -1,6 +1,7 @@
 """The one decoder: formats, frames, orientation, reduced scale, limits, and whose fault a refusal is."""
 
 import struct
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -207,6 +208,33 @@ def giant_png(width: int, height: int) -> bytes:
 )  # fmt: skip
 def test_too_many_pixels_are_refused_from_the_header(content: bytes, size: str, limit: str) -> None:
     assert reason(content) == f"too large: {size} pixels, where fovea reads at most {limit}; scale it down"
+
+
+def test_png_whose_rows_end_early_is_cut_short() -> None:
+    assert reason(giant_png(10, 10)).startswith("cut short: ")
+
+
+def test_memory_that_runs_out_is_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(giant_png(8000, 8000))
+    code = """
+import resource, sys
+from pathlib import Path
+from fovea.pictures import decode
+content = Path(sys.argv[1]).read_bytes()
+try:
+    decode(content)
+except Exception as error:
+    assert str(error).startswith("cut short"), error
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (4096 * pages + 2**26,) * 2)
+decode(content)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "large.png")], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "fovea.errors.PictureError: too large for the memory that is left"
+    )
 
 
 def test_jpeg_over_the_limit_comes_reduced_and_says_so(

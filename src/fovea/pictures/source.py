@@ -13,8 +13,8 @@ from fovea.pictures.exif import ORIENTATION, orientation
 if TYPE_CHECKING:
     from PIL import Image
 
-_WITHOUT_FORMAT = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
-_ONLY_TIFF = ("F", "LAB", "CMYK", "YCbCr", "PA")
+_WITHOUT_FORMAT = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB", "YCbCr": "RGB"}
+_ONLY_TIFF = ("F", "LAB", "CMYK", "PA")
 
 Source = Union[str, Path, bytes, "Image.Image", NDArray[np.uint8]]
 
