@@ -52,15 +52,16 @@ class CompiledNetwork:
     def run_batches(self, batches: Iterable[Pixels]) -> Iterator[Features]:
         """Yield the features of each batch of at most 8 pictures, in order; the next compute meanwhile."""
         compiled = self._compile()
-        idle = [compiled.create_infer_request() for _ in range(2 * self.threads)]
+        idle: list[Any] = []
         busy: deque[tuple[Any, Pixels, int]] = (
             deque()
         )  # the pixels must live as long as the engine reads them
         try:
             for pixels in batches:
-                if not idle:
+                if len(busy) == 2 * self.threads:  # one running and one waiting on every stream
                     yield _finish(busy, idle)
-                busy.append(self._start(idle.pop(), pixels))
+                request = idle.pop() if idle else compiled.create_infer_request()
+                busy.append(self._start(request, pixels))
             while busy:
                 yield _finish(busy, idle)
         finally:
