@@ -13,7 +13,7 @@ import numpy as np
 from colour_model import SIDE_PX, colour_parts
 
 from fovea.features import Preprocess, Stage
-from fovea.model import write, write_model
+from fovea.model import ModelParts, write, write_model
 
 
 class MeanColour:
@@ -36,7 +36,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def write_killed_at(step: int, folder: Path) -> bool:
+def write_killed_at(step: int, folder: Path, parts: ModelParts) -> bool:
     """Write in a fork that kills itself at `step`; return whether it lived."""
     child = os.fork()
     if child:
@@ -52,19 +52,20 @@ def write_killed_at(step: int, folder: Path) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    write_model(folder, colour_parts(MeanColour()), extra={"metrics.json": b"{}"})
+    write_model(folder, parts, extra={"metrics.json": b"{}"})
     os._exit(0)
 
 
 def main(root: Path) -> None:
     write.load_encoder = lambda folder, *, precision, threads: MeanColour()
-    write_model(root / "whole", colour_parts(MeanColour()), extra={"metrics.json": b"{}"})
+    parts = colour_parts(MeanColour())
+    write_model(root / "whole", parts, extra={"metrics.json": b"{}"})
     whole = tree(root / "whole")
     step = 0
     lived = False
     while not lived:
         step += 1
-        lived = write_killed_at(step, root / "first")
+        lived = write_killed_at(step, root / "first", parts)
         if (root / "first").exists():
             assert tree(root / "first") == whole, f"half a model after step {step}"
             if not lived:

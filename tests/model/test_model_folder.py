@@ -1,5 +1,6 @@
 """Reading a model folder: what comes back, and every refusal by its words."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from fovea.errors import MissingInputError, ModelError
 from fovea.features import Encoder
 from fovea.judge import fit_novelty
 from fovea.model import ModelParts, load_model, write_model
+from fovea.model.document import RefusedError, parse_document
 from fovea.model.folder import read_evidence
 
 CURE = "Copy the whole run folder again from where it was made, or train it again with `fovea train`."
@@ -294,6 +296,53 @@ def test_other_answers_to_the_golden_pictures_are_refused(copied: Path, edit: Ca
         ", and at f32 at most 0.0010 is allowed. Another version of Pillow or OpenVINO, or this processor, "
         "changes what it sees: run `fovea doctor`, or train it again here."
     )
+
+
+def test_folder_that_may_not_be_opened_is_said(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", fail)
+    assert refusal(copied) == f"{str(copied)!r} cannot be opened (Permission denied). Check its permissions."
+
+
+@pytest.mark.parametrize(
+    "name", ["model.json", "head.safetensors", "golden/answers.json", "backbone/backbone.json"]
+)
+def test_any_changed_byte_is_refused_and_nothing_else_happens(copied: Path, name: str) -> None:
+    rng = np.random.default_rng(5)
+    content = (copied / name).read_bytes()
+    for place in rng.integers(0, len(content) - 1, 40):
+        changed = bytearray(content)
+        changed[place] ^= int(rng.integers(1, 256))
+        (copied / name).write_bytes(changed)
+        with pytest.raises(ModelError):
+            load_model(copied)
+
+
+def test_any_value_in_any_place_is_taken_or_refused(copied: Path, edit: Callable[..., Path]) -> None:
+    """A forger with the right digest: whatever stands there, it is a refusal, never another error."""
+    body = json.loads((copied / "model.json").read_text())
+    inner = [f"{key}__{name}" for key, value in body.items() if isinstance(value, dict) for name in value]
+    for place in [*(key for key in body if key != "digest"), *inner]:
+        for value in (
+            None,
+            -1,
+            1e308,
+            2**63,
+            "",
+            "x" * 20_000,
+            [],
+            {},
+            [[[]]],
+            {"a": {"b": 1}},
+            [0, 0],
+            ["a", 1],
+        ):
+            edit(**{place: value})
+            with contextlib.suppress(RefusedError):
+                parse_document((copied / "model.json").read_bytes())
+        (copied / "model.json").write_text(json.dumps(body))
 
 
 def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

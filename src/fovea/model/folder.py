@@ -26,7 +26,7 @@ from fovea.model.document import (
 )
 from fovea.model.golden import check_golden, decode_golden, largest_difference
 
-MAX_FILE_BYTES = 4 << 30  # more than any network we know, and what a machine can hold
+MAX_HEAD_BYTES = 1 << 30  # 21,000 classes on 5,000 features, twice over
 MAX_GOLDEN_BYTES = 1 << 20  # all golden files together: ours hold some 60 KB
 CURE = "Give the folder that `fovea train PHOTOS --out FOLDER` wrote."
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
@@ -72,11 +72,17 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
 
 
 def _check_folder(folder: Path) -> None:
-    if (folder / "model.json").is_file():
-        return
-    if not folder.exists():
+    try:
+        if (folder / "model.json").is_file():
+            return
+        there, looks = folder.exists(), _looks_like(folder) if folder.exists() else ""
+    except OSError as error:
+        raise ModelError(
+            f"{str(folder)!r} cannot be opened ({error.strerror or error}). Check its permissions."
+        ) from None
+    if not there:
         raise MissingInputError(f"There is no model folder at {str(folder)!r}{_closest(folder)}. {CURE}")
-    raise ModelError(f"{str(folder)!r} is not a model folder: {_looks_like(folder)}. {CURE}")
+    raise ModelError(f"{str(folder)!r} is not a model folder: {looks}. {CURE}")
 
 
 def _closest(folder: Path) -> str:
@@ -126,7 +132,7 @@ def _small_files(document: Document) -> list[str]:
 
 
 def _checked(folder: Path, name: str, *, document: Document) -> bytes:
-    limit = MAX_GOLDEN_BYTES if name.startswith("golden/") else MAX_FILE_BYTES
+    limit = MAX_GOLDEN_BYTES if name.startswith("golden/") else MAX_HEAD_BYTES
     content = _read(folder, name, limit=limit)
     _compare(name, hashlib.sha256(content).hexdigest(), document=document)
     return content

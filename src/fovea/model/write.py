@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea import __version__
 from fovea.errors import BackboneError, ModelError, OutputError
 from fovea.features import Encoder, load_encoder
 from fovea.judge import softmax
@@ -195,10 +194,10 @@ def _document(parts: ModelParts, *, sha256: Mapping[str, str]) -> Document:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"fovea": __version__, "python": platform.python_version()}
-    for name in ("numpy", "pillow", "openvino"):
+    versions = {"python": platform.python_version()}
+    for name in ("fovea-vision", "numpy", "pillow", "openvino"):
         with contextlib.suppress(PackageNotFoundError):
-            versions[name] = version(name)
+            versions[name.removesuffix("-vision")] = version(name)
     return versions
 
 
