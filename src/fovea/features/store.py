@@ -6,12 +6,12 @@ and work goes on without it. Several processes may use one file at once.
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from fovea.errors import StoreError
 from fovea.pictures import Facts
 
 HalfFeatures: TypeAlias = NDArray[np.float16]
+_READER_VERSION = 1  # to be raised when our own reading changes which pictures have a problem
 _CHUNK = 400  # rows asked for at once; SQLite's lowest limit of variables is 999
 
 
@@ -264,11 +265,10 @@ def _picture_rows(facts: Mapping[str, Known]) -> list[tuple[str, str | None, str
 
 def _decoder() -> str:
     """Return what decides whether a picture can be read: a problem counts for the same decoders only."""
-    versions = []
-    for name in ("fovea-vision", "pillow", "pillow-heif"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions.append(f"{name} {metadata.version(name)}")
-    return ", ".join(versions)
+    import PIL
+
+    has_heif = importlib.util.find_spec("pillow_heif") is not None
+    return f"reader {_READER_VERSION}, pillow {PIL.__version__}, heif {has_heif}"
 
 
 def _facts_to(facts: Facts | None) -> str | None:
