@@ -175,9 +175,7 @@ def test_lab_tiff_agrees_with_the_formula_of_cielab() -> None:
     assert picture.facts.conversions == ("lab",)
 
 
-@pytest.mark.skipif(
-    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow 12 takes these files for cut ones"
-)
+@needs_pillow_13
 def test_ycbcr_tiff_is_converted_by_jpegs_formula() -> None:
     y, cb, cr = 120, 90, 180
     expected = (

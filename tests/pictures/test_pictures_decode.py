@@ -201,10 +201,11 @@ def giant_png(width: int, height: int) -> bytes:
         (giant_jpeg(8193, 8192, progressive=True), "8,193 x 8,192", "67,108,864"),
         (b"BM" + struct.pack("<LLLLllHH", 0, 0, 54, 40, 9000, 9000, 1, 24) + bytes(24), "9,000 x 9,000", "67,108,864"),
         (b"P6 9000 9000 255 ", "9,000 x 9,000", "67,108,864"),
+        (b"P3 1025 1024 255 ", "1,025 x 1,024", "1,048,576"),
         (b"GIF89a" + struct.pack("<HHBBB", 9000, 9000, 0, 0, 0) + b";", "9,000 x 9,000", "67,108,864"),
         (b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x27\x23\0\x27\x23\0", "9,000 x 9,000", "67,108,864"),
     ],
-    ids=["PNG", "JPEG", "progressive JPEG", "BMP", "PPM", "GIF", "WebP"],
+    ids=["PNG", "JPEG", "progressive JPEG", "BMP", "PPM", "text PPM", "GIF", "WebP"],
 )  # fmt: skip
 def test_too_many_pixels_are_refused_from_the_header(content: bytes, size: str, limit: str) -> None:
     assert reason(content) == f"too large: {size} pixels, where fovea reads at most {limit}; scale it down"

@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from fovea.errors import PictureError
 from fovea.pictures import exif, headers
-from fovea.pictures.picture import JPEG_PIXEL_LIMIT, PIXEL_LIMIT
+from fovea.pictures.picture import JPEG_PIXEL_LIMIT, PIXEL_LIMIT, TEXT_PIXEL_LIMIT
 from fovea.pictures.png import strip_png
 from fovea.pictures.sniff import sniff
 from fovea.pictures.tiff import first_page
@@ -203,6 +203,8 @@ def _open_bmp(content: bytes) -> Opened:
 
 def _open_ppm(content: bytes) -> Opened:
     image = _open(PpmImageFile, content)
+    if content[1:2] in b"123":
+        _check_size(*image.size, limit=TEXT_PIXEL_LIMIT)
     return Opened(image, format="PPM", bits=16 if image.mode == "I" else 8)
 
 

@@ -14,6 +14,10 @@ JPEG_PIXEL_LIMIT = 2**28
 """Most pixels of a sequential JPEG, which a reduced scale brings under PIXEL_LIMIT (phones: 200 million)."""
 
 
+TEXT_PIXEL_LIMIT = 2**20
+"""Most pixels of a PPM written as text, which Pillow reads in Python: a second for a million."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a file held before conversion.
