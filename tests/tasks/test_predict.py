@@ -119,20 +119,28 @@ def test_folder_that_is_no_model_is_said(photos: Path) -> None:
         run(Config(photos, [photos]))
 
 
-def test_json_holds_rows_and_counts(photos: Path) -> None:
+def test_json_is_a_row_for_every_input(photos: Path) -> None:
     done = CliRunner().invoke(group, ["predict", str(MODEL), str(photos), "--json"])
     assert done.exit_code == 0
-    out = json.loads(done.stdout)
-    assert out["n_pictures"] == len(out["predictions"]) == 12
-    assert set(out["predictions"][0]) == {
-        "path",
-        "class",
-        "probability",
-        "probabilities",
-        "unsure",
-        "unlike",
-        "problem",
-    }
+    answers = json.loads(done.stdout)
+    assert [Path(row["path"]).name for row in answers] == sorted(path.name for path in photos.iterdir())
+    keys = {"path", "class", "probability", "probabilities", "unsure", "unlike", "problem"}
+    assert all(set(row) == keys for row in answers)
+
+
+def test_json_beside_a_csv_holds_its_counts(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(group, ["predict", str(MODEL), str(photos), "--csv", str(out), "--json"])
+    told = json.loads(done.stdout)
+    assert (told["csv"], told["n_pictures"], told["n_problems"], told["n_resumed"]) == (str(out), 12, 1, 0)
+    assert told["classes"] == {"blue": 4, "green": 4, "red": 3}
+
+
+def test_note_about_the_store_goes_to_stderr(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", "/dev/null/cache")
+    done = CliRunner().invoke(group, ["predict", str(MODEL), str(photos / "00-blue.png"), "--json"])
+    assert len(json.loads(done.stdout)) == 1
+    assert done.stderr.startswith("Note: Nothing is stored: '/dev/null/cache/")
 
 
 def test_terminal_shows_a_line_a_picture(photos: Path) -> None:

@@ -14,8 +14,15 @@ SHOWN = 40
 @click.option(
     "--csv", type=click.Path(dir_okay=False), help="Write the answers here; a killed run continues."
 )
+@click.option(
+    "--compute",
+    type=click.Choice(["auto", "bf16", "f32"]),
+    default="auto",
+    show_default=True,
+    help="What the network computes in; auto: as it was saved.",
+)
 @common_options
-def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None) -> None:
+def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None, compute: str) -> None:
     """Tell the classes of pictures, with the model in RUN: probabilities, "unsure", "unlike anything seen".
 
     \b
@@ -23,9 +30,11 @@ def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None
       fovea predict runs/first a.jpg folder
       fovea predict runs/first folder --csv out.csv
     """
-    config = predict.Config(model=run, inputs=inputs, csv=csv, threads=console.threads)
+    config = predict.Config(model=run, inputs=inputs, csv=csv, compute=compute, threads=console.threads)
     result = predict.run(config, progress=console.progress)
     console.show(result, lambda: _lines(result))
+    for note in result.notes:  # not on stdout, where --json has rows alone
+        click.echo(f"Note: {_plain(note)}", err=True)
 
 
 def _lines(result: predict.Result) -> list[str]:
@@ -40,7 +49,7 @@ def _lines(result: predict.Result) -> list[str]:
         lines.append(line.rstrip())
     if result.csv is not None or result.n_pictures > len(answers):
         lines += [*([""] if lines else []), *_summary(result)]
-    return lines + [f"Note: {note}" for note in result.notes]
+    return lines
 
 
 def _summary(result: predict.Result) -> list[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fovea.errors import InputError, MissingInputError
 from fovea.progress import Progress, silent
@@ -16,16 +16,21 @@ from fovea.tasks.predict_write import open_part, part_path, refuse_existing, sho
 if TYPE_CHECKING:
     from fovea.features import Store
     from fovea.model import Classifier, Predictions
+    from fovea.model.prediction import JSON
     from fovea.model.sources import Input
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What to predict: `inputs` are files and folders (recursively); with `csv` the answers go there."""
+    """What to predict: `inputs` are files and folders (recursively); with `csv` the answers go there.
+
+    `compute` is "auto" (as the model was saved, where the processor has it), "bf16" or "f32".
+    """
 
     model: str | Path
     inputs: Sequence[str | Path]
     csv: str | Path | None = None
+    compute: str = "auto"
     threads: int | None = None
 
 
@@ -43,17 +48,18 @@ class Result:
     n_resumed: int = 0
     notes: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what `fovea predict --json` prints; see docs/json.md."""
+    def to_json(self) -> "JSON":
+        """Return what `fovea predict --json` prints: the rows, or, where these went into a CSV, their counts."""
+        if self.csv is None:
+            return self.predictions.to_json()
         return {
-            "predictions": self.predictions.to_json(),
+            "csv": self.csv,
             "n_pictures": self.n_pictures,
             "n_problems": self.n_problems,
             "n_unsure": self.n_unsure,
             "n_unlike": self.n_unlike,
-            "classes": self.classes,
-            "csv": self.csv,
             "n_resumed": self.n_resumed,
+            "classes": dict(self.classes),
             "notes": list(self.notes),
         }
 
@@ -80,7 +86,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     if target is not None:
         refuse_existing(target)
     given = _inputs(config, target=target)
-    model = load_model(config.model, threads=config.threads)
+    precision = None if config.compute == "auto" else config.compute
+    model = load_model(config.model, precision=precision, threads=config.threads)
     with open_store() as store:
         if target is None:
             result = _collect(model, given, store=store, progress=progress)
