@@ -1,7 +1,8 @@
 """Bytes -> an opened Pillow picture whose header was checked and whose pixels are not decoded yet.
 
-Pillow's plugins are used directly, not through `Image.open`: nothing of Pillow's global state is set or
-relied on, and its warnings do not come up. Imports Pillow at the top, so it is itself imported late.
+Pillow's plugins are used directly, not through `Image.open`: none of Pillow's settings is changed or relied on,
+and its warnings do not come up. (A plugin registers its format on import, as Pillow itself does on first use.)
+Imports Pillow at the top, so it is itself imported late.
 """
 
 from dataclasses import dataclass, field
