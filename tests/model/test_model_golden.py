@@ -9,7 +9,7 @@ import pytest
 from colour_model import colour_encoder, colour_parts
 from PIL import Image
 
-from fovea.errors import ModelError
+from fovea.errors import BackboneError, ModelError
 from fovea.features import Encoder
 from fovea.model import folder, load_model, write, write_model
 from fovea.model.golden import check_golden, decode_golden, draw_golden, largest_difference
@@ -98,6 +98,19 @@ def test_difference_at_the_other_precision_is_recorded(encoder: Encoder, tmp_pat
     assert answers["precision"] == "f32"
     assert list(answers["largest_difference"]) == ["bf16"]
     assert 0.001 < answers["largest_difference"]["bf16"] < 0.04
+
+
+def test_precision_that_this_processor_lacks_is_not_recorded(encoder: Encoder, tmp_path: Path) -> None:
+    def load(place: Path, *, precision: str, threads: int | None) -> Encoder:
+        if precision == "bf16":
+            raise BackboneError("precision 'bf16' was asked for, but this processor has none.")
+        return encoder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "load_encoder", load)
+        write_model(tmp_path / "run", colour_parts(encoder))
+    answers = json.loads((tmp_path / "run" / "golden" / "answers.json").read_text())
+    assert answers["largest_difference"] == {}
 
 
 @pytest.mark.parametrize("shift", [0.04, 0.02])

@@ -152,6 +152,24 @@ def test_terminal_shows_a_line_a_picture(photos: Path) -> None:
     assert second.startswith(f"{photos}/05-red.png   -  ")
 
 
+def test_terminal_sums_up_what_went_into_a_csv(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(group, ["predict", str(MODEL), str(photos), "--csv", str(out)])
+    n_unsure, n_unlike = (sum(row[key] == "true" for row in rows(out)) for key in ("unsure", "unlike"))
+    assert done.stdout.splitlines() == [
+        "12 pictures: blue 4, green 4, red 3",
+        f"{n_unsure} unsure, {n_unlike} unlike anything seen, 1 could not be read",
+        f"rows in {out}",
+    ]
+
+
+def test_terminal_shows_forty_of_many(photos: Path) -> None:
+    done = CliRunner().invoke(group, ["predict", str(MODEL), *[str(photos / "00-blue.png")] * 41])
+    lines = done.stdout.splitlines()
+    assert len(lines) == 40 + 4
+    assert lines[41] == "41 pictures: blue 41"
+
+
 def test_file_name_cannot_control_the_terminal(tmp_path: Path, draw_picture: Callable[..., Path]) -> None:
     draw_picture(tmp_path / "a\x1b[31m.png", colour=COLOURS["red"])
     done = CliRunner().invoke(group, ["predict", str(MODEL), str(tmp_path)])

@@ -1,6 +1,6 @@
 """From features to answers: arrays in, predictions out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,3 @@ def answer(
             names, problems, probabilities, top.tolist(), unlike, strict=True
         )
     ]
-
-
-def count_answers(predictions: Sequence[Prediction], class_names: Sequence[str]) -> Mapping[str, int]:
-    """Return how many pictures got each class."""
-    counts = dict.fromkeys(class_names, 0)
-    for prediction in predictions:
-        if prediction.class_name is not None:
-            counts[prediction.class_name] += 1
-    return counts
