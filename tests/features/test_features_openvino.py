@@ -141,3 +141,9 @@ def test_opening_an_encoder_does_not_import_the_engine(
         "assert not {'openvino', 'torch', 'scipy', 'PIL'} & set(sys.modules), sorted(sys.modules)",
         str(small_folder),
     )
+
+
+def test_pixels_that_cannot_be_written_can_enter(encoder: OpenVinoEncoder, noise: Draw) -> None:
+    pixels = noise(8)
+    pixels.flags.writeable = False
+    np.testing.assert_array_equal(encoder.encode(pixels), encoder.encode(pixels.copy()))

@@ -74,7 +74,7 @@ class CompiledNetwork:
             raise ValueError(
                 f"expected uint8 (1 to {BATCH_SIZE}, *{shape}), got {pixels.dtype} {pixels.shape}"
             )
-        if n < BATCH_SIZE or not pixels.flags.c_contiguous:
+        if n < BATCH_SIZE or not pixels.flags.carray:  # the engine takes whole, writable batches only
             padded = np.zeros((BATCH_SIZE, *shape), np.uint8)
             padded[:n] = pixels
             pixels = padded

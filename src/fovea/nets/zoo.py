@@ -142,4 +142,4 @@ def run_pooled(network: "torch.nn.Module", pixels: "NDArray[np.uint8]") -> "NDAr
     import torch
 
     with torch.inference_mode():
-        return network(torch.from_numpy(pixels)).numpy()  # type: ignore[no-any-return]
+        return network(torch.tensor(pixels)).numpy()  # type: ignore[no-any-return]
