@@ -18,7 +18,7 @@ SAME_COSINE = 0.99
 """Two encodings of the same pixels differ in the network's eyes only by the reduced scale one may be decoded at."""
 LOOK_PX = 16
 MAX_DIFFERENCE = 8.0
-"""Mean absolute difference over 16 x 16 grey values (0 to 255, means taken off) up to which two pictures are near copies."""
+"""Mean absolute difference over 16 x 16 grey values (0 to 255) up to which two pictures are near copies."""
 MAX_PAIRS = 20_000
 
 
@@ -62,10 +62,10 @@ def find_copies(
 
 
 def difference(one: Look, other: Look) -> float:
-    """Return the mean absolute difference of two looks, 0 (the same) to 255, brightness left out."""
+    """Return the mean absolute difference of two looks, 0 (the same) to 255."""
     a = np.frombuffer(one.grey, np.uint8).astype(np.float32)
     b = np.frombuffer(other.grey, np.uint8).astype(np.float32)
-    return float(np.abs((a - a.mean()) - (b - b.mean())).mean())
+    return float(np.abs(a - b).mean())
 
 
 def _same_size(one: Facts | None, other: Facts | None) -> bool:
