@@ -46,10 +46,10 @@ class StoredRow:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Look:
-    """What tells copies apart: the hash of a picture's pixels, and a small grey version of it as bytes."""
+    """What tells copies apart: the hash of a picture's pixels, and a small version of it as bytes."""
 
     pixel_hash: str
-    grey: bytes
+    small: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,14 +170,14 @@ class Store:
 
     def looks(self, sha256s: Sequence[str]) -> dict[str, Look]:
         """Return the looks that are stored, by content hash."""
-        query = "SELECT sha256, pixel_hash, grey FROM look WHERE sha256 IN "
+        query = "SELECT sha256, pixel_hash, small FROM look WHERE sha256 IN "
         return {
-            sha256: Look(pixel_hash, grey) for sha256, pixel_hash, grey in self._chunked(query, (), sha256s)
+            sha256: Look(pixel_hash, small) for sha256, pixel_hash, small in self._chunked(query, (), sha256s)
         }
 
     def write_looks(self, looks: Mapping[str, Look]) -> None:
         """Store looks by content hash."""
-        rows = [(sha256, look.pixel_hash, look.grey) for sha256, look in looks.items()]
+        rows = [(sha256, look.pixel_hash, look.small) for sha256, look in looks.items()]
         query = "INSERT OR REPLACE INTO look VALUES (?, ?, ?)"
         self._write(lambda connection: connection.executemany(query, rows))
 

@@ -17,8 +17,8 @@ from fovea.pictures import Facts, decode, pixel_hash, resize
 SAME_COSINE = 0.99
 """Two encodings of the same pixels differ in the network's eyes only by the reduced scale one may be decoded at."""
 LOOK_PX = 16
-MAX_DIFFERENCE = 8.0
-"""Mean absolute difference over 16 x 16 grey values (0 to 255) up to which two pictures are near copies."""
+MAX_DIFFERENCE = 5.0
+"""Mean absolute difference over 16 x 16 colours (0 to 255) up to which two pictures are near copies."""
 MAX_PAIRS = 20_000
 
 
@@ -63,8 +63,8 @@ def find_copies(
 
 def difference(one: Look, other: Look) -> float:
     """Return the mean absolute difference of two looks, 0 (the same) to 255."""
-    a = np.frombuffer(one.grey, np.uint8).astype(np.float32)
-    b = np.frombuffer(other.grey, np.uint8).astype(np.float32)
+    a = np.frombuffer(one.small, np.uint8).astype(np.float32)
+    b = np.frombuffer(other.small, np.uint8).astype(np.float32)
     return float(np.abs(a - b).mean())
 
 
@@ -95,7 +95,6 @@ def _look(read: Callable[[int], bytes], k: int) -> Look | None:
 
 
 def look_at(pixels: NDArray[np.uint8]) -> Look:
-    """Return what tells pictures (h, w, 3) apart: a hash of all pixels, and 16 x 16 grey values."""
+    """Return what tells pictures (h, w, 3) apart: a hash of all pixels, and 16 x 16 colours."""
     small = resize(pixels, height_px=LOOK_PX, width_px=LOOK_PX, fit="squash")
-    grey = (small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round().astype(np.uint8)
-    return Look(pixel_hash(pixels), grey.tobytes())
+    return Look(pixel_hash(pixels), small.tobytes())

@@ -121,7 +121,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
             test = _test_figures(config, manifest, parts, encoder=encoder, store=store, progress=progress)
-            novelty = _novelty(parts, seed=config.seed)
+            novelty = _novelty(parts, encoder=encoder, seed=config.seed)
             seconds["judge"] = time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
             notes = (*parts.plan.manifest.notes, *parts.plan.notes, *store.notes)
@@ -353,12 +353,18 @@ def _judge(config: Config, parts: _Parts) -> Verdict:
     )
 
 
-def _novelty(parts: _Parts, *, seed: int) -> NoveltyScore | None:
+def _novelty(parts: _Parts, *, encoder: Encoder, seed: int) -> NoveltyScore | None:
     """Return the distance to what was seen; None where so few pictures could not set a limit."""
     if len(parts.train_features) < 1 / FALSE_ALARM:
         return None
+    last = encoder.stages[-1]
     return fit_novelty(
-        parts.train_features, parts.train_labels, folds=parts.folds, false_alarm=FALSE_ALARM, seed=seed
+        parts.train_features,
+        parts.train_labels,
+        folds=parts.folds,
+        columns=(last.start, last.stop),
+        false_alarm=FALSE_ALARM,
+        seed=seed,
     )
 
 
