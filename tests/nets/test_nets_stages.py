@@ -22,7 +22,7 @@ def network() -> "torch.nn.Module":
 
 
 def test_pooled_features_are_means_and_maxima_of_the_normalised_picture(network: "torch.nn.Module") -> None:
-    places = (Place("1", "mean"), Place("2", "max"))
+    places = (Place("1", "mean"), Place("2", "max"), Place("2", "root"))
     pooled = pooled_network(network, places=places, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
     pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 16, 3), dtype=np.uint8)
     found = run_pooled(pooled, pixels)
@@ -30,9 +30,11 @@ def test_pooled_features_are_means_and_maxima_of_the_normalised_picture(network:
     with torch.inference_mode():
         early = network[:2](torch.tensor(scaled.transpose(0, 3, 1, 2), dtype=torch.float32))
         late = network[2](early)
-    expected = np.hstack([early.numpy().mean((2, 3)), late.numpy().max((2, 3))])
+    mean = late.numpy().mean((2, 3))
+    roots = np.copysign(np.sqrt(np.abs(mean)), mean)
+    expected = np.hstack([early.numpy().mean((2, 3)), late.numpy().max((2, 3)), roots])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    assert stage_widths(pooled) == [("1:mean", 4), ("2:max", 6)]
+    assert stage_widths(pooled) == [("1:mean", 4), ("2:max", 6), ("2:root", 6)]
 
 
 def test_tokens_are_pooled_too(network: "torch.nn.Module") -> None:
