@@ -45,7 +45,7 @@ def describe_cache() -> CacheFacts:
         with open_store(file) as store:
             encoders = tuple(StoredEncoder(*row) for row in store.encoders())
             notes = tuple(store.notes)
-    converted = [one for one in backbones.iterdir() if one.is_dir()] if backbones.is_dir() else []
+    converted = [one for one in backbones.glob("[!.]*") if one.is_dir()]
     return CacheFacts(
         folder=folder,
         store=file,
