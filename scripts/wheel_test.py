@@ -94,6 +94,7 @@ def fovea(folder: Path, *arguments: str) -> Any:
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
         "FOVEA_CACHE": str(folder / "cache"),
+        "OPENBLAS_NUM_THREADS": "1",  # its threads spin: minutes instead of seconds where others want the cores
         "PYTHONPATH": str(folder / "block"),
     }
     command = [ENVIRONMENT / "bin" / "fovea", *arguments, "--json"]
