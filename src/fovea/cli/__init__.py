@@ -73,8 +73,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        report_error("Interrupted. What was done so far is kept; the same command continues.")
+    except (click.Abort, KeyboardInterrupt) as error:
+        report_error(str(error) or "stopped.")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,0 +1,5 @@
+"""`python -m fovea`: the command line."""
+
+from fovea.cli import main
+
+main()
