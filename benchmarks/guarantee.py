@@ -2,7 +2,14 @@
 
     python benchmarks/guarantee.py [--splits 1000] [--logits oof.npz] [--json out.json]
 
-`oof.npz` holds `labels` (n,) and out-of-fold `logits` (n, k) of real pictures. CLAIM
+`oof.npz` holds `labels` (n,) and out-of-fold `logits` (n, k) of real pictures.
+
+Claim (21 November 2026, two cores of a Xeon, numpy 2.4, python 3.11, 95 % confidence): of 1,000 simulated calibration
+sets in each of 36 cases at most 4.1 % break the promise. Accepted, of what could be: 71, 91 and 95 % from 300, 1,000
+and 3,000 calibrated pictures at a precision of 0.95; 17, 51 and 86 % at 0.98. Of 100 real splits of 4,176 product
+photos and of 950 flower photos (MobileNetV2, out-of-fold answers), at precisions of 0.9, 0.95 and 0.98, at most 1 %
+break it for all the pictures that the half was drawn from, and at most 7 % when drawn with replacement (1.8 % on
+average; 2 standard deviations of 100 splits at 5 % reach to 9.4 %).
 """
 
 import argparse
@@ -13,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.judge import fit_temperature, softmax, threshold_for_precision
+from fovea.judge.intervals import binomial_tail
 
 Arrays = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -69,38 +77,42 @@ def simulate(name: str, *, n: int, precision: float, n_splits: int) -> dict[str,
 
 
 def split_real(file: Path, *, precision: float, n_splits: int) -> dict[str, object]:
-    """Calibrate on half of real out-of-fold answers and count wrong ones in the other half.
+    """Calibrate on random halves of real out-of-fold answers.
 
-    `broken_drawn`: calibration pictures drawn with replacement from all, so that all are the truth.
+    `broken`: of all of the pictures, from which the half was drawn, too many accepted ones are wrong.
+    `broken_drawn`: the same for calibration pictures drawn with replacement, which is independently.
+    `other_half_over`: in the other half too many are wrong. Its own sampling noise counts here too, and a half without
+    mistakes leaves them to the other, so this may exceed what is promised; `other_half_refutes` is the share of splits
+    where that half alone shows at 95 % (exact binomial) that the promise is broken.
     """
     arrays = np.load(file)
     labels, logits = arrays["labels"], arrays["logits"]
     p = softmax(logits, fit_temperature(logits, labels))
     top, correct = p.max(axis=1), p.argmax(axis=1) == labels
     rng, n = np.random.default_rng(0), len(labels)
-    broken, broken_drawn, coverage, given = 0, 0, 0.0, 0
+    counts = dict.fromkeys(("broken", "broken_drawn", "other_half_over", "other_half_refutes", "given"), 0)
+    coverage = 0.0
     for _ in range(n_splits):
         half = rng.permutation(n) < n // 2
-        found = threshold_for_precision(top[half], correct[half], precision=precision)
-        if found.threshold is not None:
-            accepted = top[~half] >= found.threshold
-            broken += bool((~correct[~half][accepted]).mean() > 1 - precision)
-            given += 1
+        threshold = threshold_for_precision(top[half], correct[half], precision=precision).threshold
+        if threshold is not None:
+            accepted = top >= threshold
+            m, n_right = int((accepted & ~half).sum()), int((correct & accepted & ~half).sum())
+            counts["broken"] += bool((~correct[accepted]).mean() > 1 - precision)
+            counts["other_half_over"] += m - n_right > (1 - precision) * m
+            counts["other_half_refutes"] += binomial_tail(n_right, m, share=precision) <= 0.05
+            counts["given"] += 1
             coverage += float(accepted.mean())
         drawn = rng.integers(0, n, n // 2)
-        found = threshold_for_precision(top[drawn], correct[drawn], precision=precision)
-        if found.threshold is not None:
-            broken_drawn += bool((~correct[top >= found.threshold]).mean() > 1 - precision)
-    return {
-        "file": file.name,
-        "n": n // 2,
-        "precision": precision,
-        "n_splits": n_splits,
-        "broken": broken / n_splits,
-        "broken_drawn": broken_drawn / n_splits,
-        "given": given / n_splits,
-        "coverage": coverage / n_splits,
-    }
+        threshold = threshold_for_precision(top[drawn], correct[drawn], precision=precision).threshold
+        if threshold is not None:
+            counts["broken_drawn"] += bool((~correct[top >= threshold]).mean() > 1 - precision)
+    shares = {name: count / n_splits for name, count in counts.items()}
+    return (
+        {"file": file.name, "n": n // 2, "precision": precision, "n_splits": n_splits}
+        | shares
+        | {"coverage": coverage / n_splits}
+    )
 
 
 def main() -> None:
@@ -112,7 +124,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = []
-    for name in WORLDS:
+    for name in WORLDS if options.splits else ():
         for n in (300, 1000, 3000):
             for precision in (0.95, 0.98):
                 rows.append(simulate(name, n=n, precision=precision, n_splits=options.splits))

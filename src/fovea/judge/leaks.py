@@ -1,6 +1,8 @@
 """Near duplicates among pictures, from their features: a blocked matrix product in bounded memory.
 
-What comes out are candidates; whether two files show the same picture is decided by whoever can decode them.
+What comes out are candidates; whether two files show the same picture is decided by whoever can decode them. No
+cosine means "the same" with every backbone, so a pair is judged by its surroundings: a copy is much nearer than the
+other neighbours are.
 """
 
 import numpy as np
@@ -9,42 +11,47 @@ from numpy.typing import NDArray
 from fovea.judge.arrays import Counts, Features
 
 BLOCK_BYTES = 32 * 2**20
-NEAR_COSINE = 0.97
+RATIO = 0.5  # lab/LOG.md: measured on copies of 418 product photos: recompressed, resized, cropped, mirrored
+NTH_NEIGHBOUR = 5
+SAME_DISTANCE = 2e-5  # rounding: of more copies than NTH_NEIGHBOUR each is as near as any
 
 
 def near_duplicates(
-    one: Features, other: Features | None = None, *, limit: float = NEAR_COSINE, max_pairs: int = 1_000_000
+    features: Features, *, ratio: float = RATIO, max_pairs: int = 1_000_000
 ) -> tuple[Counts, NDArray[np.float32]]:
-    """Find pairs whose features point the same way.
+    """Find pairs of pictures that are much nearer to each other than to their other neighbours.
 
     Args:
-        one: float (n, d).
-        other: float (m, d), or None for pairs within `one` (each pair once, never a picture with itself).
-        limit: smallest cosine that counts, in (0, 1].
+        features: float (n, d), of the last averaged stage; a row of zeros is nobody's copy.
+        ratio: a pair counts whose distance (1 - cosine) is at most this part of the distance that one of the two
+            has to its fifth nearest.
         max_pairs: only so many of the nearest are kept.
 
     Returns:
-        Pairs of row numbers int64 (p, 2), the nearest first, and their cosines float32 (p,).
+        Pairs of row numbers int64 (p, 2), the first below the second, the nearest pair first, and their cosines
+        float32 (p,).
     """
-    a = normalise(one)
-    b = a if other is None else normalise(other)
-    rows = max(1, BLOCK_BYTES // (4 * max(1, len(b))))
-    pairs, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
-    for start in range(0, len(a), rows):
-        # within one set only what comes later is new
-        first = start if other is None else 0
-        product = a[start : start + rows] @ b[first:].T
-        i, j = np.nonzero(product >= limit)
-        if other is None:
-            i, j = i[j > i], j[j > i]
-        pairs = np.concatenate([pairs, np.stack([i + start, j + first], axis=1)])
-        cosines = np.concatenate([cosines, product[i, j]])
-        if len(pairs) > max_pairs:
-            kept = np.sort(np.argsort(-cosines, kind="stable")[:max_pairs])
-            pairs, cosines = pairs[kept], cosines[kept]
-            limit = max(limit, float(cosines.min()))
+    x = normalise(features)
+    n = len(x)
+    nth = min(NTH_NEIGHBOUR, n - 1)
+    keys, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
+    rows = max(1, BLOCK_BYTES // (8 * max(1, n)))
+    for start in range(0, n if nth else 0, rows):
+        cosine = x[start : start + rows] @ x.T
+        own = np.arange(len(cosine))
+        cosine[own, start + own] = -1.0
+        limit = 1 - np.maximum(ratio * (1 - np.partition(cosine, -nth, axis=1)[:, -nth]), SAME_DISTANCE)
+        i, j = np.nonzero(cosine >= limit[:, None])
+        pair = np.sort(np.stack([i + start, j]), axis=0)
+        keys = np.append(keys, pair[0] * n + pair[1])
+        cosines = np.append(cosines, cosine[i, j])
+        keys, first = np.unique(keys, return_index=True)
+        cosines = cosines[first]
+        if len(keys) > max_pairs:
+            kept = np.argsort(-cosines, kind="stable")[:max_pairs]
+            keys, cosines = keys[kept], cosines[kept]
     order = np.argsort(-cosines, kind="stable")
-    return pairs[order], cosines[order]
+    return np.stack([keys // n, keys % n], axis=1)[order] if n else np.empty((0, 2), np.int64), cosines[order]
 
 
 def normalise(features: Features) -> NDArray[np.float32]:
