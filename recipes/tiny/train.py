@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--init", type=Path)
     args = parser.parse_args()
@@ -109,7 +109,7 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
         step, spent, log = state["step"], state["spent"], state["log"]
         saved_at = spent
-    order = torch.empty(0, dtype=torch.long)
+    order, recent = torch.empty(0, dtype=torch.long), []
     while step < args.steps or spent < args.seconds:
         begun = time.time()
         if len(order) < args.batch:
@@ -134,8 +134,9 @@ def main() -> None:
             for mine, theirs in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
                 mine.lerp_(theirs, 1 - keep) if mine.is_floating_point() else mine.copy_(theirs)
         spent += min(time.time() - begun, 10.0)  # a stopped process does not use up its time
+        recent = (recent + [(loss.item(), unexplained.item())])[-100:]
         if step % 100 == 0:
-            log.append(f"{step},{loss.item():.4f},{unexplained.item():.4f},{spent:.0f}")
+            log.append(f"{step},{np.mean([r[0] for r in recent]):.4f},{np.mean([r[1] for r in recent]):.4f},{spent:.0f}")
             print(log[-1], flush=True)
         if spent - saved_at > 120:
             state = {"student": student.state_dict(), "average": average.state_dict(), "log": log}

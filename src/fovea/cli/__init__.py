@@ -74,7 +74,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as error:
-        report_error(str(error) or "stopped.")
+        report_error(str(error.__cause__ or error) or "stopped.")  # click wraps the interrupt that we explain
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
