@@ -22,7 +22,8 @@ from fovea.judge.leaks import near_duplicates
 from fovea.judge.metrics import ClassFigures, Figures, measure
 from fovea.judge.novelty import NoveltyScore, fit_novelty
 from fovea.judge.steps import next_steps
-from fovea.judge.verdict import Mistake, Suspect, Verdict, judge
+from fovea.judge.verdict import Mistake, Suspect, Verdict, find_mistakes, judge
+from fovea.judge.write_json import figures_json
 
 __all__ = [
     "CalibrationScores",
@@ -43,6 +44,8 @@ __all__ = [
     "compare",
     "ece_floor",
     "expected_calibration_error",
+    "figures_json",
+    "find_mistakes",
     "fit_novelty",
     "fit_temperature",
     "judge",

@@ -63,7 +63,7 @@ def clopper_pearson(n_right: int, n: int, *, confidence: float = 0.95) -> Interv
     """Return Clopper and Pearson's exact interval: it covers the true share at least as often as stated.
 
     Args:
-        n_right: how many of the n have the property, 0 to n (a fraction is fine for planning).
+        n_right: how many of the n have the property, 0 to n.
         n: how many there are; with none the interval is (0, 1).
         confidence: in (0, 1); half of the rest lies on either side.
     """
@@ -80,8 +80,6 @@ def upper_bound(n_wrong: int, n: int, *, miss: float) -> float:
     low, high = n_wrong / n, 1.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        if not low < middle < high:
-            break
         if binomial_tail(n_wrong, n, share=middle) > miss:
             low = middle
         else:
