@@ -27,7 +27,7 @@ wheel: .make/dev.stamp
 	$(BIN)/python scripts/wheel_test.py
 
 pytest: .make/dev.stamp
-	$(BIN)/pytest --cov --cov-report=term
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
 
 docs: .make/core.stamp
 	$(BIN)/python scripts/write_docs.py
