@@ -109,7 +109,7 @@ def _processor() -> str:
             names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []
-    return names[0] if names else platform.processor() or platform.machine()
+    return names[0] if names else platform.machine()
 
 
 def _converted(folder: Any) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import Encoder, Item, Store, extract, read_hashes
+from fovea.features import Encoder, Item, Stage, Store, extract, read_hashes
 from fovea.manifest import Manifest, Row
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
@@ -85,3 +85,9 @@ def gather(
         n_decoded=found.n_decoded,
         seconds=time.perf_counter() - begun,
     )
+
+
+def last_average(encoder: Encoder) -> Stage:
+    """Return the columns that tell pictures apart best: the last stage that is not a maximum."""
+    averages = [stage for stage in encoder.stages if not stage.name.endswith(":max")]
+    return averages[-1] if averages else encoder.stages[-1]

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Store, open_backbone, open_store
-from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge, measure, softmax
+from fovea.judge import (
+    NoveltyScore,
+    Verdict,
+    figures_json,
+    fit_novelty,
+    fit_temperature,
+    judge,
+    measure,
+    softmax,
+)
 from fovea.learn import ProbeFit, fit_probe
 from fovea.manifest import (
     Manifest,
@@ -32,7 +41,7 @@ from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_mode
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
 from fovea.tasks.copies import Copies, find_copies
-from fovea.tasks.gather import Gathered, add_hashes, gather
+from fovea.tasks.gather import Gathered, add_hashes, gather, last_average
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, check_share, configure
 from fovea.tasks.train_report import Evidence, evidence_files
 from fovea.tasks.train_since import Earlier, read_earlier
@@ -283,7 +292,7 @@ def _learn(
 
 
 def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
-    last = encoder.stages[-1]
+    last = last_average(encoder)
     files = {
         int(k): gathered.manifest.file(row)
         for row, k in zip(gathered.manifest.rows, gathered.content, strict=True)
@@ -357,7 +366,7 @@ def _novelty(parts: _Parts, *, encoder: Encoder, seed: int) -> NoveltyScore | No
     """Return the distance to what was seen; None where so few pictures could not set a limit."""
     if len(parts.train_features) < 1 / FALSE_ALARM:
         return None
-    last = encoder.stages[-1]
+    last = last_average(encoder)
     return fit_novelty(
         parts.train_features,
         parts.train_labels,
@@ -372,9 +381,6 @@ def _test_figures(
     config: Config, manifest: Manifest, parts: _Parts, *, encoder: Encoder, store: Store, progress: Progress
 ) -> dict[str, Any] | None:
     """Return the figures on the test split, read here for the first and only time; None where there is none."""
-    from fovea.judge import fit_temperature
-    from fovea.judge.write_json import figures_json
-
     known = {name: k for k, name in enumerate(parts.class_names)}
     rows = [row for row in manifest.rows if row.split == "test" and row.label in known and not row.problem]
     if not rows:
