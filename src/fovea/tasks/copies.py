@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fovea.errors import PictureError
 from fovea.features import Look, Store
 from fovea.judge import near_duplicates
-from fovea.pictures import Facts, decode, pixel_hash, resize
+from fovea.pictures import decode, pixel_hash, resize
 
 LOOK_PX = 16
 MAX_DIFFERENCE = 2.5
@@ -33,7 +33,6 @@ def find_copies(
     features: NDArray[np.float32],
     *,
     sha256s: Sequence[str],
-    facts: Sequence[Facts | None],
     read: Callable[[int], bytes],
     store: Store | None,
 ) -> Copies:
@@ -42,7 +41,6 @@ def find_copies(
     Args:
         features: float32 (m, d) of the last stage; rows of zeros are nobody's copy.
         sha256s: of the m contents.
-        facts: of the m contents.
         read: gives the bytes of a content by its number.
         store: remembers what was looked at, so that it is decoded once.
     """
@@ -53,7 +51,7 @@ def find_copies(
         a, b = looks.get(one), looks.get(other)
         if a is None or b is None:
             continue
-        if a.pixel_hash == b.pixel_hash and _same_size(facts[one], facts[other]):
+        if a.pixel_hash == b.pixel_hash:
             same.append((one, other))
         elif difference(a, b) <= MAX_DIFFERENCE:
             near.append((one, other))
@@ -65,10 +63,6 @@ def difference(one: Look, other: Look) -> float:
     a = np.frombuffer(one.small, np.uint8).astype(np.float32)
     b = np.frombuffer(other.small, np.uint8).astype(np.float32)
     return float(np.abs(a - b).mean())
-
-
-def _same_size(one: Facts | None, other: Facts | None) -> bool:
-    return one is not None and other is not None and (one.width, one.height) == (other.width, other.height)
 
 
 def _looks(

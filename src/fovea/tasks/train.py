@@ -301,7 +301,6 @@ def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
     return find_copies(
         gathered.features[:, 0, last.start : last.stop],
         sha256s=gathered.sha256s,
-        facts=gathered.facts,
         read=lambda k: files[k].read_bytes(),
         store=store,
     )
