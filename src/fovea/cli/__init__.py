@@ -1,5 +1,6 @@
 """The command line: one command a verb; each parses, calls its task and prints. Commands are imported when they are used."""
 
+import io
 import sys
 from importlib import import_module
 
@@ -8,14 +9,15 @@ import click
 from fovea import __version__
 from fovea.cli.console import report_error
 
+INTERRUPTED = "stopped before it was done; nothing of yours is half written. Give the same command to go on."
 COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
-    "train": "A folder of pictures in; a checked, calibrated, saved classifier out.",
+    "train": "A folder of pictures in; a checked, saved classifier out.",
     "evaluate": "The same figures on new labelled pictures.",
     "predict": "Classes and probabilities of pictures.",
     "sort": "Put pictures into class folders at a stated precision, or undo it.",
     "cache": "Where stored features are and how large; clear what is not used.",
-    "doctor": "Versions, processor, engine, precision, and a self-test in seconds.",
+    "doctor": "Versions, processor, engine, and a self-test in seconds.",
     "data": "Write a named data set out as a folder of pictures.",
 }
 
@@ -66,16 +68,18 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a user's mistake, 2 wrong usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that knows no "×" shows "?" and the work is not lost
     try:
-        group.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        sys.exit(group.main(standalone_mode=False))  # what --help and --version answer, or None
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        report_error(str(error.__cause__ or error) or "stopped.")  # click wraps the interrupt that we explain
+        report_error(
+            str(error.__cause__ or error) or INTERRUPTED
+        )  # click wraps the interrupt that we explain
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)

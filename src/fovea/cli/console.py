@@ -4,13 +4,15 @@ import functools
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
 
-from fovea.errors import FoveaError
+from fovea.errors import FoveaError, OutputError
 
 
 class Result(Protocol):
@@ -28,20 +30,34 @@ class Console:
         self.offline = offline
         self.threads = threads
         self.seed = seed
-        self.progress = _Bar() if sys.stderr.isatty() else _Lines()
+        self.progress = Bar() if sys.stderr.isatty() else Lines()
 
     def show(self, result: Result, lines: Callable[[], Sequence[str]]) -> None:
-        """Print the result: as JSON alone, or as the lines that `lines` makes of it."""
+        """Print the result: as JSON alone, or as the lines that `lines` makes of it. Raises OutputError."""
         self.progress.close()
         if self.as_json:
-            print(json.dumps(result.to_json(), indent=1, allow_nan=False))
+            text = json.dumps(result.to_json(), indent=1, allow_nan=False)
         else:
-            for line in lines():
-                print(line)
+            text = "\n".join(plain(line) for line in lines())
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:  # whoever read it has seen enough: click ends quietly
+            raise
+        except OSError as error:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  # or Python fails again when it ends
+            raise OutputError(
+                f"All is done, but the result cannot be printed ({error.strerror or error}). "
+                "Make room where the output goes, and give the same command."
+            ) from error
 
 
-class _Lines:
-    """One line a stage, written when the stage ends, if it took two seconds or more."""
+def plain(line: str) -> str:
+    """Return a line that a terminal can only show: file names may hold control signs and broken encodings."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+
+
+class Lines:
+    """Progress where there is no terminal: one line a stage, when it ends, if it took two seconds or more."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -50,7 +66,7 @@ class _Lines:
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
         if stage != self._stage:
             self._stage, self._start = stage, time.monotonic()
-        elif n_done >= n_total > 0:
+        if n_done >= n_total:
             seconds = time.monotonic() - self._start
             if seconds >= 2:
                 print(f"{stage}: {n_done:,} in {seconds:.1f} s", file=sys.stderr, flush=True)
@@ -60,52 +76,79 @@ class _Lines:
         """Nothing is held open."""
 
 
-class _Bar:
-    """A bar with a time estimate, drawn once a stage has run for half a second."""
+class Bar:
+    """Progress on a terminal: a bar with a time estimate, drawn once a stage has run for half a second.
 
-    def __init__(self) -> None:
+    A timer draws it: a stage may go on for long before it tells of its first step.
+    """
+
+    def __init__(self, *, delay_seconds: float = 0.5) -> None:
+        self._delay_seconds = delay_seconds
+        self._lock = threading.RLock()
         self._stage = ""
-        self._start = 0.0
+        self._n = (0, 0)
+        self._timer: threading.Timer | None = None
         self._bar: Any = None
         self._task: Any = None
 
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
-        if stage != self._stage:
-            self.close()
-            self._stage, self._start = stage, time.monotonic()
-        if self._bar is None and time.monotonic() - self._start > 0.5 and n_done < n_total:
-            self._open(n_total)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=n_done, total=n_total)
-        if n_done >= n_total:
-            self.close()
+        with self._lock:
+            if stage != self._stage:
+                self.close()
+            self._n = n_done, n_total
+            if n_done >= n_total:
+                self.close()
+            elif self._bar is not None:
+                self._bar.update(self._task, completed=n_done, total=n_total)
+            elif self._timer is None:
+                self._stage = stage
+                self._timer = threading.Timer(self._delay_seconds, self._open)
+                self._timer.daemon = True
+                self._timer.start()
 
-    def _open(self, n_total: int) -> None:
+    def _open(self) -> None:
         from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=RichConsole(stderr=True),
-            transient=True,
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
         )
-        self._task = self._bar.add_task(self._stage, total=n_total)
-        self._bar.start()
+
+        with self._lock:
+            if self._timer is not threading.current_thread():  # the stage ended meanwhile
+                return
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("so far,"),
+                TimeRemainingColumn(),
+                TextColumn("to go"),
+                console=RichConsole(stderr=True),
+                transient=True,
+            )
+            n_done, n_total = self._n
+            self._task = self._bar.add_task(self._stage, completed=n_done, total=n_total)
+            self._bar.start()
 
     def close(self) -> None:
         """Take the bar off the terminal."""
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar = self._task = None
-        self._stage = ""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._bar is not None:
+                self._bar.stop()
+            self._bar = self._task = self._timer = None
+            self._stage = ""
 
 
 def report_error(message: str) -> None:
     """Write one plain paragraph to stderr."""
-    print(f"fovea: {message}", file=sys.stderr)
+    print(f"fovea: {plain(' '.join(message.splitlines()))}", file=sys.stderr)
 
 
 F = TypeVar("F", bound=Callable[..., Any])
