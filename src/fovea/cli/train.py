@@ -119,9 +119,10 @@ def lines(done: "Run") -> list[str]:
         f"Right on {m['n_right']:,} of {m['n_measured']:,} {on}: accuracy {m['accuracy']:.1%} (95 % interval {low:.1%} to "
         f"{high:.1%}); always answering {m['baseline_class']!r} would reach {m['baseline_accuracy']:.1%}."
     )
+    rate = f"{m['images_per_second']:.0f} pictures/s" if m["n_decoded"] else "features were stored"
     second = (
         f"{m['n_train']:,} pictures learned from, {len(m['class_names'])} classes, {m['backbone']} on {m['engine']} in "
-        f"{m['precision']}: {seconds['total']:.1f} s ({m['images_per_second']:.0f} pictures/s)."
+        f"{m['precision']}: {seconds['total']:.1f} s ({rate})."
     )
     test = m.get("test")
     third = [f"On the test split: accuracy {test['accuracy']:.1%} of {test['n']:,} pictures."] if test else []
