@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PHOTOS ?= .make/digits
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+.NOTPARALLEL:
 .PHONY: demo test lint wheel pytest docs clean
 
 demo: .make/core.stamp

@@ -1,8 +1,11 @@
 """The documents say what is there: commands, options' defaults, files, and nothing that has gone."""
 
+import dataclasses
 import re
 import runpy
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -43,6 +46,36 @@ def test_every_command_has_the_options_that_all_have(name: str) -> None:
     assert command is not None
     options = {word for option in command.params for word in option.opts}
     assert {"--json", "--offline", "--threads", "--seed"} <= options
+
+
+def config_defaults(kind: type) -> dict[str, Any]:
+    """Return the defaults of a config's fields by name, those of its nested groups too."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            made = field.default_factory()
+            found |= config_defaults(type(made)) if dataclasses.is_dataclass(made) else {field.name: made}
+    return found
+
+
+@pytest.mark.parametrize("name", ["check", "train", "evaluate", "predict", "sort", "cache"])
+def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
+    command = group.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    defaults = config_defaults(import_module(f"fovea.tasks.{name}").Config)
+    arguments = [
+        example.split()[2:] for example in re.findall(r"^ *(fovea .*)$", command.help or "", re.MULTILINE)
+    ]
+    needed = [word for word in arguments[0] if not word.startswith("-")][
+        : 1 + (name in ("evaluate", "predict", "sort"))
+    ]
+    extra = ["--out", "x"] if name == "train" else []
+    given = command.make_context(name, [*needed, *extra] if name != "cache" else []).params
+    shared = set(defaults) & set(given) - {"threads", "offline", "seed", "out"}
+    assert {key: given[key] for key in shared} == {key: defaults[key] for key in shared}
+    assert shared or name == "evaluate"
 
 
 def test_the_readme_names_every_command() -> None:
