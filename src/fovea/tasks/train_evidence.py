@@ -1,0 +1,82 @@
+"""What a run learned, and what differs from the earlier run: the values that its files are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features import Encoder
+from fovea.judge import Comparison, NoveltyScore, Verdict, compare, softmax
+from fovea.learn import ProbeFit
+from fovea.manifest import SplitPlan
+from fovea.tasks.copies import Copies
+from fovea.tasks.gather import Gathered
+from fovea.tasks.train_since import Earlier
+
+if TYPE_CHECKING:
+    from fovea.tasks.train import Config
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run learned, as arrays and objects; rows are numbers into the manifest."""
+
+    config: "Config"
+    encoder: Encoder
+    gathered: Gathered
+    plan: SplitPlan
+    copies: Copies
+    rows_train: NDArray[np.int64]
+    rows_valid: NDArray[np.int64]
+    leaked: NDArray[np.bool_]
+    fit: ProbeFit
+    valid_logits: NDArray[np.float32]
+    verdict: Verdict
+    novelty: NoveltyScore | None
+    n_unlike: int
+    test: Mapping[str, Any] | None
+    earlier: Earlier | None
+    seconds: Mapping[str, float]
+    notes: Sequence[str]
+
+    @property
+    def measured_rows(self) -> NDArray[np.int64]:
+        """The rows that the verdict's indices count."""
+        return self.rows_valid if self.verdict.measured == "valid" else self.rows_train
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from the earlier run: rows compared, the answers before and now, and the comparison."""
+
+    earlier: Earlier
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    comparison: Comparison
+
+
+def fair_probabilities(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the rows of both parts and their probabilities by a head that had not seen them."""
+    rows = np.concatenate([evidence.rows_train, evidence.rows_valid])
+    logits = np.concatenate([evidence.fit.oof_logits, evidence.valid_logits])
+    return rows, np.asarray(softmax(logits, evidence.verdict.temperature), np.float64)
+
+
+def find_changes(evidence: Evidence) -> Changes | None:
+    """Compare the answers with those of the earlier run, over the pictures in both; None where there is none."""
+    earlier = evidence.earlier
+    if earlier is None:
+        return None
+    rows, probabilities = fair_probabilities(evidence)
+    all_rows = evidence.plan.manifest.rows
+    both = np.array([all_rows[k].sha256 in earlier.answers for k in rows.tolist()], np.bool_)
+    rows, probabilities = rows[both], probabilities[both]
+    names = list(evidence.verdict.class_names)
+    names += sorted({answer.answer for answer in earlier.answers.values()} - set(names))
+    number = {name: k for k, name in enumerate(names)}
+    old = np.array([number[earlier.answers[all_rows[k].sha256].answer] for k in rows.tolist()], np.int64)
+    labels = np.array([number.get(all_rows[k].label or "", -1) for k in rows.tolist()], np.int64)
+    new = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, np.int64)
+    return Changes(earlier, rows, probabilities, compare(old, new, labels=labels))

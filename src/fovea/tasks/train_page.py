@@ -1,0 +1,271 @@
+"""The report of a run: what was learned and judged, as the values of its page."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from fovea import __version__
+from fovea.errors import PictureError
+from fovea.judge import Interval, Verdict
+from fovea.pages import report as pages
+from fovea.pictures import thumbnail_jpeg
+from fovea.progress import Progress
+from fovea.tasks.train_evidence import Changes, Evidence
+
+SHOWN = pages.MAX_THUMBS
+
+
+class _Thumbs:
+    """Makes the page's pictures from the user's files; none with --private, none where a file has gone."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.rows = evidence.plan.manifest.rows
+
+    def of(self, row: int, *, answer: str | None = None, probability: float | None = None) -> pages.Thumb:
+        """Return the picture of a row."""
+        one = self.rows[row]
+        return pages.Thumb(
+            path=one.path,
+            label=one.label,
+            answer=answer,
+            probability=probability,
+            jpeg=self._jpeg(row),
+            split=one.split,
+        )
+
+    def _jpeg(self, row: int) -> bytes | None:
+        if self.evidence.config.private:
+            return None
+        try:
+            return thumbnail_jpeg(self.evidence.plan.manifest.file(self.rows[row]).read_bytes())
+        except (OSError, PictureError):
+            return None
+
+
+def make_page(
+    evidence: Evidence, *, metrics: Mapping[str, Any], changes: Changes | None, progress: Progress
+) -> pages.Report:
+    """Return the report's values, thumbnails made from the user's files."""
+    verdict, figures = evidence.verdict, evidence.verdict.figures
+    thumbs = _Thumbs(evidence)
+    names = verdict.class_names
+    measured = evidence.measured_rows
+    sides = {"train": evidence.rows_train, "valid": measured}
+    quarantined = [(row.path, row.problem) for row in evidence.plan.manifest.rows if row.problem]
+    progress("report", 0, 1)
+    report = pages.Report(
+        title=evidence.config.out.name,
+        protocol=evidence.plan.protocol,
+        class_names=names,
+        n_judged=figures.n,
+        n_right=figures.n_right,
+        accuracy=figures.accuracy,
+        accuracy_interval=figures.accuracy_interval,
+        n_baseline_right=round(figures.baseline_accuracy * figures.n),
+        baseline_class=figures.baseline_class,
+        source=str(evidence.config.photos),
+        next_steps=tuple(metrics["next_steps"]),
+        notes=tuple(evidence.notes),
+        figures=_figures(metrics),
+        classes=_classes(evidence),
+        confusion=tuple(tuple(line) for line in figures.confusion.tolist()),
+        reliability=tuple(
+            pages.Bin(b.n, b.mean_probability or 0.0, b.accuracy or 0.0, b.accuracy_interval)
+            for b in verdict.reliability
+            if b.n
+        ),
+        promises=_promises(verdict),
+        mistakes=pages.Gallery(
+            tuple(
+                thumbs.of(int(measured[m.index]), answer=names[m.answer], probability=m.probability)
+                for m in verdict.mistakes[:SHOWN]
+            ),
+            len(verdict.mistakes),
+        ),
+        label_issues=pages.Gallery(
+            tuple(
+                thumbs.of(int(sides[s.part][s.index]), answer=names[s.suggested])
+                for s in verdict.suspects[:SHOWN]
+            ),
+            len(verdict.suspects),
+        ),
+        duplicates=(pairs := _pairs(evidence, thumbs))[0],
+        n_duplicates=pairs[1],
+        n_leaked=verdict.n_leaked,
+        leak_figures=_leak_figures(verdict),
+        quarantined=tuple(quarantined),
+        conversions=_conversions(evidence),
+        novelty=None
+        if evidence.novelty is None
+        else pages.Novelty(
+            limit=evidence.novelty.limit,
+            false_alarm_rate=evidence.novelty.false_alarm,
+            n_reference=len(evidence.rows_train),
+            n_unlike=evidence.n_unlike,
+            n_judged=len(evidence.rows_valid),
+        ),
+        since="" if changes is None else changes.earlier.folder.name,
+        changes=() if changes is None else _change_list(evidence, changes, thumbs),
+        n_changes=None if changes is None else len(changes.comparison.changed),
+        stages=_stages(metrics),
+        settings=_settings(evidence),
+        provenance=_provenance(evidence, metrics),
+        private=evidence.config.private,
+    )
+    progress("report", 1, 1)
+    return report
+
+
+def _figures(metrics: Mapping[str, Any]) -> tuple[pages.Figure, ...]:
+    keys = (
+        "accuracy", "top5_accuracy", "baseline_accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece",
+        "ece_floor", "ece_before",
+    )  # fmt: skip
+    return tuple(
+        pages.Figure(key, metrics[key], tuple(metrics["accuracy_interval"]) if key == "accuracy" else None)
+        for key in keys
+        if key in metrics
+    )
+
+
+def _classes(evidence: Evidence) -> tuple[pages.ClassFigures, ...]:
+    rows = evidence.plan.manifest.rows
+    n_train = Counter(rows[k].label for k in evidence.rows_train.tolist())
+    return tuple(
+        pages.ClassFigures(
+            name=c.class_name,
+            n_labelled=c.n,
+            n_answered=c.n_predicted,
+            precision=c.precision,
+            recall=c.recall,
+            precision_interval=_shown(c.precision, c.precision_interval),
+            recall_interval=_shown(c.recall, c.recall_interval),
+            n_train=n_train[c.class_name],
+        )
+        for c in evidence.verdict.figures.per_class
+    )
+
+
+def _shown(value: float | None, interval: Interval) -> Interval | None:
+    return None if value is None else interval
+
+
+def _promises(verdict: Verdict) -> tuple[pages.Promise, ...]:
+    shared = [(None, g) for g in (verdict.unsure, *verdict.guarantees)]
+    for each in verdict.per_class_guarantees:
+        shared += list(zip(verdict.class_names, each, strict=True))  # type: ignore[arg-type]
+    return tuple(
+        pages.Promise(
+            precision=g.precision,
+            confidence=g.confidence,
+            threshold=g.threshold,
+            n_accepted=g.n_accepted,
+            n_calibration=g.n_calibration,
+            n_more=g.n_more_needed,
+            class_name=name,
+        )
+        for name, g in shared
+    )
+
+
+def _pairs(evidence: Evidence, thumbs: _Thumbs) -> tuple[tuple[pages.Pair, ...], int]:
+    """Return pairs of rows that show the same, those across the sides first, and how many there are in all."""
+    rows = evidence.plan.manifest.rows
+    members: dict[int, list[int]] = {}
+    for number, k in enumerate(evidence.gathered.content.tolist()):
+        if k >= 0:
+            members.setdefault(k, []).append(number)
+    found = [(same[0], other, "same bytes") for same in members.values() for other in same[1:]]
+    found += [
+        (members[a][0], members[b][0], "same pixels") for a, b in _couples(evidence.copies.same, members)
+    ]
+    found += [
+        (members[a][0], members[b][0], "near") for a, b in _couples(evidence.copies.near.tolist(), members)
+    ]
+
+    def importance(pair: tuple[int, int, str]) -> tuple[bool, bool]:
+        one, other = rows[pair[0]], rows[pair[1]]
+        return (one.split == other.split, one.label == other.label)
+
+    found.sort(key=importance)
+    shown = tuple(pages.Pair(thumbs.of(a), thumbs.of(b), kind) for a, b, kind in found[: SHOWN // 2])
+    return shown, len(found)
+
+
+def _couples(groups: Iterable[Sequence[int]], members: Mapping[int, list[int]]) -> list[tuple[int, int]]:
+    return [
+        (group[0], other)
+        for group in groups
+        for other in group[1:]
+        if group[0] in members and other in members
+    ]
+
+
+def _leak_figures(verdict: Verdict) -> tuple[pages.Comparison, ...]:
+    clean = verdict.without_leaks
+    if clean is None:
+        return ()
+    keys = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+    return tuple(pages.Comparison(key, getattr(verdict.figures, key), getattr(clean, key)) for key in keys)
+
+
+def _conversions(evidence: Evidence) -> tuple[tuple[str, int], ...]:
+    counts = Counter(
+        name for facts in evidence.gathered.facts if facts is not None for name in facts.conversions
+    )
+    return tuple(counts.most_common())
+
+
+def _change_list(evidence: Evidence, changes: Changes, thumbs: _Thumbs) -> tuple[pages.Change, ...]:
+    names, shown = evidence.verdict.class_names, changes.comparison.changed[:SHOWN].tolist()
+    made = []
+    for k in shown:
+        row, p = int(changes.rows[k]), changes.probabilities[k]
+        before = changes.earlier.answers[evidence.plan.manifest.rows[row].sha256]
+        thumb = thumbs.of(row, answer=names[int(p.argmax())], probability=float(p.max()))
+        made.append(pages.Change(thumb, before.answer, before.probability))
+    return tuple(made)
+
+
+def _stages(metrics: Mapping[str, Any]) -> tuple[pages.StageTime, ...]:
+    return tuple(
+        pages.StageTime(name, value, metrics["images_per_second"] if name == "extract" else None)
+        for name, value in metrics["seconds"].items()
+    )
+
+
+def _settings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    config = evidence.config
+    flat = {
+        "seed": config.seed,
+        "share held out": config.valid_share,
+        "views": config.backbone.views,
+        "fit": config.backbone.fit,
+        "classes balanced": config.balance,
+        "since": config.since or "",
+        "dropped": ", ".join(config.source.drop),
+        "merged": ", ".join(f"{old} into {new}" for old, new in config.source.merge.items()),
+        "groups": config.source.group_by or config.source.group_pattern or "",
+        "penalty chosen": f"{evidence.fit.head.penalty:.3g}",
+    }
+    return tuple((name, str(value)) for name, value in flat.items() if value not in ("", None))
+
+
+def _provenance(evidence: Evidence, metrics: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    encoder, px = evidence.encoder, metrics["input_px"]
+    return (
+        (
+            "backbone",
+            f"{encoder.name}, {px[0]} × {px[1]} px (height × width), {encoder.n_features:,} features",
+        ),
+        ("licence of its weights", encoder.licence),
+        ("engine", f"{encoder.engine} {version('openvino')}, {encoder.precision}, {encoder.threads} threads"),
+        ("fovea", __version__),
+        ("Python", f"{platform.python_version()}, numpy {np.__version__}"),
+        ("data fingerprint", metrics["data_fingerprint"]),
+    )
