@@ -49,7 +49,10 @@ def _stamp(file: Path) -> Stamp | None:
         status = file.stat()
     except OSError:
         return None
-    return Stamp(str(file.absolute()), status.st_size, status.st_mtime_ns, status.st_ino)
+    path = (
+        str(file.absolute()).encode(errors="backslashreplace").decode()
+    )  # SQLite takes no other text than UTF-8
+    return Stamp(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _hash(file: Path) -> Hashed:

@@ -13,7 +13,7 @@ from fovea.errors import InputError
 from fovea.features import Encoder
 from fovea.learn import Head
 from fovea.manifest import Manifest, read_manifest
-from fovea.model import load_model
+from fovea.model import load_model, read_evidence
 
 COLUMNS = ("sha256", "split", "label", "answer", "probability")
 
@@ -46,18 +46,17 @@ def read_earlier(folder: Path) -> Earlier:
     """Read a finished run.
 
     Raises:
-        MissingInputError, ModelError: it is none, or it is damaged.
+        MissingInputError, ModelError: it is none, or it was cut or edited.
         InputError: its manifest or its answers are missing.
     """
     model = load_model(folder)
-    try:
-        text = (folder / "predictions.csv").read_text(encoding="utf-8")
-    except OSError as error:
+    content = read_evidence(folder, "predictions.csv", document=model.document)
+    if content is None or read_evidence(folder, "manifest.csv", document=model.document) is None:
         raise InputError(
-            f"--since {str(folder)!r}: its predictions.csv cannot be read ({error.strerror or error}), so it cannot be "
-            "compared with. Name another run, or train without --since."
-        ) from error
-    rows = csv.DictReader(io.StringIO(text))
+            f"--since {str(folder)!r}: its manifest.csv or predictions.csv is missing, so it cannot be compared with. "
+            "Name another run, or train without --since."
+        )
+    rows = csv.DictReader(io.StringIO(content.decode(errors="surrogateescape"), newline=""))
     answers = {row["sha256"]: Answer(row["answer"], float(row["probability"])) for row in rows}
     return Earlier(
         folder=folder,
@@ -81,11 +80,11 @@ def write_answers(
     `probabilities` (n, k): out-of-fold for the training part, of the saved head for the rest.
     """
     out = io.StringIO(newline="")
-    table = csv.writer(out, lineterminator="\n")
+    table = csv.writer(out, lineterminator="\r\n")
     table.writerow(COLUMNS)
     top, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
     for sha256, split, label, answer, p in zip(
         sha256s, splits, labels, answers.tolist(), top.tolist(), strict=True
     ):
         table.writerow((sha256, split, label, class_names[answer], f"{p:.6f}"))
-    return out.getvalue().encode()
+    return out.getvalue().encode(errors="surrogateescape")  # class names that are not UTF-8 keep their bytes

@@ -33,7 +33,7 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
     """
     _require_free(out)
     path = out.parent / f".{out.name}.settings.json"
-    text = json.dumps(settings, sort_keys=True, indent=1, ensure_ascii=False)
+    text = json.dumps(settings, sort_keys=True, indent=1)
     before = _earlier_settings(path)
     if before is not None and before != json.loads(text):
         raise OutputError(
@@ -59,6 +59,10 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
 
 
 def _require_free(out: Path) -> None:
+    if out.name in ("", ".."):
+        raise OutputError(
+            f"--out {str(out)!r} is no new folder. Name one of its own, for example --out runs/first."
+        )
     if out.is_dir() and not any(out.iterdir()):
         return
     if (out / "model.json").is_file():
