@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @click.option("--clear", is_flag=True, help="Throw stored features away; they can be computed again.")
 @click.option(
     "--unused-days",
-    type=float,
-    default=0.0,
+    type=click.IntRange(0, 36_500),
+    default=0,
     show_default=True,
     help="With --clear: only what was not used for so long.",
 )
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--backbones", is_flag=True, help="With --clear: converted networks too (making them again needs torch)."
 )
 @common_options
-def command(console: Console, clear: bool, unused_days: float, encoder: str | None, backbones: bool) -> None:
+def command(console: Console, clear: bool, unused_days: int, encoder: str | None, backbones: bool) -> None:
     """Say where stored features are and how large; clear what is not used.
 
     FOVEA_CACHE names another folder.

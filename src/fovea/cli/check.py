@@ -32,9 +32,7 @@ def command(console: Console, photos: Path, html: Path | None, private: bool, st
     """
     from fovea.tasks.check import Config, run
 
-    config = Config(
-        photos, html=html, private=private, strict=strict, threads=console.threads, seed=console.seed
-    )
+    config = Config(photos, html=html, private=private, strict=strict, threads=console.threads)
     result = run(config, progress=console.progress)
     console.show(result, lambda: lines(result, html=html))
 

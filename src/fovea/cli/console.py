@@ -64,6 +64,7 @@ class Lines:
         self._start = 0.0
 
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
+        """Say a stage that ended; see `fovea.progress`."""
         if stage != self._stage:
             self._stage, self._start = stage, time.monotonic()
         if n_done >= n_total:
@@ -92,6 +93,7 @@ class Bar:
         self._task: Any = None
 
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
+        """Take in how far a stage is; see `fovea.progress`."""
         with self._lock:
             if stage != self._stage:
                 self.close()

@@ -18,9 +18,15 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     merge: dict[str, str] = {}
     for value in values:
         olds, equals, new = value.rpartition("=")
-        if not equals or not olds.strip() or not new.strip():
+        names = [old.strip() for old in olds.split(",")]
+        if not equals or not all(names) or not new.strip():
             raise click.BadParameter(f"{value!r}: write it as OLD,OTHER=NEW, for example cat,kitten=cat.")
-        merge |= {old.strip(): new.strip() for old in olds.split(",")}
+        twice = [name for name in names if merge.get(name, new.strip()) != new.strip()]
+        if twice:
+            raise click.BadParameter(
+                f"{twice[0]!r} cannot become both {merge[twice[0]]!r} and {new.strip()!r}."
+            )
+        merge |= dict.fromkeys(names, new.strip())
     return merge
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fovea.errors import InputError
 from fovea.features import CacheFacts, clear_cache, describe_cache
 
 
@@ -15,7 +16,7 @@ class Config:
     """
 
     clear: bool = False
-    unused_days: float = 0.0
+    unused_days: int = 0
     encoder: str | None = None
     backbones: bool = False
 
@@ -43,10 +44,28 @@ class Result:
 
 
 def run(config: Config) -> Result:
-    """Clear what `config` says, and say what is there. Raises StoreError."""
+    """Clear what `config` says, and say what is there.
+
+    Raises:
+        InputError: no encoder's fingerprint begins as `config.encoder` does.
+        StoreError: the store cannot be read or written.
+    """
     freed = None
     if config.clear:
+        _require_known(config.encoder)
         freed = clear_cache(
             unused_days=config.unused_days, fingerprint=config.encoder, backbones=config.backbones
         )
     return Result(describe_cache(), freed)
+
+
+def _require_known(encoder: str | None) -> None:
+    if encoder is None:
+        return
+    stored = [one.fingerprint for one in describe_cache().encoders]
+    if not encoder or not any(fingerprint.startswith(encoder) for fingerprint in stored):
+        there = ", ".join(fingerprint[:12] for fingerprint in stored) or "none"
+        raise InputError(
+            f"No stored features are of an encoder whose fingerprint begins with {encoder!r}. There are: {there}. "
+            "`fovea cache` lists them."
+        )

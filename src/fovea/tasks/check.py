@@ -11,10 +11,11 @@ from fovea.errors import InputError, OutputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
 from fovea.manifest import Manifest, Row, read_source
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
-from fovea.pictures import decode, thumbnail_jpeg
+from fovea.pictures import content_sha256, decode, thumbnail_jpeg
 from fovea.progress import Progress, silent
 from fovea.tasks.copies import look_at
 from fovea.tasks.gather import add_hashes
+from fovea.tasks.options import configure
 
 N_SAMPLES = 6
 N_SHOWN = 24
@@ -30,7 +31,6 @@ class Config:
     private: bool = False
     strict: bool = False
     threads: int | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def check(photos: str | Path, *, progress: Progress = silent, **settings: Any) -
     """
     if settings.get("html") is not None:
         settings["html"] = Path(settings["html"])
-    return run(Config(Path(photos), **settings), progress=progress)
+    return run(configure(Config, {"photos": Path(photos), **settings}), progress=progress)
 
 
 def run(config: Config, *, progress: Progress = silent) -> Result:
@@ -106,7 +106,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         notes=notes,
         page=CheckPage(title="", n_pictures=0, n_quarantined=0),
     )
-    result = replace(result, page=_page(config, manifest, result))
+    result = replace(result, page=_page(config, manifest, result, progress=progress))
     if config.html is not None:
         _write(config.html, render_check(result.page))
     return result
@@ -116,19 +116,20 @@ def _read(config: Config) -> Manifest:
     """Read labelled pictures, or any pictures where there are no classes."""
     try:
         return read_source(config.photos, strict=config.strict)
-    except InputError:
+    except InputError as error:
         if not config.photos.is_dir():
             raise
         manifest = read_source(config.photos, labelled=False)
         if not manifest.rows:
             raise
-        return manifest
+        return manifest.with_rows(manifest.rows, notes=[f"It cannot be trained on as it is. {error}"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     known: Known
     look: Look | None
+    is_lasting: bool = True  # whether the same content will be seen so again
 
 
 def _look_at_all(manifest: Manifest, store: Store, *, threads: int, progress: Progress) -> dict[str, _Seen]:
@@ -141,26 +142,45 @@ def _look_at_all(manifest: Manifest, store: Store, *, threads: int, progress: Pr
         if one.problem or sha256 in looks
     }
     todo = [sha256 for sha256 in files if sha256 not in seen]
-    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-check") as pool:
-        for start in range(0, len(todo), GROUP):
-            progress("check", len(seen), len(files))
-            group = todo[start : start + GROUP]
-            found = dict(zip(group, pool.map(lambda sha256: _see(files[sha256]), group), strict=True))
-            store.write_facts({sha256: one.known for sha256, one in found.items()})
-            store.write_looks({sha256: one.look for sha256, one in found.items() if one.look})
-            seen |= found
-    progress("check", len(files), len(files))
+    progress("check", len(seen), len(files))
+    try:
+        with ThreadPoolExecutor(threads, thread_name_prefix="fovea-check") as pool:
+            for start in range(0, len(todo), GROUP):
+                group = todo[start : start + GROUP]
+                found = {}
+                for sha256, one in zip(
+                    group, pool.map(lambda key: _see(files[key], key), group), strict=True
+                ):
+                    found[sha256] = one
+                    progress("check", len(seen) + len(found), len(files))
+                _remember(store, found)
+                seen |= found
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped: {len(seen):,} of {len(files):,} pictures were looked at and are remembered. "
+            "The same command continues from there."
+        ) from None
     return seen
 
 
-def _see(file: Path) -> _Seen:
+def _see(file: Path, sha256: str) -> _Seen:
     try:
-        picture = decode(file.read_bytes())
+        content = file.read_bytes()
+    except OSError as error:
+        return _Seen(Known(None, f"cannot be read: {error.strerror or error}"), None, is_lasting=False)
+    if content_sha256(content) != sha256:
+        return _Seen(Known(None, "changed while it was being read"), None, is_lasting=False)
+    try:
+        picture = decode(content)
     except PictureError as error:
         return _Seen(Known(None, str(error)), None)
-    except OSError as error:
-        return _Seen(Known(None, f"cannot be read: {error.strerror or error}"), None)
     return _Seen(Known(picture.facts, ""), look_at(picture.pixels))
+
+
+def _remember(store: Store, found: Mapping[str, _Seen]) -> None:
+    lasting = {sha256: one for sha256, one in found.items() if one.is_lasting}
+    store.write_facts({sha256: one.known for sha256, one in lasting.items()})
+    store.write_looks({sha256: one.look for sha256, one in lasting.items() if one.look})
 
 
 def _filled(row: Row, seen: Mapping[str, _Seen]) -> Row:
@@ -182,7 +202,7 @@ def _duplicates(rows: Sequence[Row], seen: Mapping[str, _Seen]) -> tuple[tuple[s
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def _page(config: Config, manifest: Manifest, result: Result) -> CheckPage:
+def _page(config: Config, manifest: Manifest, result: Result, *, progress: Progress) -> CheckPage:
     with_pictures = config.html is not None and not config.private
     rows = [row for row in manifest.rows if not row.problem]
     by_path = {row.path: row for row in rows}
@@ -195,8 +215,9 @@ def _page(config: Config, manifest: Manifest, result: Result) -> CheckPage:
             jpeg=_jpeg(manifest, row) if with_pictures else None,
         )
 
-    classes = []
+    classes: list[ClassCount] = []
     for name, n in result.classes.items():
+        progress("page", len(classes), len(result.classes))
         inside = [row for row in rows if row.label == name]
         step = max(1, len(inside) // N_SAMPLES)
         splits = Counter(row.split for row in inside if row.split)
@@ -205,6 +226,7 @@ def _page(config: Config, manifest: Manifest, result: Result) -> CheckPage:
                 name, n, tuple(splits.items()), tuple(thumb(row) for row in inside[::step][:N_SAMPLES])
             )
         )
+    progress("page", len(classes), len(classes))
     loose = [] if classes else rows[:: max(1, len(rows) // N_SHOWN)][:N_SHOWN]
     shown = sorted(result.duplicates, key=lambda group: len({by_path[path].label for path in group}) == 1)
     return CheckPage(
@@ -234,8 +256,13 @@ def _jpeg(manifest: Manifest, row: Row) -> bytes | None:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
+        file = path.open("x", encoding="utf-8", errors="surrogateescape")
+        try:
+            with file:
+                file.write(text)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise OutputError(
             f"The page cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."

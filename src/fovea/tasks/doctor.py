@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fovea import __version__
 from fovea.errors import FoveaError
-from fovea.features import available_cores, describe_cache, has_native_bf16, open_backbone
+from fovea.features import available_cores, describe_cache, has_native_bf16, open_backbone, read_card
 from fovea.progress import Progress, silent
 
 CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "click", "rich", "jinja2")
@@ -79,7 +80,7 @@ def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
     advice = [] if extras["torch"] else [f"For {EXTRAS['torch'][1]}: {TORCH_LINE}"]
     advice += [] if extras["heic"] else [f'For {EXTRAS["heic"][1]}: pip install "fovea-vision[heic]"']
     return Result(
-        versions={"fovea": version("fovea-vision"), "python": platform.python_version()} | _versions(),
+        versions={"fovea": __version__, "python": platform.python_version()} | _versions(),
         extras=extras,
         system=platform.platform(),
         processor=_processor(),
@@ -112,9 +113,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _converted(folder: Any) -> list[str]:
-    from fovea.features import read_card
-
+def _converted(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     found = []
