@@ -50,14 +50,14 @@ def command(
 
     if undo is not None:
         result = sort.undo(undo, progress=console.progress)
-        console.show(result, lambda: [plain(line) for line in undo_lines(result)])
+        console.show(result, lambda: undo_lines(result))
         return
     if model is None or scraped is None or options["into"] is None:
         raise click.UsageError("Give MODEL, SCRAPED and --into FOLDER, or --undo FOLDER.")
     settings = {"model": model, "source": scraped, "threads": console.threads, **options}
     config = configure(sort.Config, settings)
     done = sort.run(config, progress=console.progress)
-    console.show(done, lambda: [plain(line) for line in sort_lines(done)])
+    console.show(done, lambda: sort_lines(done))
 
 
 def sort_lines(result: "Result") -> list[str]:
@@ -89,8 +89,3 @@ def undo_lines(result: "UndoResult") -> list[str]:
     elif undone.folder_removed:
         lines.append(f"{result.into} is gone.")
     return lines
-
-
-def plain(line: str) -> str:
-    """Return a line that a terminal can only show: file names may hold control signs and broken encodings."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
