@@ -174,19 +174,21 @@ def _measure(model: "Classifier", gathered: "Gathered", *, trained: set[str], se
     """Return every figure over the rows that can be scored."""
     import numpy as np
 
-    from fovea.judge import ece_floor, expected_calibration_error, measure, softmax
-    from fovea.judge.verdict import find_mistakes
-    from fovea.judge.write_json import figures_json
+    from fovea.judge import (
+        ece_floor,
+        expected_calibration_error,
+        figures_json,
+        find_mistakes,
+        measure,
+        softmax,
+    )
 
     number = {name: k for k, name in enumerate(model.class_names)}
-    rows = [
-        row for row, k in zip(gathered.manifest.rows, gathered.content, strict=True) if k >= 0 and row.label
-    ]
-    content = np.array(
-        [k for row, k in zip(gathered.manifest.rows, gathered.content, strict=True) if k >= 0 and row.label]
-    )
+    all_rows = gathered.manifest.rows
+    used = [k for k, row in enumerate(all_rows) if gathered.place[k] >= 0 and row.label]
+    rows = [all_rows[k] for k in used]
     labels = np.array([number.get(row.label or "", -1) for row in rows], np.int64)
-    features = gathered.features[content, 0]
+    features = gathered.features[gathered.place[used], 0]
     probabilities = softmax(model.head.logits(features), model.temperature)
     commonest = number[max(model.class_names, key=lambda name: model.document.data.classes.get(name, 0))]
 

@@ -10,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Item, Stage, Store, extract, read_hashes
-from fovea.manifest import Manifest, Row
+from fovea.manifest import Manifest
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What was gathered: the manifest with hashes, sizes and problems filled in, and features by content.
+    """What was gathered: the manifest with hashes, sizes and problems filled in, and features.
 
-    `features` float32 (m, views, d) holds a row per different content; `content` int64 (n,) says which one a row of the
-    manifest has, -1 for one with a problem. `facts` has an entry per content.
+    `features` float32 (m, views, d) holds a row for every row of the manifest that could be opened, and `place` int64
+    (n,) says which, -1 for one with a problem. `content` int64 (n,) numbers the different contents among those without
+    a problem, -1 for the others; `sha256s` and `facts` have an entry per content.
     """
 
     manifest: Manifest
     features: NDArray[np.float32]
+    place: NDArray[np.int64]
     content: NDArray[np.int64]
     sha256s: tuple[str, ...]
     facts: tuple[Facts | None, ...]
@@ -54,34 +56,30 @@ def gather(
 ) -> Gathered:
     """Return features and facts of every row of a manifest whose hashes are known (`add_hashes`)."""
     begun = time.perf_counter()
-    first: dict[str, Row] = {}
-    for row in manifest.rows:
-        if row.sha256 and not row.problem:
-            first.setdefault(row.sha256, row)
-    sha256s = tuple(first)
-    items = [Item(sha256, manifest.file(row).read_bytes) for sha256, row in first.items()]
+    opened = [k for k, row in enumerate(manifest.rows) if row.sha256 and not row.problem]
+    items = [Item(manifest.rows[k].sha256, manifest.file(manifest.rows[k]).read_bytes) for k in opened]
     found = extract(encoder, items, store=store, views=views, progress=progress)
-    features = found.features.reshape(len(items), views, encoder.n_features)
-    place = {sha256: k for k, sha256 in enumerate(sha256s)}
-    rows, content = [], np.full(len(manifest.rows), -1, np.int64)
-    for number, row in enumerate(manifest.rows):
-        k = place.get(row.sha256, -1) if not row.problem else -1
-        if k >= 0:
-            facts, problem = found.facts[k], found.problems[k]
-            content[number] = -1 if problem else k
-            row = replace(  # noqa: PLW2901
-                row,
-                problem=problem,
-                width=0 if facts is None else facts.width,
-                height=0 if facts is None else facts.height,
-            )
-        rows.append(row)
+    rows = list(manifest.rows)
+    numbers: dict[str, int] = {}
+    facts: list[Facts | None] = []
+    place, content = (np.full(len(rows), -1, np.int64) for _ in range(2))
+    for at, k in enumerate(opened):
+        problem, known = found.problems[at], found.facts[at]
+        rows[k] = replace(
+            rows[k], problem=problem, width=known.width if known else 0, height=known.height if known else 0
+        )
+        if not problem:
+            if rows[k].sha256 not in numbers:
+                facts.append(known)
+            place[k] = at
+            content[k] = numbers.setdefault(rows[k].sha256, len(numbers))
     return Gathered(
         manifest=manifest.with_rows(rows),
-        features=features,
+        features=found.features.reshape(len(items), views, encoder.n_features),
+        place=place,
         content=content,
-        sha256s=sha256s,
-        facts=found.facts,
+        sha256s=tuple(numbers),
+        facts=tuple(facts),
         n_decoded=found.n_decoded,
         seconds=time.perf_counter() - begun,
     )

@@ -6,13 +6,12 @@ interrupted continues where it stopped.
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fovea.features import Encoder, Store, open_backbone, open_store
 from fovea.judge import (
@@ -25,29 +24,18 @@ from fovea.judge import (
     measure,
     softmax,
 )
-from fovea.learn import ProbeFit, fit_probe
-from fovea.manifest import (
-    Manifest,
-    SplitPlan,
-    assign_splits,
-    change_classes,
-    equal_groups,
-    fold_numbers,
-    join_units,
-    read_source,
-    require_trainable,
-)
+from fovea.manifest import Manifest, change_classes, fingerprint, read_source, require_trainable
 from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
-from fovea.tasks.copies import Copies, find_copies
-from fovea.tasks.gather import Gathered, add_hashes, gather, last_average
+from fovea.tasks.gather import add_hashes, gather, last_average
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, check_share, configure
-from fovea.tasks.train_report import Evidence, evidence_files
-from fovea.tasks.train_since import Earlier, read_earlier
+from fovea.tasks.train_evidence import Evidence
+from fovea.tasks.train_learn import Learned, learn
+from fovea.tasks.train_report import evidence_files
+from fovea.tasks.train_since import read_earlier
 from fovea.tasks.train_unfinished import unfinished
 
-N_FOLDS = 5
 FALSE_ALARM = 0.01
 
 
@@ -125,7 +113,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             require_trainable(manifest)
             encoder = _open_encoder(config.backbone)
             seconds = {"scan": time.perf_counter() - begun}
-            parts = _learn(config, manifest, encoder=encoder, store=store, earlier=earlier, progress=progress)
+            parts = learn(config, manifest, encoder=encoder, store=store, earlier=earlier, progress=progress)
             seconds |= parts.seconds
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
@@ -163,32 +151,8 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
     return Run(config.out, metrics, page)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What learning left: the plan, features by side (training rows first), the fit."""
-
-    gathered: Gathered
-    plan: SplitPlan
-    copies: Copies
-    rows_train: NDArray[np.int64]
-    rows_valid: NDArray[np.int64]
-    train_features: NDArray[np.float32]
-    valid_features: NDArray[np.float32]
-    train_labels: NDArray[np.int64]
-    valid_labels: NDArray[np.int64]
-    train_units: NDArray[np.int64]
-    folds: NDArray[np.int64]
-    leaked: NDArray[np.bool_]
-    fit: ProbeFit
-    valid_logits: NDArray[np.float32]
-    class_names: tuple[str, ...]
-    seconds: dict[str, float]
-
-
 def settings_json(config: Config) -> dict[str, Any]:
     """Return the settings as plain JSON values; what does not change the result (threads, offline) is left out."""
-    from dataclasses import asdict
-
     plain = asdict(config)
     del plain["out"], plain["backbone"]["threads"], plain["backbone"]["offline"]
     plain["photos"] = str(config.photos.absolute())
@@ -219,130 +183,7 @@ def _open_encoder(options: BackboneOptions) -> Encoder:
     )
 
 
-def _learn(
-    config: Config,
-    manifest: Manifest,
-    *,
-    encoder: Encoder,
-    store: Store,
-    earlier: Earlier | None,
-    progress: Progress,
-) -> _Parts:
-    used = manifest.with_rows(row for row in manifest.rows if row.split != "test")
-    gathered = gather(used, encoder=encoder, store=store, views=config.backbone.views, progress=progress)
-    seconds = {"extract": gathered.seconds}
-    manifest = gathered.manifest
-    require_trainable(manifest)
-    begun = time.perf_counter()
-    progress("fit", 0, 3)
-    copies = _copies(gathered, encoder=encoder, store=store)
-    units = _units(gathered, copies=copies)
-    plan = assign_splits(
-        manifest,
-        units=units,
-        seed=config.seed,
-        valid_share=config.valid_share,
-        since=None if earlier is None else earlier.manifest,
-    )
-    rows = plan.manifest.rows
-    class_names = tuple(sorted({row.label or "" for row in rows if row.split == "train" and not row.problem}))
-    number = {name: k for k, name in enumerate(class_names)}
-    inside = gathered.content >= 0
-    side = np.array([row.split if row.label is not None else "" for row in rows])
-    rows_train, rows_valid = (
-        np.flatnonzero(inside & (side == "train")),
-        np.flatnonzero(inside & (side == "valid")),
-    )
-    labels = np.array([number.get(row.label or "", -1) for row in rows], np.int64)
-    progress("fit", 1, 3)
-    by_row = gathered.features[gathered.content[np.concatenate([rows_train, rows_valid])]]
-    plain, n_train = by_row[:, 0], len(rows_train)
-    folds = fold_numbers(labels[rows_train], units=units[rows_train], n_folds=N_FOLDS, seed=config.seed)
-    fit = fit_probe(
-        plain[:n_train],
-        labels[rows_train],
-        folds=folds,
-        class_names=class_names,
-        stages=encoder.stages,
-        balance=config.balance,
-        seed=config.seed,
-        warm_start=None if earlier is None else earlier.head_for(encoder, class_names),
-        extra_views=by_row[:n_train, 1:] if config.backbone.views > 1 else None,
-    )
-    progress("fit", 3, 3)
-    seconds["fit"] = time.perf_counter() - begun
-    return _Parts(
-        gathered=replace(gathered, manifest=plan.manifest),
-        plan=plan,
-        copies=copies,
-        rows_train=rows_train,
-        rows_valid=rows_valid,
-        train_features=plain[:n_train],
-        valid_features=plain[n_train:],
-        train_labels=labels[rows_train],
-        valid_labels=labels[rows_valid],
-        train_units=units[rows_train],
-        folds=folds,
-        leaked=_leaked(gathered, units=units, copies=copies, rows_train=rows_train, rows_valid=rows_valid),
-        fit=fit,
-        valid_logits=fit.head.logits(plain[n_train:]),
-        class_names=class_names,
-        seconds=seconds,
-    )
-
-
-def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
-    last = last_average(encoder)
-    files = {
-        int(k): gathered.manifest.file(row)
-        for row, k in zip(gathered.manifest.rows, gathered.content, strict=True)
-        if k >= 0
-    }
-    return find_copies(
-        gathered.features[:, 0, last.start : last.stop],
-        sha256s=gathered.sha256s,
-        read=lambda k: files[k].read_bytes(),
-        store=store,
-    )
-
-
-def _units(gathered: Gathered, *, copies: Copies) -> NDArray[np.int64]:
-    """Return a unit for every row: rows of one content, of equal pixels or of one group share it."""
-    rows = gathered.manifest.rows
-    members: dict[int, list[int]] = {}
-    for number, k in enumerate(gathered.content.tolist()):
-        if k >= 0:
-            members.setdefault(k, []).append(number)
-    same = [[row for k in group for row in members.get(k, [])] for group in copies.same]
-    return join_units(
-        len(rows),
-        members.values(),
-        [group for group in same if group],
-        equal_groups([row.group for row in rows]),
-    )
-
-
-def _leaked(
-    gathered: Gathered,
-    *,
-    units: NDArray[np.int64],
-    copies: Copies,
-    rows_train: NDArray[np.int64],
-    rows_valid: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Return which validation rows (nearly) stand in the training part too: bool (n_valid,)."""
-    in_train = np.zeros(len(gathered.sha256s), np.bool_)
-    in_train[gathered.content[rows_train]] = True
-    near = np.zeros(len(gathered.sha256s), np.bool_)
-    for one, other in copies.near.tolist():
-        near[one] |= in_train[other]
-        near[other] |= in_train[one]
-    same_unit = np.isin(units[rows_valid], units[rows_train])
-    leaked: NDArray[np.bool_] = same_unit | near[gathered.content[rows_valid]]
-    return leaked
-
-
-def _judge(config: Config, parts: _Parts) -> Verdict:
+def _judge(config: Config, parts: Learned) -> Verdict:
     promise = config.promise
     held_out = len(parts.rows_valid) > 0 and bool((parts.valid_labels >= 0).any())
     return judge(
@@ -361,7 +202,7 @@ def _judge(config: Config, parts: _Parts) -> Verdict:
     )
 
 
-def _novelty(parts: _Parts, *, encoder: Encoder, seed: int) -> NoveltyScore | None:
+def _novelty(parts: Learned, *, encoder: Encoder, seed: int) -> NoveltyScore | None:
     """Return the distance to what was seen; None where so few pictures could not set a limit."""
     if len(parts.train_features) < 1 / FALSE_ALARM:
         return None
@@ -377,7 +218,7 @@ def _novelty(parts: _Parts, *, encoder: Encoder, seed: int) -> NoveltyScore | No
 
 
 def _test_figures(
-    config: Config, manifest: Manifest, parts: _Parts, *, encoder: Encoder, store: Store, progress: Progress
+    config: Config, manifest: Manifest, parts: Learned, *, encoder: Encoder, store: Store, progress: Progress
 ) -> dict[str, Any] | None:
     """Return the figures on the test split, read here for the first and only time; None where there is none."""
     known = {name: k for k, name in enumerate(parts.class_names)}
@@ -389,7 +230,7 @@ def _test_figures(
     if not use.any():
         return None
     labels = np.array([known[row.label or ""] for row in rows], np.int64)[use]
-    logits = parts.fit.head.logits(gathered.features[gathered.content[use], 0])
+    logits = parts.fit.head.logits(gathered.features[gathered.place[use], 0])
     temperature = fit_temperature(parts.fit.oof_logits, parts.train_labels)
     commonest = int(np.bincount(parts.train_labels).argmax())
     figures = measure(
@@ -400,15 +241,13 @@ def _test_figures(
 
 def _model_parts(
     config: Config,
-    parts: _Parts,
+    parts: Learned,
     *,
     verdict: Verdict,
     novelty: NoveltyScore | None,
     encoder: Encoder,
     metrics: dict[str, Any],
 ) -> ModelParts:
-    from fovea.manifest import fingerprint
-
     promise = next((g for g in verdict.guarantees if g.threshold is not None), verdict.unsure)
     supported = promise.threshold is not None
     settings = settings_json(config)
