@@ -1,9 +1,9 @@
 """How unlike anything seen a picture is: its distance to the nearest training pictures, with a limit.
 
-The distance is 1 minus the mean cosine to the five nearest, of the last stage's features as they are
-(centring them or taking class distances finds less, see lab/LOG.md), in their 64 leading directions but
-scaled by their full length: what points out of these directions is far from everything. The limit holds a
-stated share of false alarms on training pictures, each compared with other folds only.
+The distance is 1 minus the mean cosine to the five nearest, of features as they are (centring them or distances to
+classes find less, see lab/LOG.md), in their 64 leading directions but scaled by their full length: what points out
+of these directions is far from everything. The limit holds a stated share of false alarms on training pictures,
+each compared with other folds only.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from fovea.judge.leaks import normalise
 N_NEAREST = 5
 N_DIRECTIONS = 64
 MAX_REFERENCES = 5000
+BASIS_ROWS = 1000
 BLOCK_ROWS = 1024
 
 
@@ -39,8 +40,7 @@ class NoveltyScore:
 
     def score(self, features: Features) -> NDArray[np.float32]:
         """Return the distance of each row of features (n, d): float32 (n,) in [0, 2], higher is stranger."""
-        rows = _project(features, self.columns, self.directions)
-        return _distances(rows, self.references)
+        return _distances(_project(features[:, slice(*self.columns)], self.directions), self.references)
 
     def is_unlike(self, features: Features) -> NDArray[np.bool_]:
         """Return whether each row of features (n, d) is further than the limit: bool (n,)."""
@@ -96,18 +96,20 @@ def fit_novelty(
         features: float (n, d).
         labels: int (n,), 0 to k - 1.
         folds: int (n,), at least two folds: a picture is compared with the other folds when the limit is set.
-        columns: (first, after the last) of the features to use, those of the last averaged stage; None: all.
+        columns: (first, after the last) of the features to use; None: all.
         false_alarm: the share of pictures like the training ones that may be called unlike, in (0, 1).
         seed: for the directions and for which pictures stand for all.
     """
     rng = np.random.default_rng(seed)
     columns = (0, features.shape[1]) if columns is None else columns
-    shuffled = rng.permutation(len(features))
-    chosen = np.sort(shuffled[np.argsort(_turns(labels[shuffled]), kind="stable")[:MAX_REFERENCES]])
-    directions = _leading_directions(normalise(features[chosen, columns[0] : columns[1]]), rng=rng)
-    references = _project(features[chosen], columns, directions).astype(np.float16).astype(np.float32)
-    judged = shuffled[:MAX_REFERENCES]
-    rows = _project(features[judged], columns, directions)
+    used = features[:, slice(*columns)]
+    shuffled = rng.permutation(len(used))
+    chosen = shuffled[np.argsort(_turns(labels[shuffled]), kind="stable")[:MAX_REFERENCES]]
+    judged = chosen if len(used) <= MAX_REFERENCES else shuffled[:MAX_REFERENCES]
+    directions = _leading_directions(normalise(used[chosen[:BASIS_ROWS]]), rng=rng)
+    rows = _project(used, directions, picked=judged)
+    stored = rows if judged is chosen else _project(used, directions, picked=chosen)
+    references = stored.astype(np.float16).astype(np.float32)
     distances = np.empty(len(judged), np.float32)
     for fold in np.unique(folds[judged]):
         inside = folds[judged] == fold
@@ -138,17 +140,22 @@ def _leading_directions(rows: NDArray[np.float32], *, rng: np.random.Generator) 
     """Return orthonormal float32 (d, r) along which the rows are longest (randomised, Halko 2011)."""
     n_wanted = min(N_DIRECTIONS, *rows.shape)
     guess = rng.normal(size=(rows.shape[1], min(n_wanted + 16, *rows.shape))).astype(np.float32)
-    for _ in range(3):
+    for _ in range(2):
         guess = np.linalg.qr(rows.T @ (rows @ guess))[0]
     turned = np.linalg.svd(rows @ guess, full_matrices=False)[2][:n_wanted]
     return np.ascontiguousarray((guess @ turned.T).astype(np.float32))
 
 
 def _project(
-    features: Features, columns: tuple[int, int], directions: NDArray[np.float32]
+    features: Features, directions: NDArray[np.float32], *, picked: Counts | None = None
 ) -> NDArray[np.float32]:
-    projected: NDArray[np.float32] = normalise(features[:, columns[0] : columns[1]]) @ directions
-    return projected
+    """Return the picked rows (None: all) in the directions, scaled by their full length, block by block."""
+    picked = np.arange(len(features)) if picked is None else picked
+    out = np.empty((len(picked), directions.shape[1]), np.float32)
+    for start in range(0, len(picked), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        out[block] = normalise(features[picked[block]]) @ directions
+    return out
 
 
 def _distances(rows: NDArray[np.float32], references: NDArray[np.float32]) -> NDArray[np.float32]:
