@@ -1,5 +1,6 @@
 """`make demo`: the main job on the built-in digits, or on one's own pictures (`make demo PHOTOS=folder`)."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ def fovea(*arguments: object) -> None:
     command = [str(Path(sys.executable).with_name("fovea")), *map(str, arguments)]
     shown = [str(Path(a).relative_to(ROOT)) if a.startswith(str(ROOT)) else a for a in command[1:]]
     print("$ fovea", *shown, flush=True)
-    if code := subprocess.run(command, check=False, cwd=ROOT).returncode:
+    environment = {"FOVEA_CACHE": str(ROOT / ".make" / "cache"), **os.environ}  # nothing outside the clone
+    if code := subprocess.run(command, check=False, cwd=ROOT, env=environment).returncode:
         sys.exit(code)
 
 
