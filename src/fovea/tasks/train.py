@@ -28,7 +28,7 @@ from fovea.manifest import Manifest, change_classes, fingerprint, read_source, r
 from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
-from fovea.tasks.gather import add_hashes, gather, last_average
+from fovea.tasks.gather import add_hashes, gather
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, check_share, configure
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
@@ -118,7 +118,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
             test = _test_figures(config, manifest, parts, encoder=encoder, store=store, progress=progress)
-            novelty = _novelty(parts, encoder=encoder, seed=config.seed)
+            novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] = time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
             notes = (*parts.plan.manifest.notes, *parts.plan.notes, *store.notes)
@@ -202,16 +202,14 @@ def _judge(config: Config, parts: Learned) -> Verdict:
     )
 
 
-def _novelty(parts: Learned, *, encoder: Encoder, seed: int) -> NoveltyScore | None:
+def _novelty(parts: Learned, *, seed: int) -> NoveltyScore | None:
     """Return the distance to what was seen; None where so few pictures could not set a limit."""
     if len(parts.train_features) < 1 / FALSE_ALARM:
         return None
-    last = last_average(encoder)
     return fit_novelty(
         parts.train_features,
         parts.train_labels,
         folds=parts.folds,
-        columns=(last.start, last.stop),
         false_alarm=FALSE_ALARM,
         seed=seed,
     )
