@@ -4,15 +4,16 @@ The same pixels make one unit; near ones (recompressed, resized, slightly croppe
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import PictureError
-from fovea.features import Look, Store
+from fovea.features import Look, Store, available_cores
 from fovea.judge import near_duplicates
-from fovea.pictures import decode, pixel_hash, resize
+from fovea.pictures import content_sha256, decode, pixel_hash, resize
 
 LOOK_PX = 16
 MAX_DIFFERENCE = 2.5
@@ -68,21 +69,21 @@ def difference(one: Look, other: Look) -> float:
 def _looks(
     wanted: NDArray[np.int64], *, sha256s: Sequence[str], read: Callable[[int], bytes], store: Store | None
 ) -> Mapping[int, Look]:
+    """Return the looks of contents by number: remembered ones, or made in a thread a core; none of unreadable ones."""
     known = {} if store is None else store.looks([sha256s[k] for k in wanted])
-    made = {}
-    for k in wanted.tolist():
-        if sha256s[k] not in known:
-            look = _look(read, k)
-            if look is not None:
-                made[sha256s[k]] = look
+    todo = [k for k in wanted.tolist() if sha256s[k] not in known]
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-look") as pool:
+        looks = list(pool.map(lambda k: _look(read, k, sha256s[k]), todo))
+    made = {sha256s[k]: look for k, look in zip(todo, looks, strict=True) if look is not None}
     if store is not None and made:
         store.write_looks(made)
     return {k: look for k in wanted.tolist() if (look := known.get(sha256s[k]) or made.get(sha256s[k]))}
 
 
-def _look(read: Callable[[int], bytes], k: int) -> Look | None:
+def _look(read: Callable[[int], bytes], k: int, sha256: str) -> Look | None:
     try:
-        return look_at(decode(read(k)).pixels)
+        content = read(k)
+        return look_at(decode(content).pixels) if content_sha256(content) == sha256 else None
     except (OSError, PictureError):
         return None
 
