@@ -26,7 +26,7 @@ def main() -> None:
 def render() -> str:
     """Return the page: the group's help, then every command's."""
     parts = [HEAD, section("fovea", group, parent=None)]
-    with click.Context(group, info_name="fovea") as parent:
+    with click.Context(group, info_name="fovea", **group.context_settings) as parent:
         for name in COMMANDS:
             command = group.get_command(parent, name)
             if command is not None:
@@ -35,8 +35,8 @@ def render() -> str:
 
 
 def section(title: str, command: click.Command, *, parent: click.Context | None) -> str:
-    context = click.Context(command, info_name=title.rpartition(" ")[2], parent=parent, max_content_width=100)
-    context.terminal_width = 100
+    settings = {"max_content_width": 100, "terminal_width": 100, **command.context_settings}
+    context = click.Context(command, info_name=title.rpartition(" ")[2], parent=parent, **settings)
     with context:
         return f"## {title}\n\n```\n{command.get_help(context).rstrip()}\n```\n"
 
