@@ -67,7 +67,9 @@ def configure(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
     return kind(**outer, **made)
 
 
-def check_share(name: str, value: float | None) -> None:
-    """Raise InputError unless `value` lies strictly between 0 and 1 (None is fine)."""
-    if value is not None and not 0 < value < 1:
-        raise InputError(f"{name} is {value!r}; it must lie between 0 and 1, for example {name} 0.95.")
+def check_share(name: str, value: float | None, *, most: float = 1.0, example: float = 0.95) -> None:
+    """Raise InputError unless `value` is above 0, at most `most` and below 1 (None is fine)."""
+    if value is not None and not (0 < value <= most and value < 1):
+        raise InputError(
+            f"{name} is {value!r}; it must lie between 0 and {most:g}, for example {name} {example}."
+        )

@@ -105,6 +105,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
     begun = time.perf_counter()
     check_share("--precision", config.promise.precision)
     check_share("--confidence", config.promise.confidence)
+    check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)

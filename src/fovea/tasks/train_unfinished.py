@@ -47,8 +47,10 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
         if made:
             _write(path, text)
     except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a file is in the way" if in_the_way else error.strerror or str(error)
         raise OutputError(
-            f"Nothing can be written beside {str(out)!r} ({error.strerror or error}). Choose another --out."
+            f"Nothing can be written beside {str(out)!r} ({why}). Choose another --out."
         ) from error
     try:
         yield Marker(path, continues=not made)
