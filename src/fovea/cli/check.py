@@ -39,7 +39,10 @@ def command(console: Console, photos: Path, html: Path | None, private: bool, st
 
 def lines(result: "Result", *, html: Path | None) -> list[str]:
     """Say what was found, the first few of each kind."""
-    said = [f"{result.n_pictures:,} pictures, {len(result.quarantined):,} files that cannot be used."]
+    from fovea.manifest.wording import count
+
+    pictures, broken = count(result.n_pictures, "picture"), count(len(result.quarantined), "file")
+    said = [f"{pictures}, {broken} that cannot be used."]
     width = max((len(f"{n:,}") for n in result.classes.values()), default=1)
     said += [f"  {n:>{width},}  {name}" for name, n in result.classes.items()]
     if result.splits:
@@ -48,7 +51,7 @@ def lines(result: "Result", *, html: Path | None) -> list[str]:
     if len(result.quarantined) > SHOWN:
         said.append(f"... and {len(result.quarantined) - SHOWN:,} more; --json lists them all.")
     if result.duplicates:
-        said.append(f"{len(result.duplicates):,} sets of pictures that are the same:")
+        said.append(f"{count(len(result.duplicates), 'set')} of pictures that are the same:")
         said += [f"  {' = '.join(group)}" for group in result.duplicates[:SHOWN]]
         said += ["  ..."] if len(result.duplicates) > SHOWN else []
     if result.conversions:

@@ -41,6 +41,9 @@ def write_digits(folder: Path) -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         n_written = _write_digit_files(partial)
         partial.rename(folder)
+    except KeyboardInterrupt:
+        _remove_partial(partial)
+        raise
     except OSError as error:
         _remove_partial(partial)
         where = f" ({str(error.filename)!r})" if error.filename else ""
