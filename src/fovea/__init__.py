@@ -4,18 +4,26 @@ run = fovea.train("photos", out="runs/first")
 run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
+fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fovea.model import load_model as load
+    from fovea.tasks.check import check
+    from fovea.tasks.evaluate import evaluate
     from fovea.tasks.train import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "train"]
+__all__ = ["__version__", "check", "evaluate", "load", "train"]
 
-_PLACES = {"train": ("fovea.tasks.train", "train"), "load": ("fovea.model", "load_model")}
+_PLACES = {
+    "check": ("fovea.tasks.check", "check"),
+    "evaluate": ("fovea.tasks.evaluate", "evaluate"),
+    "load": ("fovea.model", "load_model"),
+    "train": ("fovea.tasks.train", "train"),
+}
 
 
 def __getattr__(name: str) -> Any:
