@@ -1,0 +1,39 @@
+"""What `fovea data` writes: the digits as class folders, never over something."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Fovea = Callable[..., Any]
+
+
+def test_the_digits_are_written_as_class_folders(fovea: Fovea, tmp_path: Path) -> None:
+    said = fovea("data", "digits", "--out", tmp_path / "numbers", "--json")
+    folder = tmp_path / "numbers"
+    assert json.loads(said.out) == {"name": "digits", "folder": str(folder), "n_pictures": 1797}
+    assert sorted(path.name for path in folder.iterdir()) == list("0123456789")
+    assert sum(1 for _ in folder.rglob("*.png")) == 1797
+    again = fovea("data", "digits", "--out", folder)
+    assert (again.code, again.out) == (1, "")
+    assert again.err.startswith(f"fovea: {str(folder)!r} is already there and not an empty folder")
+
+
+def test_an_unknown_data_set_is_refused_with_the_closest(fovea: Fovea, tmp_path: Path) -> None:
+    said = fovea("data", "digit", "--out", tmp_path / "numbers")
+    assert said.code == 1
+    assert said.err == (
+        "fovea: There is no built-in data set 'digit' (did you mean 'digits'?). The built-in ones: digits.\n"
+    )
+
+
+def test_an_interrupt_leaves_nothing_half_written(fovea: Fovea, tmp_path: Path, monkeypatch: Any) -> None:
+    from fovea.manifest import named
+
+    def interrupt(folder: Path) -> int:
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(named, "_write_digit_files", interrupt)
+    assert fovea("data", "digits", "--out", tmp_path / "numbers").code == 130
+    assert list(tmp_path.iterdir()) == []
