@@ -112,7 +112,9 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
         with open_store() as store:
             manifest = add_hashes(manifest, store, progress=progress)
             require_trainable(manifest)
+            progress("network", 0, 1)  # weights used for the first time are converted now
             encoder = _open_encoder(config.backbone)
+            progress("network", 1, 1)
             seconds = {"scan": time.perf_counter() - begun}
             parts = learn(config, manifest, encoder=encoder, store=store, earlier=earlier, progress=progress)
             seconds |= parts.seconds
