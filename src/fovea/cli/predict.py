@@ -2,7 +2,7 @@
 
 import click
 
-from fovea.cli.console import Console, common_options
+from fovea.cli.console import Console, common_options, plain
 from fovea.tasks import predict
 
 SHOWN = 40
@@ -34,18 +34,18 @@ def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None
     result = predict.run(config, progress=console.progress)
     console.show(result, lambda: _lines(result))
     for note in result.notes:  # not on stdout, where --json has rows alone
-        click.echo(f"Note: {_plain(note)}", err=True)
+        click.echo(f"Note: {plain(note)}", err=True)
 
 
 def _lines(result: predict.Result) -> list[str]:
     answers = result.predictions[:SHOWN]
-    paths = [_plain(one.path) for one in answers]
-    classes = [_plain(one.class_name or "-") for one in answers]
+    paths = [plain(one.path) for one in answers]
+    classes = [plain(one.class_name or "-") for one in answers]
     path_width, class_width = max(map(len, paths), default=0), max(map(len, classes), default=0)
     lines = []
     for path, class_name, one in zip(paths, classes, answers, strict=True):
         sure = "" if one.probability is None else f"{one.probability:.3f}"
-        line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {_plain(one.remark)}"
+        line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {plain(one.remark)}"
         lines.append(line.rstrip())
     if result.csv is not None or result.n_pictures > len(answers):
         lines += [*([""] if lines else []), *_summary(result)]
@@ -54,17 +54,12 @@ def _lines(result: predict.Result) -> list[str]:
 
 def _summary(result: predict.Result) -> list[str]:
     counts = sorted(result.classes.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{_plain(name)} {n:,}" for name, n in counts if n)
+    told = ", ".join(f"{plain(name)} {n:,}" for name, n in counts if n)
     resumed = f" ({result.n_resumed:,} of them from an interrupted run)" if result.n_resumed else ""
-    where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {_plain(result.csv)}"
+    where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {plain(result.csv)}"
     return [
         f"{result.n_pictures:,} pictures{resumed}: {told}",
         f"{result.n_unsure:,} unsure, {result.n_unlike:,} unlike anything seen, "
         f"{result.n_problems:,} could not be read",
         where,
     ]
-
-
-def _plain(text: str) -> str:
-    """Return a text that a terminal can only show: no control signs, nothing that cannot be encoded."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
