@@ -181,6 +181,10 @@ def test_a_stage_that_is_over_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> N
     assert terminal.getvalue() == ""
 
 
-def test_threads_bound_the_matrix_products_too(fovea: Fovea) -> None:
+def test_blas_keeps_to_one_thread_unless_told_otherwise(fovea: Fovea, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     fovea("cache", "--threads", "3")
-    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]) == ("3", "3")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    fovea("cache")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "2"

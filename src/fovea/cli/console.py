@@ -177,8 +177,9 @@ def common_options(function: F) -> F:
     def wrapped(
         *, as_json: bool, offline: bool, threads: int | None, seed: int, debug: bool, **options: Any
     ) -> None:
-        if threads:  # before numpy is imported: its matrix products read this once
-            os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
+        # Before numpy is imported. Its own threads spin while they wait: a fit took 216 s that takes 4 s without them
+        # on a busy machine; large products get threads of ours (learn/probe/products.py).
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         console = Console(as_json=as_json, offline=offline, threads=threads, seed=seed)
         try:
             function(console=console, **options)

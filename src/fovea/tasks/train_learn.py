@@ -103,6 +103,7 @@ def learn(
         stages=encoder.stages,
         balance=config.balance,
         seed=config.seed,
+        threads=config.backbone.threads,
         warm_start=None if earlier is None else earlier.head_for(encoder, class_names),
         extra_views=features[:n_train, 1:] if config.backbone.views > 1 else None,
     )
