@@ -21,10 +21,10 @@ from fovea.features.encoder import Preprocess
 from fovea.nets import Place, pooled_network
 from fovea.nets.tiny import SIZE_PX, STAGES, WIDTHS, Tiny
 
-# Means of what the blocks compute before they narrow it, then the head's (lab/LOG.md says why).
+# Roots of the means of what the blocks compute before they narrow it, then the head's (lab/LOG.md says why).
 PLACES = (
-    *(Place(name, "mean") for name in ("early.1.relu", "middle.0.relu", "middle.1.relu", "middle.2.relu")),
-    *(Place(name, "mean") for name in ("late.0.relu", "late.1.relu", "head")),
+    *(Place(name, "root") for name in ("early.1.relu", "middle.0.relu", "middle.1.relu", "middle.2.relu")),
+    *(Place(name, "root") for name in ("late.0.relu", "late.1.relu", "head")),
 )
 SOURCE = (
     "fovea's own network, distilled from MobileNetV2 (google-coral/test_data, Apache-2.0) on training parts of fashion product "
