@@ -11,25 +11,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.learn.probe.spaces import Reals, Space
+from fovea.learn.probe.products import Reals
+from fovea.learn.probe.spaces import Space
 
 Start: TypeAlias = tuple[Reals, Reals]
 """Parameters (k, problems, p) and biases (k, problems) to begin with."""
 
 BIAS_PENALTY = 1e-6  # keeps the bias of a class that a problem has no row of from running away
 _CURVATURE = 0.1  # what p (1 - p) is taken for in the preconditioner; any value between 0.03 and 0.25 does
-_MAX_ITERATIONS = 300
-_REFRESHED_AT = (
-    3,
-    8,
-    16,
-    28,
-    45,
-    70,
-    110,
-    170,
-    250,
-)  # the preconditioner is made anew; oftener loses conjugacy
+_MAX_ITERATIONS = 200
+# When the preconditioner is made anew; oftener loses conjugacy: every tenth step never converged on products.
+_REFRESHED_AT = (3, 8, 16, 28, 45, 70, 110, 170)
 _MOST_NUMBERS = 2**25
 
 
