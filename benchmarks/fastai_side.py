@@ -1,6 +1,6 @@
 """fastai's fine_tune(3) on class folders with the weights of a self-describing file; prints one JSON line.
 
-    python fastai_side.py PHOTOS WEIGHTS [--epochs 3]      run by versus_fastai.py, in an environment that has fastai and timm
+python fastai_side.py PHOTOS WEIGHTS [--epochs 3]      run by versus_fastai.py, in an environment that has fastai and timm
 """
 
 import argparse
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 
-operators = torch.library.Library("torchvision", "DEF")  # torchvision's own cannot load beside a CPU build of torch
+operators = torch.library.Library(
+    "torchvision", "DEF"
+)  # torchvision's own cannot load beside a CPU build of torch
 for name in ("nms", "qnms"):
     try:
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -44,7 +46,10 @@ def learner(photos: Path, weights: Path) -> Learner:
         train="train",
         valid="valid",
         item_tfms=Resize(size),
-        batch_tfms=[*aug_transforms(), Normalize.from_stats(about["preprocess"]["mean"], about["preprocess"]["std"])],
+        batch_tfms=[
+            *aug_transforms(),
+            Normalize.from_stats(about["preprocess"]["mean"], about["preprocess"]["std"]),
+        ],
         seed=0,
     )
     net = timm.create_model(about["architecture"], **about["kwargs"])
@@ -59,7 +64,9 @@ def learner(photos: Path, weights: Path) -> Learner:
 
 def main() -> None:
     """Time from reading the folder to the last epoch's end."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--epochs", type=int, default=3)

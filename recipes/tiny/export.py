@@ -1,6 +1,6 @@
 """Writes the embedded backbone from trained weights: half-precision network, and its card.
 
-    export.py OUT/tiny.safetensors [FOLDER]      FOLDER: src/fovea/features/tiny
+export.py OUT/tiny.safetensors [FOLDER]      FOLDER: src/fovea/features/tiny
 """
 
 import argparse
@@ -35,11 +35,17 @@ SOURCE = (
 
 def main() -> None:
     """Load the averaged weights, drop the maps to the teacher, write the folder whole."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("weights", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "src" / "fovea" / "features" / "tiny")
     args = parser.parse_args()
-    state = {k.removeprefix("net."): v.float() for k, v in load_file(str(args.weights)).items() if k.startswith("net.")}
+    state = {
+        k.removeprefix("net."): v.float()
+        for k, v in load_file(str(args.weights)).items()
+        if k.startswith("net.")
+    }
     net = Tiny()
     net.load_state_dict(state)
     content = b"".join(k.encode() + state[k].half().numpy().tobytes() for k in sorted(state))
@@ -61,7 +67,9 @@ def main() -> None:
     shutil.rmtree(args.folder, ignore_errors=True)
     temporary.rename(args.folder)
     n_bytes = sum(file.stat().st_size for file in args.folder.iterdir())
-    print(f"{args.folder}: {n_bytes / 1e6:.2f} MB, {card.stages[-1].stop} features, difference {card.difference:.1e}")
+    print(
+        f"{args.folder}: {n_bytes / 1e6:.2f} MB, {card.stages[-1].stop} features, difference {card.difference:.1e}"
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ def taken_and_held(data: Path) -> tuple[list[Path], list[Path]]:
         for path in sorted((data / name).rglob("*")):
             if path.is_file():
                 (taken if train in path.relative_to(data / name).parts else held).append(path)
-    for table, folder in (("imagenet/pictures.csv", "imagenet"), ("captions/captions.csv", "captions/images")):
+    for table, folder in (
+        ("imagenet/pictures.csv", "imagenet"),
+        ("captions/captions.csv", "captions/images"),
+    ):
         with (data / table).open(encoding="utf-8") as lines:
             rows = {row["path"]: row["split"] for row in csv.DictReader(lines)}
         for path, split in rows.items():
@@ -100,7 +103,9 @@ def main(shared: Path, out: Path) -> None:
         for picture in cifar_pictures(data, 4000) + mnist_pictures(data, 3000):
             archive.writestr(f"{n_written:06d}.webp", webp(picture, quality=90))
             n_written += 1
-    print(f"{n_written} pictures, {n_near} left out as near copies of held-out ones, {out.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{n_written} pictures, {n_near} left out as near copies of held-out ones, {out.stat().st_size / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

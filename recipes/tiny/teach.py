@@ -30,7 +30,9 @@ TEACHER_PX, BATCH = 224, 8
 
 def load_teacher(path: Path) -> nn.Module:
     """Return the network of a weights file that describes itself."""
-    operators = torch.library.Library("torchvision", "DEF")  # torchvision's own cannot load beside a CPU build
+    operators = torch.library.Library(
+        "torchvision", "DEF"
+    )  # torchvision's own cannot load beside a CPU build
     for name in ("nms", "qnms"):
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import timm
@@ -84,11 +86,15 @@ def smaller(view: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Write views.npy and targets.npz."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", type=Path)
     parser.add_argument("teacher", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--crops", type=int, default=8, help="crops of a photo; a picture under 64 px gets one")
+    parser.add_argument(
+        "--crops", type=int, default=8, help="crops of a photo; a picture under 64 px gets one"
+    )
     args = parser.parse_args()
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino as ov
@@ -100,7 +106,9 @@ def main() -> None:
     options = {"INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 2, "INFERENCE_PRECISION_HINT": "f32"}
     queue = ov.AsyncInferQueue(ov.Core().compile_model(graph, "CPU", options), 2)
     with zipfile.ZipFile(args.pictures) as archive:
-        pictures = [Image.open(io.BytesIO(archive.read(name))).convert("RGB") for name in sorted(archive.namelist())]
+        pictures = [
+            Image.open(io.BytesIO(archive.read(name))).convert("RGB") for name in sorted(archive.namelist())
+        ]
     jobs = np.array([k for k, p in enumerate(pictures) for _ in range(args.crops if max(p.size) > 64 else 1)])
     jobs = rng.permutation(jobs)[: len(jobs) // BATCH * BATCH]
     args.out.mkdir(parents=True, exist_ok=True)
@@ -126,7 +134,11 @@ def main() -> None:
     queue.wait_all()
     views.flush()
     np.savez(args.out / "targets.npz", middle=targets[0], last=targets[1], answers=targets[2])
-    np.savez(args.out / "classifier.npz", weight=graph_classifier(args.teacher)[0], bias=graph_classifier(args.teacher)[1])
+    np.savez(
+        args.out / "classifier.npz",
+        weight=graph_classifier(args.teacher)[0],
+        bias=graph_classifier(args.teacher)[1],
+    )
     print(f"{len(jobs)} views in {time.time() - start:.0f} s")
 
 

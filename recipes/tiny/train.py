@@ -45,7 +45,9 @@ class Loss:
 
     def __init__(self, stored: Path) -> None:
         with np.load(stored / "targets.npz") as held:
-            self.middle, self.last, self.answers = (torch.from_numpy(held[k]) for k in ("middle", "last", "answers"))
+            self.middle, self.last, self.answers = (
+                torch.from_numpy(held[k]) for k in ("middle", "last", "answers")
+            )
         with np.load(stored / "classifier.npz") as held:
             self.weight, self.bias = torch.from_numpy(held["weight"]), torch.from_numpy(held["bias"])
         some = slice(0, 8192)
@@ -70,12 +72,16 @@ class Loss:
         answers = (guess_l.mean((2, 3)) * std_l[:, 0, 0] + mean_l[:, 0, 0]) @ self.weight.T + self.bias
         told = self.answers[index].float().softmax(-1)
         divergence = F.kl_div(answers.log_softmax(-1), told, reduction="batchmean")
-        return pooled + 0.5 * F.mse_loss(guess_l, z_l) + 0.25 * F.mse_loss(guess_m, z_m) + 0.1 * divergence, pooled
+        return pooled + 0.5 * F.mse_loss(guess_l, z_l) + 0.25 * F.mse_loss(
+            guess_m, z_m
+        ) + 0.1 * divergence, pooled
 
 
 def main() -> None:
     """Train and write OUT/tiny.safetensors, OUT/log.csv and OUT/run.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("stored", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=0.0)
@@ -117,7 +123,11 @@ def main() -> None:
         index, order = order[: args.batch].sort().values, order[args.batch :]
         done = step / args.steps if args.steps else spent / args.seconds
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * done)))
+            group["lr"] = (
+                args.rate
+                * min(1.0, (step + 1) / 200)
+                * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * done)))
+            )
         x = torch.from_numpy(views[index.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
         flip = bool(step % 2)
         student.train()
@@ -131,21 +141,30 @@ def main() -> None:
         step += 1
         keep = min(0.998, step / (step + 10))
         with torch.no_grad():
-            for mine, theirs in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
+            for mine, theirs in zip(
+                average.state_dict().values(), student.state_dict().values(), strict=True
+            ):
                 mine.lerp_(theirs, 1 - keep) if mine.is_floating_point() else mine.copy_(theirs)
         spent += min(time.time() - begun, 10.0)  # a stopped process does not use up its time
-        recent = (recent + [(loss.item(), unexplained.item())])[-100:]
+        recent = [*recent, (loss.item(), unexplained.item())][-100:]
         if step % 100 == 0:
-            log.append(f"{step},{np.mean([r[0] for r in recent]):.4f},{np.mean([r[1] for r in recent]):.4f},{spent:.0f}")
+            log.append(
+                f"{step},{np.mean([r[0] for r in recent]):.4f},{np.mean([r[1] for r in recent]):.4f},{spent:.0f}"
+            )
             print(log[-1], flush=True)
         if spent - saved_at > 120:
             state = {"student": student.state_dict(), "average": average.state_dict(), "log": log}
             state |= {"optimiser": optimiser.state_dict(), "step": step, "spent": spent}
             torch.save(state, checkpoint.with_suffix(".new"))
             checkpoint.with_suffix(".new").replace(checkpoint)
-            save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(args.out / "tiny.safetensors"))
+            save_file(
+                {k: v.contiguous() for k, v in average.state_dict().items()},
+                str(args.out / "tiny.safetensors"),
+            )
             saved_at = spent
-    save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(args.out / "tiny.safetensors"))
+    save_file(
+        {k: v.contiguous() for k, v in average.state_dict().items()}, str(args.out / "tiny.safetensors")
+    )
     (args.out / "log.csv").write_text("\n".join(log) + "\n")
     about = {"steps": step, "batch": args.batch, "views": step * args.batch, "seconds": round(spent)}
     (args.out / "run.json").write_text(json.dumps(about))

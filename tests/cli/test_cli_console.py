@@ -181,7 +181,9 @@ def test_a_stage_that_is_over_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> N
     assert terminal.getvalue() == ""
 
 
-def test_blas_keeps_to_one_thread_unless_told_otherwise(fovea: Fovea, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blas_keeps_to_one_thread_unless_told_otherwise(
+    fovea: Fovea, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     fovea("cache", "--threads", "3")
     assert os.environ["OPENBLAS_NUM_THREADS"] == "1"

@@ -110,6 +110,28 @@ def test_pictures_of_the_same_bytes_or_pixels_are_one_group(few: Path) -> None:
     assert check(few).duplicates == (("cat/0.png", "dog/bytes.png", "dog/pixels.bmp"),)
 
 
+def test_equal_pictures_that_contradict_or_leak_come_first_and_are_said(few: Path, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    for split in ("train", "valid"):
+        for name, numbers in (("cat", "024"), ("dog", "135")):
+            (given / split / name).mkdir(parents=True)
+            for number in numbers[:2] if split == "train" else numbers[2]:
+                shutil.copy(few / name / f"{number}.png", given / split / name)
+    for old, new in (("cat/0", "cat/again"), ("cat/2", "dog/wrong")):
+        shutil.copy(given / "train" / f"{old}.png", given / "train" / f"{new}.png")
+    shutil.copy(given / "train" / "dog" / "1.png", given / "valid" / "dog" / "leak.png")
+    found = check(given)
+    assert found.duplicates == (
+        ("train/cat/2.png", "train/dog/wrong.png"),
+        ("train/dog/1.png", "valid/dog/leak.png"),
+        ("train/cat/0.png", "train/cat/again.png"),
+    )
+    assert found.notes == (
+        "1 set of pictures that are the same with different labels: one is wrong.",
+        "1 set of pictures that are the same in more than one split: a leak.",
+    )
+
+
 def test_nearly_the_same_is_not_listed_as_the_same(few: Path) -> None:
     with Image.open(few / "cat" / "0.png") as picture:
         picture.save(few / "cat" / "recompressed.jpg", quality=95)

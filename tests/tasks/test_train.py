@@ -56,9 +56,13 @@ def test_the_saved_model_predicts_what_was_trained(
     photos: Path, tmp_path: Path, draw_class: Callable[..., Path]
 ) -> None:
     run = train(photos, out=tmp_path / "run")
-    new = [draw_class(tmp_path / "new", kind, 900 + k) for kind in ("stripes", "dots", "plain") for k in range(4)]
+    new = [
+        draw_class(tmp_path / "new", kind, 900 + k) for kind in ("stripes", "dots", "plain") for k in range(4)
+    ]
     answers = fovea.load(tmp_path / "run").predict(new)
-    right = sum(str(path.name).startswith(str(one.class_name)) for path, one in zip(new, answers, strict=True))
+    right = sum(
+        str(path.name).startswith(str(one.class_name)) for path, one in zip(new, answers, strict=True)
+    )
     assert right >= 10
     assert [one.class_name for one in run.model.predict(new)] == [one.class_name for one in answers]
 
@@ -194,12 +198,18 @@ def test_a_test_split_is_read_after_everything_was_chosen(photos: Path, tmp_path
     assert last_extract > max(k for k, stage in enumerate(stages) if stage == "fit")
 
 
-def test_few_pictures_are_cross_validated_and_it_is_said(tmp_path: Path, draw_class: Callable[..., Path]) -> None:
+def test_few_pictures_are_cross_validated_and_it_is_said(
+    tmp_path: Path, draw_class: Callable[..., Path]
+) -> None:
     for kind in ("dots", "stripes"):
         for number in range(6):
             draw_class(tmp_path / "few" / kind, kind, number)
     metrics = train(tmp_path / "few", out=tmp_path / "run").metrics
-    assert (metrics["protocol"], metrics["measured"], metrics["n_valid"]) == ("cross-validated", "out-of-fold", 0)
+    assert (metrics["protocol"], metrics["measured"], metrics["n_valid"]) == (
+        "cross-validated",
+        "out-of-fold",
+        0,
+    )
     assert any("cross-validated" in note for note in metrics["notes"])
 
 
@@ -257,11 +267,15 @@ def test_an_unknown_setting_is_refused_with_the_closest_name() -> None:
 
 
 def test_settings_find_their_place_in_groups() -> None:
-    config = configure(Config, {"photos": Path("a"), "out": Path("b"), "views": 2, "precision": 0.9, "seed": 3})
+    config = configure(
+        Config, {"photos": Path("a"), "out": Path("b"), "views": 2, "precision": 0.9, "seed": 3}
+    )
     assert (config.backbone.views, config.promise.precision, config.seed) == (2, 0.9, 3)
 
 
 def test_a_share_outside_its_range_is_refused(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         train(photos, out=tmp_path / "run", precision=98)
-    assert str(caught.value) == "--precision is 98; it must lie between 0 and 1, for example --precision 0.95."
+    assert (
+        str(caught.value) == "--precision is 98; it must lie between 0 and 1, for example --precision 0.95."
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from fovea.errors import InputError, OutputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
 from fovea.manifest import Manifest, Row, read_source
+from fovea.manifest.wording import count
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
 from fovea.pictures import content_sha256, decode, thumbnail_jpeg
 from fovea.progress import Progress, silent
@@ -37,7 +38,7 @@ class Config:
 class Result:
     """What was found. Paths are relative to the folder (or table) that was checked.
 
-    `duplicates`: groups of paths with the same bytes or the same pixels; `conversions`: how many pictures need which.
+    `duplicates`: groups of paths with the same bytes or pixels, those with different labels or splits first; `conversions`: how many pictures need which.
     """
 
     n_pictures: int
@@ -100,10 +101,10 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         quarantined=tuple((row.path, row.problem) for row in rows if row.problem),
         classes=manifest.class_counts,
         splits=dict(Counter(row.split for row in rows if row.split and not row.problem)),
-        duplicates=duplicates,
+        duplicates=tuple(tuple(row.path for row in group) for group in duplicates),
         formats=dict(Counter(one.format for one in facts if one).most_common()),
         conversions=dict(Counter(name for one in facts if one for name in one.conversions).most_common()),
-        notes=notes,
+        notes=(*notes, *_doubts(duplicates)),
         page=CheckPage(title="", n_pictures=0, n_quarantined=0),
     )
     result = replace(result, page=_page(config, manifest, result, progress=progress))
@@ -192,14 +193,34 @@ def _filled(row: Row, seen: Mapping[str, _Seen]) -> Row:
     return replace(row, width=known.facts.width, height=known.facts.height)
 
 
-def _duplicates(rows: Sequence[Row], seen: Mapping[str, _Seen]) -> tuple[tuple[str, ...], ...]:
-    """Group the paths of readable rows that hold the same pixels (so also those with the same bytes)."""
-    groups: dict[str, list[str]] = {}
+def _duplicates(rows: Sequence[Row], seen: Mapping[str, _Seen]) -> tuple[tuple[Row, ...], ...]:
+    """Group readable rows that hold the same pixels (so also those with the same bytes), doubtful groups first."""
+    groups: dict[str, list[Row]] = {}
     for row in rows:
         look = None if row.problem else seen[row.sha256].look
         if look is not None:
-            groups.setdefault(look.pixel_hash, []).append(row.path)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+            groups.setdefault(look.pixel_hash, []).append(row)
+    several = [group for group in groups.values() if len(group) > 1]
+    several.sort(
+        key=lambda group: (len({row.label for row in group}) == 1, len({row.split for row in group}) == 1)
+    )
+    return tuple(tuple(group) for group in several)
+
+
+def _doubts(duplicates: Sequence[Sequence[Row]]) -> list[str]:
+    """Say how many groups of equal pictures contradict each other, or stand on both sides of a split."""
+    n_labels = sum(len({row.label for row in group}) > 1 for group in duplicates)
+    n_splits = sum(len({row.split for row in group}) > 1 for group in duplicates)
+    notes = []
+    if n_labels:
+        notes.append(
+            f"{count(n_labels, 'set')} of pictures that are the same with different labels: one is wrong."
+        )
+    if n_splits:
+        notes.append(
+            f"{count(n_splits, 'set')} of pictures that are the same in more than one split: a leak."
+        )
+    return notes
 
 
 def _page(config: Config, manifest: Manifest, result: Result, *, progress: Progress) -> CheckPage:
@@ -228,7 +249,6 @@ def _page(config: Config, manifest: Manifest, result: Result, *, progress: Progr
         )
     progress("page", len(classes), len(classes))
     loose = [] if classes else rows[:: max(1, len(rows) // N_SHOWN)][:N_SHOWN]
-    shown = sorted(result.duplicates, key=lambda group: len({by_path[path].label for path in group}) == 1)
     return CheckPage(
         title=config.photos.name or str(config.photos),
         n_pictures=result.n_pictures,
@@ -238,7 +258,9 @@ def _page(config: Config, manifest: Manifest, result: Result, *, progress: Progr
         notes=result.notes,
         samples=tuple(thumb(row) for row in loose),
         quarantined=result.quarantined,
-        duplicates=tuple(tuple(thumb(by_path[path]) for path in group) for group in shown[: N_SHOWN // 2]),
+        duplicates=tuple(
+            tuple(thumb(by_path[path]) for path in group) for group in result.duplicates[: N_SHOWN // 2]
+        ),
         n_duplicates=len(result.duplicates),
         conversions=tuple(result.conversions.items()),
         formats=tuple(result.formats.items()),

@@ -82,7 +82,7 @@ def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
     return Result(
         versions={"fovea": __version__, "python": platform.python_version()} | _versions(),
         extras=extras,
-        system=platform.platform(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
         processor=_processor(),
         n_cores=available_cores(),
         has_bf16=has_native_bf16(),

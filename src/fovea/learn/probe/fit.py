@@ -112,7 +112,7 @@ def fit_probe(
         final = _fit_all(data, refined, warm=warm.logits(features) if warm and extra_views is None else None)
         head = Head(
             weights=(best.view.space.weights(final.params[:, 0]) * best.view.emphasis).astype(np.float32),
-            bias=final.bias[:, 0].astype(np.float32),
+            bias=(final.bias - final.bias.mean(0))[:, 0].astype(np.float32),  # a shift of all changes nothing
             mean=rows.mean,
             scale=scale,
             class_names=tuple(class_names),
