@@ -38,7 +38,8 @@ class Config:
 class Result:
     """What was found. Paths are relative to the folder (or table) that was checked.
 
-    `duplicates`: groups of paths with the same bytes or pixels, those with different labels or splits first; `conversions`: how many pictures need which.
+    `duplicates`: groups of paths with the same bytes or pixels, those with different labels or splits first;
+    `conversions`: how many pictures need which.
     """
 
     n_pictures: int
