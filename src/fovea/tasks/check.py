@@ -122,8 +122,6 @@ def _read(config: Config) -> Manifest:
         if not config.photos.is_dir():
             raise
         manifest = read_source(config.photos, labelled=False)
-        if not manifest.rows:
-            raise
         return manifest.with_rows(manifest.rows, notes=[f"It cannot be trained on as it is. {error}"])
 
 
