@@ -5,6 +5,8 @@ cosine means "the same" with every backbone, so a pair is judged by its surround
 other neighbours are.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ SAME_DISTANCE = 2e-5  # rounding: of more copies than NTH_NEIGHBOUR each is as n
 
 
 def near_duplicates(
-    features: Features, *, ratio: float = RATIO, max_pairs: int = 1_000_000
+    features: Features, *, ratio: float = RATIO, max_pairs: int = 1_000_000, threads: int = 1
 ) -> tuple[Counts, NDArray[np.float32]]:
     """Find pairs of pictures that are much nearer to each other than to their other neighbours.
 
@@ -26,6 +28,7 @@ def near_duplicates(
         ratio: a pair counts whose distance (1 - cosine) is at most this part of the distance that one of the two
             has to its fifth nearest.
         max_pairs: only so many of the nearest are kept.
+        threads: to compare in; each holds a block of 16 MB.
 
     Returns:
         Pairs of row numbers int64 (p, 2), the first below the second, the nearest pair first, and their cosines
@@ -34,22 +37,25 @@ def near_duplicates(
     x = normalise(features)
     n = len(x)
     nth = min(NTH_NEIGHBOUR, n - 1)
-    keys, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
     rows = max(1, BLOCK_BYTES // (8 * max(1, n)))
-    for start in range(0, n if nth else 0, rows):
+
+    def compare(start: int) -> tuple[Counts, NDArray[np.float32]]:
         cosine = x[start : start + rows] @ x.T
         own = np.arange(len(cosine))
         cosine[own, start + own] = -1.0
         limit = 1 - np.maximum(ratio * (1 - np.partition(cosine, -nth, axis=1)[:, -nth]), SAME_DISTANCE)
         i, j = np.nonzero(cosine >= limit[:, None])
         pair = np.sort(np.stack([i + start, j]), axis=0)
-        keys = np.append(keys, pair[0] * n + pair[1])
-        cosines = np.append(cosines, cosine[i, j])
-        keys, first = np.unique(keys, return_index=True)
-        cosines = cosines[first]
-        if len(keys) > max_pairs:
-            kept = np.argsort(-cosines, kind="stable")[:max_pairs]
-            keys, cosines = keys[kept], cosines[kept]
+        return pair[0] * n + pair[1], cosine[i, j]
+
+    keys, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
+    with ThreadPoolExecutor(threads) as pool:
+        for new_keys, new_cosines in pool.map(compare, range(0, n if nth else 0, rows)):
+            keys, first = np.unique(np.append(keys, new_keys), return_index=True)
+            cosines = np.append(cosines, new_cosines)[first]
+            if len(keys) > max_pairs:
+                kept = np.argsort(-cosines, kind="stable")[:max_pairs]
+                keys, cosines = keys[kept], cosines[kept]
     order = np.argsort(-cosines, kind="stable")
     return np.stack([keys // n, keys % n], axis=1)[order] if n else np.empty((0, 2), np.int64), cosines[order]
 

@@ -9,6 +9,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -142,14 +143,21 @@ def _answers(backbone: Path, parts: ModelParts, *, golden: Mapping[str, bytes]) 
     pixels = decode_golden(golden, height_px=shape.height_px, width_px=shape.width_px, fit=shape.fit)
     expected = _probabilities(parts.encoder, parts, pixels=pixels)
     recorded: dict[str, float] = {}
-    for precision in PRECISIONS:
+
+    def answer(precision: str) -> NDArray[np.float64] | None:
         try:
             again = load_encoder(backbone, precision=precision, threads=None)
-            answers = _probabilities(again, parts, pixels=pixels)
+            return _probabilities(again, parts, pixels=pixels)
         except BackboneError:
             if precision == parts.encoder.precision:
                 raise
-            continue  # this processor does not compute in it
+            return None  # this processor does not compute in it
+
+    with ThreadPoolExecutor(len(PRECISIONS)) as pool:  # most of it is compiling, which keeps one core busy
+        answered = list(zip(PRECISIONS, pool.map(answer, PRECISIONS), strict=True))
+    for precision, answers in answered:
+        if answers is None:
+            continue
         difference = largest_difference(answers, expected)
         if precision != parts.encoder.precision:
             recorded[precision] = difference

@@ -45,7 +45,7 @@ def find_copies(
         read: gives the bytes of a content by its number.
         store: remembers what was looked at, so that it is decoded once.
     """
-    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS)
+    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS, threads=available_cores())
     looks = _looks(np.unique(pairs), sha256s=sha256s, read=read, store=store)
     same, near = [], []
     for one, other in pairs.tolist():

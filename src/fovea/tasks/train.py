@@ -122,7 +122,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             verdict = _judge(config, parts)
             test = _test_figures(config, manifest, parts, encoder=encoder, store=store, progress=progress)
             novelty = _novelty(parts, seed=config.seed)
-            seconds["judge"] = time.perf_counter() - begun_judging
+            seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
             notes = (*parts.plan.manifest.notes, *parts.plan.notes, *store.notes)
         evidence = Evidence(

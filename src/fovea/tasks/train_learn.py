@@ -108,7 +108,8 @@ def learn(
         extra_views=features[:n_train, 1:] if config.backbone.views > 1 else None,
     )
     progress("fit", 3, 3)
-    seconds["fit"] = time.perf_counter() - begun
+    seconds["fit"] = fit.seconds
+    seconds["judge"] = time.perf_counter() - begun - fit.seconds
     return Learned(
         gathered=replace(gathered, manifest=plan.manifest, features=features[:0], place=gathered.place[:0]),
         plan=plan,

@@ -1,8 +1,8 @@
 """Features and labels in, a fitted head and out-of-fold logits out.
 
-Chosen by cross-validation on what is given: the penalty, and whether the network's earlier stages count as much as its
-last one (many or unusual pictures) or an eighth of it (few pictures of everyday things). Judged by the log loss after
-one temperature, since that is what a user sees.
+Chosen by cross-validation on what is given, by the log loss after one temperature, since that is what a user sees: the
+penalty, and, for up to 2,000 rows, whether the network's earlier stages count as much as its last one (many or unusual
+pictures) or an eighth of it (few pictures of everyday things).
 """
 
 import time
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fovea.features import available_cores
 from fovea.learn.probe.head import Head
-from fovea.learn.probe.products import computing
+from fovea.learn.probe.products import computing, each
 from fovea.learn.probe.solve import Problems, Solution, Start, solve
 from fovea.learn.probe.spaces import Rows, Space, columns, span
 
@@ -26,14 +26,17 @@ Features: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
 
 PENALTIES = tuple(10.0 ** (power / 2) for power in range(-8, 5))  # 1e-4 to 100, half a decade apart
-FIRST_PENALTY = 0.1
+FIRST_PENALTY = 0.1  # from here down each step warms the next; beginning lower takes longer in all
 EARLIER_SHARES = (1.0, 0.125)  # of the last stage's variance: best for products and flowers, for ants_bees
 _SPAN_ROWS = 1.5  # rows a column up to which the span is faster than feature space
+_WEIGHED_ROWS = (
+    2_000  # with more, how much earlier stages weigh is for the rows to say, and is not searched for
+)
 _EXACT_ROWS = 1_500  # so few rows are computed in float64, which then costs nothing
 _WORTH = 1e-4  # a gain in log loss below this is none
-_CHUNK_ROWS = 2_048
+_CHUNK_ROWS = 512
 _MOST_NUMBERS = 2**24  # logits that are worked on at once
-_SEARCHED, _REFINED, _FINAL = 1e-2, 1e-3, 3e-4  # shares of the first gradient at which the solver stops
+_SEARCHED, _REFINED, _FINAL = 1e-2, 1e-3, 1e-3  # shares of the first gradient at which the solver stops
 _EXACT_FINAL = 1e-6  # the same in float64
 
 
@@ -234,7 +237,14 @@ def _standardised(features: Features, views: Features | None) -> tuple[Rows, NDA
     """Return the rows of all views, gain 1 / deviation of the plain ones, and the deviation (d,), 0 where constant."""
     chunks = [features[i : i + _CHUNK_ROWS] for i in range(0, len(features), _CHUNK_ROWS)]
     mean = np.sum([chunk.sum(0, dtype=np.float64) for chunk in chunks], axis=0) / len(features)
-    squares = np.sum([np.square(chunk - mean).sum(0) for chunk in chunks], axis=0)
+    squares = np.zeros((len(chunks), len(mean)))
+
+    def measure(number: int) -> None:
+        away = chunks[number] - mean.astype(np.float32)
+        squares[number] = np.einsum("nd,nd->d", away, away)
+
+    each(measure, range(len(chunks)))
+    squares = squares.sum(0)
     scale = np.sqrt(squares / len(features))
     scale[scale <= 1e-6 * np.abs(mean)] = 0
     gain = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -246,10 +256,11 @@ def _spaces(rows: Rows, stages: "Sequence[Stage]", *, seed: int) -> list[_View]:
     """Return a view for each share of the earlier stages; one where there are none."""
     n_rows, d = sum(len(block) for block in rows.blocks), len(rows.mean)
     last = _last_columns(stages, d)
-    shares = EARLIER_SHARES if last.start > 0 else EARLIER_SHARES[:1]
+    shares = EARLIER_SHARES if last.start > 0 and n_rows <= _WEIGHED_ROWS else EARLIER_SHARES[:1]
     in_span = n_rows <= _SPAN_ROWS * d
     dtype: type[np.floating] = np.float64 if n_rows <= _EXACT_ROWS else np.float32
-    grams = [rows.gram(part, dtype) for part in (slice(0, last.start), last)] if in_span else []
+    parts = (slice(0, last.start), last) if len(shares) > 1 else (slice(0, 0), slice(0, d))
+    grams = [rows.gram(part, dtype) for part in parts] if in_span else []
     views = []
     for share in shares:
         emphasis = np.ones(d, np.float32)

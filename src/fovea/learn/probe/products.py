@@ -4,7 +4,7 @@ The threads of OpenBLAS wait for each other by spinning: where other programs wa
 takes 4 s so (lab/LOG.md). Blocks do not depend on the number of threads, so neither do the bytes that come out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +33,13 @@ def computing(threads: int) -> Iterator[None]:
             _POOL.reset(token)
 
 
+def each(compute: Callable[[int], None], numbers: Iterable[int]) -> None:
+    """Call `compute` with every number, in the threads there are; the calls write to places of their own."""
+    pool = _POOL.get()
+    for _ in map(compute, numbers) if pool is None else pool.map(compute, numbers):
+        pass
+
+
 def product(left: Reals, right: Reals) -> Reals:
     """Return left @ right for matrices (q, p) and (p, m) of one dtype."""
     pool, (q, p), m = _POOL.get(), left.shape, right.shape[1]
@@ -45,7 +52,7 @@ def product(left: Reals, right: Reals) -> Reals:
         some = slice(start, start + _BLOCK_COLUMNS)
         np.matmul(left, right[:, some], out=out[:, some])
 
-    list(pool.map(compute, range(0, m, _BLOCK_COLUMNS)))
+    each(compute, range(0, m, _BLOCK_COLUMNS))
     return out
 
 
@@ -62,5 +69,5 @@ def gram(rows: Reals) -> Reals:
         np.matmul(rows[start:], rows[start:end].T, out=out[start:, start:end])
         out[start:end, end:] = out[end:, start:end].T
 
-    list(pool.map(compute, range(0, m, _BLOCK_COLUMNS)))
+    each(compute, range(0, m, _BLOCK_COLUMNS))
     return out

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.learn.probe.products import Reals
+from fovea.learn.probe.products import Reals, each
 from fovea.learn.probe.spaces import Space
 
 Start: TypeAlias = tuple[Reals, Reals]
@@ -141,9 +141,13 @@ class Problems:
         made = np.empty((len(rows), n_problems, r, r), scores.dtype)
         ridge = np.append(np.full(r - 1, self.penalty), BIAS_PENALTY + 1e-4).astype(scores.dtype)
         known = np.append(np.full(r - 1, 1 / self.penalty), 0).astype(scores.dtype)
-        for c, j in np.ndindex(len(rows), n_problems):
+
+        def compute(number: int) -> None:
+            c, j = divmod(number, n_problems)
             inside = (scores * rows[c, j][:, None]).T @ scores
             made[c, j] = np.linalg.inv(inside + np.diag(ridge)) - np.diag(known)
+
+        each(compute, range(len(rows) * n_problems))
         return made
 
     def precondition(self, gradient: Reals, bias: Reals, inverse: Reals) -> tuple[Reals, Reals]:
