@@ -279,3 +279,30 @@ def test_a_share_outside_its_range_is_refused(photos: Path, tmp_path: Path) -> N
     assert (
         str(caught.value) == "--precision is 98; it must lie between 0 and 1, for example --precision 0.95."
     )
+
+
+def test_a_test_split_is_recorded_with_its_problems_and_its_leaks(photos: Path, tmp_path: Path) -> None:
+    given = split_photos(photos, tmp_path / "given")
+    (given / "valid").rename(given / "test")
+    for path in sorted((given / "train" / "dots").iterdir())[:3]:
+        shutil.copy(path, given / "test" / "dots" / f"leaked_{path.name}")
+    (given / "test" / "dots" / "empty.jpg").write_bytes(b"")
+    metrics = train(given, out=tmp_path / "run").metrics
+    rows = read_manifest(tmp_path / "run" / "manifest.csv").rows
+    assert sum(row.split == "test" and not row.problem for row in rows) == metrics["n_test"] == 27
+    assert [row.path for row in rows if row.problem] == ["test/dots/empty.jpg"]
+    assert (metrics["n_quarantined"], metrics["test"]["n_leaked"]) == (1, 3)
+    assert metrics["test"]["without_leaks"]["n"] == 24
+
+
+def test_the_promise_asked_for_decides_what_is_unsure(photos: Path, tmp_path: Path) -> None:
+    run = train(photos, out=tmp_path / "run", precision=0.9)
+    asked = run.metrics["guarantees"][0]
+    assert asked["precision"] == run.metrics["unsure"]["precision"] == 0.9
+    assert run.metrics["unsure_threshold"] == asked["threshold"] == run.model.thresholds.unsure
+
+
+def test_merging_a_class_since_an_earlier_run_mends_no_answer(photos: Path, tmp_path: Path) -> None:
+    train(photos, out=tmp_path / "first")
+    run = train(photos, out=tmp_path / "second", since=tmp_path / "first", merge={"dots": "spots"})
+    assert run.metrics["since"]["n_changed"] == run.metrics["since"]["n_fixed"] == 0

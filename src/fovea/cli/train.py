@@ -50,7 +50,7 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     type=click.Choice(["crop", "pad", "squash"]),
     default="crop",
     show_default=True,
-    help="How a picture fills the network's input, whose shape follows your pictures.",
+    help="How a picture fills the network's square input.",
 )
 @click.option(
     "--views",
@@ -131,7 +131,8 @@ def lines(done: "Run") -> list[str]:
         f"{m['precision']}: {seconds['total']:.1f} s ({rate})."
     )
     test = m.get("test")
-    third = [f"On the test split: accuracy {test['accuracy']:.1%} of {test['n']:,} pictures."] if test else []
+    third = [_about_test(test)] if test else []
+    promises = [guarantee["text"] for guarantee in m["guarantees"]]
     since = [m["since"]["text"]] if "since" in m else []
     steps = [f"  - {step}" for step in m["next_steps"]]
     notes = [f"Note: {note}" for note in m["notes"]]
@@ -139,8 +140,23 @@ def lines(done: "Run") -> list[str]:
         first,
         second,
         *third,
+        *promises,
         *since,
         *notes,
         *(["Next:", *steps] if steps else []),
         f"Report: {done.report}",
     ]
+
+
+def _about_test(test: dict[str, Any]) -> str:
+    """Say what the test split showed, and without what stands in the other splits too."""
+    low, high = test["accuracy_interval"]
+    said = (
+        f"On the test split, read once: right on {test['n_right']:,} of {test['n']:,}, accuracy {test['accuracy']:.1%} "
+        f"(95 % interval {low:.1%} to {high:.1%})"
+    )
+    apart = test["without_leaks"]
+    if not test["n_leaked"]:
+        return f"{said}."
+    rest = f"; without them {apart['accuracy']:.1%}" if apart else ""
+    return f"{said}; {test['n_leaked']:,} of them stand in the other splits too{rest}."

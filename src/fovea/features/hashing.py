@@ -32,7 +32,7 @@ def read_hashes(files: Sequence[Path], store: Store | None, *, progress: Progres
     known = store.hashes([stamp for stamp in stamps if stamp]) if store else {}
     found = [Hashed(known.get(stamp.path, "") if stamp else "") for stamp in stamps]
     todo = [row for row, one in enumerate(found) if not one.sha256]
-    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-hash") as pool:
+    with ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="fovea-hash") as pool:
         for start in range(0, len(todo), _GROUP):
             progress("hash", len(files) - len(todo) + start, len(files))
             group = todo[start : start + _GROUP]

@@ -6,6 +6,7 @@ from fovea.judge.verdict import Verdict
 
 WIDE = 0.2  # a recall that is known to +-10 points only
 N_NAMED = 3
+MANY_SUSPECTS = 0.05  # of all pictures: products, known for its label errors, has 2 %; more speaks of a weak network too
 FEW_MISTAKES = 0.02  # of the measured pictures: what is left for a better backbone to gain
 
 
@@ -18,7 +19,14 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
         small_backbone: whether a larger one could be taken.
     """
     steps = []
-    if verdict.suspects:
+    n_seen = verdict.n_train + (verdict.figures.n if verdict.measured == "valid" else 0)
+    if len(verdict.suspects) > MANY_SUSPECTS * n_seen:
+        steps.append(
+            f"{len(verdict.suspects):,} answers contradict their labels firmly: look at ten of them. If the labels are "
+            "right, it is the network that cannot tell these classes apart"
+            + (": take a larger backbone with --weights." if small_backbone else ".")
+        )
+    elif verdict.suspects:
         steps.append(
             f"Look at the likely label errors ({len(verdict.suspects):,}), the first ones first: a wrong "
             "label costs twice, in learning and in measuring."

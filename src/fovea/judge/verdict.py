@@ -124,7 +124,8 @@ def judge(
         folds: int (n,), the folds of the out-of-fold logits; None: five parts drawn by `seed`.
         train_units: int (n,), pictures of one unit (copies, a user's group) are not independent: one of each
             calibrates.
-        precisions: shares of right ones to find thresholds for, besides 0.95 for "unsure".
+        precisions: shares of right ones to find thresholds for; the first that the data support says what is unsure,
+            else 0.95 does.
         per_class: find thresholds for each answered class too.
         confidence: of the promises.
         seed: for parts, the choice within units, and the floor of the calibration error.
@@ -135,8 +136,10 @@ def judge(
     temperature = fit_temperature(oof_logits, train_labels)
     scaled = softmax(oof_logits, temperature)
     scores = calibration_scores(scaled, train_labels, units=train_units, seed=seed)
-    unsure = threshold_for_precision(
-        scores.top, scores.correct, precision=UNSURE_PRECISION, confidence=confidence
+    guarantees = _promises(scores, precisions, confidence=confidence)
+    supported = [g for g in guarantees if g.threshold is not None]
+    unsure = (
+        supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
     )
     unsure_threshold = UNSURE_PRECISION if unsure.threshold is None else unsure.threshold
     if valid_labels is None or valid_logits is None:
@@ -167,7 +170,7 @@ def judge(
         unsure_threshold=unsure_threshold,
         unsure=unsure,
         promise_kept=check_promise(top, correct, threshold=unsure_threshold) if held_out else None,
-        guarantees=_promises(scores, precisions, confidence=confidence),
+        guarantees=guarantees,
         per_class_guarantees=tuple(
             _promises_per_class(scores, p, class_names=class_names, confidence=confidence)
             for p in (precisions if per_class else ())

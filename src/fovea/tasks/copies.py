@@ -36,6 +36,7 @@ def find_copies(
     sha256s: Sequence[str],
     read: Callable[[int], bytes],
     store: Store | None,
+    threads: int | None = None,
 ) -> Copies:
     """Find copies among contents that are not byte for byte equal.
 
@@ -44,9 +45,11 @@ def find_copies(
         sha256s: of the m contents.
         read: gives the bytes of a content by its number.
         store: remembers what was looked at, so that it is decoded once.
+        threads: to look and compare in; all cores that this process may use where None.
     """
-    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS, threads=available_cores())
-    looks = _looks(np.unique(pairs), sha256s=sha256s, read=read, store=store)
+    threads = threads or available_cores()
+    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS, threads=threads)
+    looks = _looks(np.unique(pairs), sha256s=sha256s, read=read, store=store, threads=threads)
     same, near = [], []
     for one, other in pairs.tolist():
         a, b = looks.get(one), looks.get(other)
@@ -67,12 +70,17 @@ def difference(one: Look, other: Look) -> float:
 
 
 def _looks(
-    wanted: NDArray[np.int64], *, sha256s: Sequence[str], read: Callable[[int], bytes], store: Store | None
+    wanted: NDArray[np.int64],
+    *,
+    sha256s: Sequence[str],
+    read: Callable[[int], bytes],
+    store: Store | None,
+    threads: int,
 ) -> Mapping[int, Look]:
-    """Return the looks of contents by number: remembered ones, or made in a thread a core; none of unreadable ones."""
+    """Return the looks of contents by number: remembered ones, or made now; none of unreadable ones."""
     known = {} if store is None else store.looks([sha256s[k] for k in wanted])
     todo = [k for k in wanted.tolist() if sha256s[k] not in known]
-    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-look") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-look") as pool:
         looks = list(pool.map(lambda k: _look(read, k, sha256s[k]), todo))
     made = {sha256s[k]: look for k, look in zip(todo, looks, strict=True) if look is not None}
     if store is not None and made:

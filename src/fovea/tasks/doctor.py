@@ -16,7 +16,7 @@ from fovea.errors import FoveaError
 from fovea.features import available_cores, describe_cache, has_native_bf16, open_backbone, read_card
 from fovea.progress import Progress, silent
 
-CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "click", "rich", "jinja2")
+CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "threadpoolctl", "click", "rich", "jinja2")
 EXTRAS = {
     "torch": ("torch", "other backbones' weights, and training networks"),
     "heic": ("pillow_heif", "reading HEIC pictures"),

@@ -34,10 +34,12 @@ class Gathered:
     seconds: float
 
 
-def add_hashes(manifest: Manifest, store: Store | None, *, progress: Progress = silent) -> Manifest:
+def add_hashes(
+    manifest: Manifest, store: Store | None, *, threads: int | None = None, progress: Progress = silent
+) -> Manifest:
     """Return the manifest with the sha256 of every row that can be read; the others get a problem."""
     wanted = [row for row in manifest.rows if not row.problem and not row.sha256]
-    hashes = read_hashes([manifest.file(row) for row in wanted], store, progress=progress)
+    hashes = read_hashes([manifest.file(row) for row in wanted], store, threads=threads, progress=progress)
     found = {id(row): one for row, one in zip(wanted, hashes, strict=True)}
     rows = []
     for row in manifest.rows:
@@ -52,11 +54,16 @@ def gather(
     encoder: Encoder,
     store: Store | None,
     views: int = 1,
+    without: str = "",
     progress: Progress = silent,
 ) -> Gathered:
-    """Return features and facts of every row of a manifest whose hashes are known (`add_hashes`)."""
+    """Return features and facts of every row of a manifest whose hashes are known (`add_hashes`), but the split `without`."""
     begun = time.perf_counter()
-    opened = [k for k, row in enumerate(manifest.rows) if row.sha256 and not row.problem]
+    opened = [
+        k
+        for k, row in enumerate(manifest.rows)
+        if row.sha256 and not row.problem and not (without and row.split == without)
+    ]
     items = [Item(manifest.rows[k].sha256, manifest.file(manifest.rows[k]).read_bytes) for k in opened]
     found = extract(encoder, items, store=store, views=views, progress=progress)
     rows = list(manifest.rows)

@@ -6,12 +6,13 @@ interrupted continues where it stopped.
 """
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.features import Encoder, Store, open_backbone, open_store
 from fovea.judge import (
@@ -19,7 +20,6 @@ from fovea.judge import (
     Verdict,
     figures_json,
     fit_novelty,
-    fit_temperature,
     judge,
     measure,
     softmax,
@@ -110,7 +110,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)
         with open_store() as store:
-            manifest = add_hashes(manifest, store, progress=progress)
+            manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
             require_trainable(manifest)
             progress("network", 0, 1)  # weights used for the first time are converted now
             encoder = _open_encoder(config.backbone)
@@ -120,16 +120,16 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             seconds |= parts.seconds
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
-            test = _test_figures(config, manifest, parts, encoder=encoder, store=store, progress=progress)
+            test, manifest = _read_test(parts, verdict=verdict, encoder=encoder, store=store, progress=progress)
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
-            notes = (*parts.plan.manifest.notes, *parts.plan.notes, *store.notes)
+            notes = (*manifest.notes, *parts.plan.notes, *store.notes)
         evidence = Evidence(
             config=config,
             encoder=encoder,
-            gathered=parts.gathered,
-            plan=parts.plan,
+            gathered=replace(parts.gathered, manifest=manifest),
+            plan=replace(parts.plan, manifest=manifest),
             copies=parts.copies,
             rows_train=parts.rows_train,
             rows_valid=parts.rows_valid,
@@ -147,7 +147,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
         metrics, files, page = evidence_files(evidence, progress=progress)
         write_model(
             config.out,
-            _model_parts(config, parts, verdict=verdict, novelty=novelty, encoder=encoder, metrics=metrics),
+            _model_parts(evidence, parts, metrics=metrics),
             extra=files,
         )
         marker.done()
@@ -197,7 +197,7 @@ def _judge(config: Config, parts: Learned) -> Verdict:
         valid_logits=parts.valid_logits if held_out else None,
         leaked=parts.leaked if held_out else None,
         folds=parts.folds,
-        train_units=parts.train_units,
+        train_units=parts.units[parts.rows_train],
         precisions=() if promise.precision is None else (promise.precision,),
         per_class=promise.per_class,
         confidence=promise.confidence,
@@ -218,69 +218,68 @@ def _novelty(parts: Learned, *, seed: int) -> NoveltyScore | None:
     )
 
 
-def _test_figures(
-    config: Config, manifest: Manifest, parts: Learned, *, encoder: Encoder, store: Store, progress: Progress
-) -> dict[str, Any] | None:
-    """Return the figures on the test split, read here for the first and only time; None where there is none."""
-    known = {name: k for k, name in enumerate(parts.class_names)}
-    rows = [row for row in manifest.rows if row.split == "test" and row.label in known and not row.problem]
-    if not rows:
-        return None
-    gathered = gather(manifest.with_rows(rows), encoder=encoder, store=store, progress=progress)
-    use = gathered.content >= 0
-    if not use.any():
-        return None
-    labels = np.array([known[row.label or ""] for row in rows], np.int64)[use]
-    logits = parts.fit.head.logits(gathered.features[gathered.place[use], 0])
-    temperature = fit_temperature(parts.fit.oof_logits, parts.train_labels)
-    commonest = int(np.bincount(parts.train_labels).argmax())
-    figures = measure(
-        labels, softmax(logits, temperature), class_names=parts.class_names, commonest=commonest
+def _read_test(
+    parts: Learned, *, verdict: Verdict, encoder: Encoder, store: Store, progress: Progress
+) -> tuple[dict[str, Any] | None, Manifest]:
+    """Return the figures on the test split, read here for the first and only time, and the manifest with its problems."""
+    manifest, known = parts.plan.manifest, {name: k for k, name in enumerate(parts.class_names)}
+    numbers = [k for k, row in enumerate(manifest.rows) if row.split == "test" and not row.problem]
+    if not numbers:
+        return None, manifest
+    gathered = gather(
+        manifest.with_rows(manifest.rows[k] for k in numbers), encoder=encoder, store=store, progress=progress
     )
-    return figures_json(figures)
+    rows = list(manifest.rows)
+    for k, row in zip(numbers, gathered.manifest.rows, strict=True):
+        rows[k] = row
+    manifest = manifest.with_rows(rows)
+    used = np.array([k for k, row in enumerate(gathered.manifest.rows) if not row.problem and row.label in known], np.int64)
+    if not len(used):
+        return None, manifest
+    labels = np.array([known[gathered.manifest.rows[k].label or ""] for k in used.tolist()], np.int64)
+    logits = parts.fit.head.logits(gathered.features[gathered.place[used], 0])
+    seen = parts.units[np.concatenate([parts.rows_train, parts.rows_valid])]
+    leaked = np.isin(parts.units[np.array(numbers)[used]], seen)
+    probabilities = softmax(logits, verdict.temperature)
+    commonest = int(np.bincount(parts.train_labels).argmax())
+
+    def figures(rows: NDArray[np.bool_]) -> dict[str, Any]:
+        return figures_json(
+            measure(labels[rows], probabilities[rows], class_names=parts.class_names, commonest=commonest)
+        )
+
+    told = figures(np.ones(len(labels), np.bool_))
+    apart = figures(~leaked) if leaked.any() and not leaked.all() else None
+    return {**told, "n_leaked": int(leaked.sum()), "without_leaks": apart}, manifest
 
 
-def _model_parts(
-    config: Config,
-    parts: Learned,
-    *,
-    verdict: Verdict,
-    novelty: NoveltyScore | None,
-    encoder: Encoder,
-    metrics: dict[str, Any],
-) -> ModelParts:
-    promise = next((g for g in verdict.guarantees if g.threshold is not None), verdict.unsure)
-    supported = promise.threshold is not None
+def _model_parts(evidence: Evidence, parts: Learned, *, metrics: dict[str, Any]) -> ModelParts:
+    config, verdict = evidence.config, evidence.verdict
+    supported = verdict.unsure.threshold is not None
     settings = settings_json(config)
     if config.private:
         settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
+    counts = np.bincount(parts.train_labels, minlength=len(parts.class_names)).tolist()
     return ModelParts(
-        encoder=encoder,
+        encoder=evidence.encoder,
         head=parts.fit.head,
         temperature=verdict.temperature,
         thresholds=Thresholds(
-            unsure=verdict.unsure_threshold if promise.threshold is None else promise.threshold,
-            precision=promise.precision if supported else None,
-            confidence=promise.confidence if supported else None,
+            unsure=verdict.unsure_threshold,
+            precision=verdict.unsure.precision if supported else None,
+            confidence=verdict.unsure.confidence if supported else None,
         ),
         calibration=verdict.calibration,
         data=DataFacts(
-            fingerprint=fingerprint(parts.plan.manifest),
+            fingerprint=fingerprint(evidence.plan.manifest),
             n_train=len(parts.rows_train),
             n_valid=len(parts.rows_valid),
-            n_test=metrics.get("n_test", 0),
+            n_test=metrics["n_test"],
             n_quarantined=metrics["n_quarantined"],
-            classes={
-                name: int(n)
-                for name, n in zip(
-                    parts.class_names,
-                    np.bincount(parts.train_labels, minlength=len(parts.class_names)),
-                    strict=True,
-                )
-            },
+            classes=dict(zip(parts.class_names, counts, strict=True)),
             source="" if config.private else str(config.photos),
         ),
-        novelty=novelty,
+        novelty=evidence.novelty,
         seed=config.seed,
         settings=settings,
         metrics=metrics,

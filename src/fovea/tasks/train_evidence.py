@@ -70,13 +70,16 @@ def find_changes(evidence: Evidence) -> Changes | None:
     if earlier is None:
         return None
     rows, probabilities = fair_probabilities(evidence)
-    all_rows = evidence.plan.manifest.rows
+    all_rows, merge = evidence.plan.manifest.rows, evidence.config.source.merge
+    before = {
+        sha256: merge.get(answer.answer, answer.answer) for sha256, answer in earlier.answers.items()
+    }
     both = np.array([all_rows[k].sha256 in earlier.answers for k in rows.tolist()], np.bool_)
     rows, probabilities = rows[both], probabilities[both]
     names = list(evidence.verdict.class_names)
-    names += sorted({answer.answer for answer in earlier.answers.values()} - set(names))
+    names += sorted({*before.values()} - set(names))
     number = {name: k for k, name in enumerate(names)}
-    old = np.array([number[earlier.answers[all_rows[k].sha256].answer] for k in rows.tolist()], np.int64)
+    old = np.array([number[before[all_rows[k].sha256]] for k in rows.tolist()], np.int64)
     labels = np.array([number.get(all_rows[k].label or "", -1) for k in rows.tolist()], np.int64)
     new = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, np.int64)
     return Changes(earlier, rows, probabilities, compare(old, new, labels=labels))

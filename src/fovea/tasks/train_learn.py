@@ -44,7 +44,7 @@ class Learned:
     valid_features: NDArray[np.float32]
     train_labels: NDArray[np.int64]
     valid_labels: NDArray[np.int64]
-    train_units: NDArray[np.int64]
+    units: NDArray[np.int64]
     folds: NDArray[np.int64]
     leaked: NDArray[np.bool_]
     fit: ProbeFit
@@ -63,14 +63,20 @@ def learn(
     progress: Progress,
 ) -> Learned:
     """Return what the training part teaches; the test split is not looked at."""
-    used = manifest.with_rows(row for row in manifest.rows if row.split != "test")
-    gathered = gather(used, encoder=encoder, store=store, views=config.backbone.views, progress=progress)
+    gathered = gather(
+        manifest,
+        encoder=encoder,
+        store=store,
+        views=config.backbone.views,
+        without="test",
+        progress=progress,
+    )
     seconds = {"extract": gathered.seconds}
     manifest = gathered.manifest
     require_trainable(manifest)
     begun = time.perf_counter()
     progress("fit", 0, 3)
-    copies = _copies(gathered, encoder=encoder, store=store)
+    copies = _copies(gathered, encoder=encoder, store=store, threads=config.backbone.threads)
     units = _units(gathered, copies=copies)
     plan = assign_splits(
         manifest,
@@ -120,7 +126,7 @@ def learn(
         valid_features=plain[n_train:],
         train_labels=labels[rows_train],
         valid_labels=labels[rows_valid],
-        train_units=units[rows_train],
+        units=units,
         folds=folds,
         leaked=_leaked(gathered, units=units, copies=copies, rows_train=rows_train, rows_valid=rows_valid),
         fit=fit,
@@ -141,7 +147,7 @@ def bring_forward(features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDA
     return features
 
 
-def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
+def _copies(gathered: Gathered, *, encoder: Encoder, store: Store, threads: int | None) -> Copies:
     last = last_average(encoder)
     with_content = np.flatnonzero(gathered.content >= 0)
     first = gathered.place[with_content[np.unique(gathered.content[with_content], return_index=True)[1]]]
@@ -155,6 +161,7 @@ def _copies(gathered: Gathered, *, encoder: Encoder, store: Store) -> Copies:
         sha256s=gathered.sha256s,
         read=lambda k: files[k].read_bytes(),
         store=store,
+        threads=threads,
     )
 
 
@@ -165,13 +172,9 @@ def _units(gathered: Gathered, *, copies: Copies) -> NDArray[np.int64]:
     for number, k in enumerate(gathered.content.tolist()):
         if k >= 0:
             members.setdefault(k, []).append(number)
-    same = [[row for k in group for row in members.get(k, [])] for group in copies.same]
-    return join_units(
-        len(rows),
-        members.values(),
-        [group for group in same if group],
-        equal_groups([row.group for row in rows]),
-    )
+    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
+    same_pixels = [[row for k in group for row in members[k]] for group in copies.same]
+    return join_units(len(rows), same_bytes, same_pixels, equal_groups([row.group for row in rows]))
 
 
 def _leaked(
