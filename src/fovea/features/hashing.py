@@ -23,7 +23,13 @@ class Hashed:
     problem: str = ""
 
 
-def read_hashes(files: Sequence[Path], store: Store | None, *, progress: Progress = silent) -> list[Hashed]:
+def read_hashes(
+    files: Sequence[Path],
+    store: Store | None,
+    *,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> list[Hashed]:
     """Return the hash of each file, in order; one that the store knows unchanged is not read again.
 
     Files written in the last two seconds are hashed, but not remembered.
