@@ -52,6 +52,12 @@ def test_days_that_are_none_are_wrong_usage(fovea: Fovea, stored: str, days: str
     assert json.loads(fovea("cache", "--json").out)["encoders"][0]["n_rows"] == 1000
 
 
+def test_the_help_says_that_an_encoders_features_go_together(fovea: Fovea) -> None:
+    said = " ".join(fovea("cache", "--help").out.split())
+    told = "With --clear: only of encoders not used for so long; an encoder's features go together."
+    assert told in said
+
+
 @pytest.mark.parametrize("option", [["--unused-days", "3"], ["--encoder", "ab"], ["--backbones"]])
 def test_what_to_clear_without_clearing_is_wrong_usage(fovea: Fovea, option: list[str]) -> None:
     said = fovea("cache", *option)

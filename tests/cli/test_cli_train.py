@@ -111,6 +111,14 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
     ]
 
 
+@pytest.mark.parametrize("how", [["--per-class"], ["--confidence", "0.9"]])
+def test_how_to_promise_without_a_precision_is_wrong_usage(fovea: Fovea, how: list[str]) -> None:
+    said = fovea("train", "photos", "--out", "run", *how)
+    assert (said.code, said.out) == (2, "")
+    told = "--per-class and --confidence say how --precision is promised: give --precision too."
+    assert said.err.splitlines()[-1] == f"Error: {told}"
+
+
 @pytest.mark.parametrize("share", ["0", "1", "-0.5", "20", "nan"])
 def test_a_share_to_hold_out_that_is_none_is_a_mistake(fovea: Fovea, photos: Path, share: str) -> None:
     said = fovea("train", photos, "--out", photos.parent / "run", "--valid-share", share)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError
-from fovea.manifest import Manifest, Row, change_classes, require_trainable
+from fovea.manifest import Manifest, Row, change_classes, require_trainable, unreadable_classes
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 
 
@@ -144,17 +144,64 @@ def test_one_class_beside_a_table_is_refused_with_what_was_noticed() -> None:
 
 def test_a_class_with_a_single_picture_is_refused() -> None:
     assert refusal(*pictures("cat", "cat", "dog")) == (
-        "Class 'dog' has a single picture to learn from (the same file twice counts once). A class needs at "
-        "least two pictures, and ten or more to be judged well: add pictures, leave the class out with "
-        "--drop 'dog', or join it to another with --merge."
+        "Class 'dog' has a single picture to learn from (the same file twice counts once). The others: 'cat' with 2. "
+        "A class needs at least two pictures, and ten or more to be judged well: add pictures, leave the class out "
+        f"with --drop 'dog', or join it to another with --merge. {EXAMPLE_LAYOUT}"
     )
 
 
 def test_several_classes_with_a_single_picture_are_counted() -> None:
     assert refusal(*pictures("cat", "cat", "dog", "fox")) == (
         "2 of 3 classes have a single picture to learn from: 'dog', 'fox' (the same file twice counts once). "
-        "A class needs at least two pictures, and ten or more to be judged well: add pictures, leave the "
-        "class out with --drop 'dog' --drop 'fox', or join it to another with --merge."
+        "The others: 'cat' with 2. A class needs at least two pictures, and ten or more to be judged well: add "
+        "pictures, leave the class out with --drop 'dog' --drop 'fox', or join it to another with --merge. "
+        f"{EXAMPLE_LAYOUT}"
+    )
+
+
+def test_classes_that_all_have_a_single_picture_have_no_others_beside() -> None:
+    assert refusal(*pictures("cat", "dog")) == (
+        "2 of 2 classes have a single picture to learn from: 'cat', 'dog' (the same file twice counts once). "
+        "A class needs at least two pictures, and ten or more to be judged well: add pictures, leave the class out "
+        f"with --drop 'cat' --drop 'dog', or join it to another with --merge. {EXAMPLE_LAYOUT}"
+    )
+
+
+def test_beside_a_single_picture_five_other_classes_are_shown() -> None:
+    assert "The others: 'a' with 2, 'b' with 2, 'c' with 2, 'd' with 2, 'e' with 2 and 2 more. A class" in (
+        refusal(*pictures(*"aabbccddeeffggh"))
+    )
+
+
+def test_a_class_without_a_readable_picture_is_named_with_the_counts_by_reason() -> None:
+    mixed = manifest(
+        *pictures("cat", "cat", "dog", "dog"),
+        *pictures("fox", "fox", problem="an empty file (0 bytes)"),
+        *pictures("fox", problem="it is cut short"),
+        *pictures("ape", problem="it is cut short"),
+        *pictures("dog", problem="it is cut short"),
+    )
+    assert unreadable_classes(mixed) == (
+        "Class 'ape' is left out: 0 of 1 file to learn from could be read as a picture: 1 x it is cut short.",
+        "Class 'fox' is left out: 0 of 3 files to learn from could be read as a picture: 2 x an empty file (0 bytes); "
+        "1 x it is cut short.",
+    )
+
+
+def test_held_out_pictures_do_not_make_a_class_known() -> None:
+    broken = manifest(
+        *pictures("fox", split="train", problem="empty"), *pictures("fox", "cat", split="valid")
+    )
+    assert unreadable_classes(broken) == (
+        "Class 'fox' is left out: 0 of 1 file to learn from could be read as a picture: 1 x empty.",
+    )
+
+
+def test_one_class_left_beside_unreadable_ones_is_refused_and_they_are_named() -> None:
+    assert refusal(*pictures("cat", "cat"), *pictures("dog", "dog", problem="empty")) == (
+        "There is one class only: 'cat' with 2 pictures. A classifier needs at least two classes with two pictures "
+        "each. Class 'dog' is left out: 0 of 2 files to learn from could be read as a picture: 2 x empty. "
+        f"{EXAMPLE_LAYOUT}"
     )
 
 

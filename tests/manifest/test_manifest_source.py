@@ -12,7 +12,7 @@ from fovea.manifest.classes import EXAMPLE_LAYOUT
 Plant = Callable[..., Path]
 
 
-def refusal(source: Path | list[Path], **options: object) -> str:
+def refusal(source: Path, **options: object) -> str:
     with pytest.raises(InputError) as caught:
         read_source(source, **options)  # type: ignore[arg-type]
     return str(caught.value)
@@ -58,31 +58,14 @@ def test_without_labels_one_picture_will_do(plant: Plant) -> None:
     assert manifest.file(manifest.rows[0]).read_bytes() == b"content of a/1.jpg"
 
 
-def test_without_labels_pictures_and_folders_keep_their_order_and_spelling(plant: Plant) -> None:
-    root = plant("b.jpg", "a/2.jpg", "a/1.jpg")
-    manifest = read_source([root / "b.jpg", root / "a", root / "b.jpg"], labelled=False)
-    assert [row.path for row in manifest.rows] == [
-        "photos/b.jpg",
-        "photos/a/1.jpg",
-        "photos/a/2.jpg",
-        "photos/b.jpg",
+def test_where_nothing_is_learned_given_splits_keep_every_class(plant: Plant) -> None:
+    manifest = read_source(plant("train/cat/1.jpg", "valid/cat/2.jpg", "valid/dog/3.jpg"), to_learn=False)
+    assert [(row.label, row.split) for row in manifest.rows] == [
+        ("cat", "train"),
+        ("cat", "valid"),
+        ("dog", "valid"),
     ]
-
-
-def test_pictures_outside_the_current_folder_are_named_from_their_common_one(
-    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plant("x/1.jpg", "y/2.jpg")
-    monkeypatch.chdir(tmp_path / "photos/x")
-    manifest = read_source([Path("1.jpg"), Path("../y/2.jpg")], labelled=False)
-    assert (manifest.root, [row.path for row in manifest.rows]) == (
-        tmp_path / "photos",
-        ["x/1.jpg", "y/2.jpg"],
-    )
-
-
-def test_no_sources_at_all_are_refused() -> None:
-    assert refusal([], labelled=False) == "No pictures were named. Give pictures or a folder."
+    assert manifest.notes == ()
 
 
 @pytest.mark.parametrize(("pattern", "group"), [(r"(p\d)_", "p1"), (r"p\d", "p1"), (r"(?:p)(\d)_(\d)", "1")])

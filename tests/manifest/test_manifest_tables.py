@@ -109,11 +109,8 @@ def test_without_labels_those_that_are_there_are_kept(write_table: Write) -> Non
             "there is no file 'x.jpg'; correct the path (it is read from the table's folder) or delete the "
             "row",
         ),
-        (
-            "/secret/x.jpg,cat,",
-            "there is no file 'x.jpg'; correct the path (it is read from the table's folder) or delete the "
-            "row",
-        ),
+        ("/secret/val/x.jpg,cat,", "there is no file '…/val/x.jpg'; correct the path or delete the row"),
+        (" /x.jpg ,cat,", "there is no file '…/x.jpg'; correct the path or delete the row"),
         (
             f"{'x' * 300},cat,",
             f"there is no file '{'x' * 300}'; correct the path (it is read from the table's folder) or "
@@ -235,6 +232,18 @@ def test_quotation_marks_that_do_not_end_are_refused(write_table: Write) -> None
         "Row 3 of 'photos/labels.csv' cannot be read: unexpected end of data. Look at its quotation marks: a "
         "cell with a comma or a quotation mark stands in quotation marks, inner ones doubled."
     )
+
+
+def test_a_table_whose_absolute_paths_are_all_wrong_is_refused_with_the_first(write_table: Write) -> None:
+    assert refusal(write_table("path,label\n/far/x/1.jpg,cat\n/far/x/2.jpg,dog\n")) == (
+        "None of the 2 pictures named in 'photos/labels.csv' is there; the first is '/far/x/1.jpg'. Correct the paths, "
+        "or write them from the table's folder."
+    )
+
+
+def test_rows_whose_absolute_paths_end_alike_are_told_apart(write_table: Write) -> None:
+    manifest = read_source(write_table(GOOD + "/far/ants/x.jpg,cat\n/far/bees/x.jpg,dog\n"))
+    assert [row.path for row in manifest.rows if row.problem] == ["…/ants/x.jpg", "…/bees/x.jpg"]
 
 
 def test_a_json_list_is_refused(write_table: Write) -> None:

@@ -46,6 +46,12 @@ def test_table_escapes_what_files_are_called() -> None:
     assert "<b>" not in html
 
 
+def test_one_answer_shows_the_row_of_the_table() -> None:
+    one = Prediction("a.jpg", "cat", 0.5, unsure=True)
+    assert one._repr_html_() == Predictions([one])._repr_html_()
+    assert "<td>a.jpg</td><td>cat</td><td>0.500</td><td>unsure</td>" in one._repr_html_()
+
+
 def test_long_table_is_cut_and_says_so() -> None:
     html = Predictions([Prediction("a.jpg", "cat", 0.5)] * 1050)._repr_html_()
     assert html.count("<td>a.jpg</td>") == 50

@@ -60,11 +60,6 @@ def read_page() -> Callable[[str], Page]:
 
 
 @pytest.fixture(scope="session")
-def jpeg() -> bytes:
-    return JPEG
-
-
-@pytest.fixture(scope="session")
 def report() -> pages.Report:
     one = pages.Thumb("valid/cats/1.jpg", "cat", "dog", 0.987, JPEG, "valid")
     two = pages.Thumb("train/dogs/2.jpg", "dog", "cat", 0.75, JPEG, "train")
@@ -87,6 +82,12 @@ def report() -> pages.Report:
             pages.Figure("ece", 0.0214),
             pages.Figure("ece_floor", 0.0331),
         ),
+        test_n=50,
+        test_n_right=45,
+        test_accuracy=0.9,
+        test_interval=(0.786, 0.957),
+        test_n_leaked=2,
+        test_without_leaks=0.8958,
         classes=(
             pages.ClassFigures("cat", 60, 58, 0.983, 0.95, (0.91, 0.99), (0.86, 0.98), n_train=240),
             pages.ClassFigures("dog", 40, 42, 0.881, 0.925, (0.75, 0.95), (0.80, 0.97), n_train=160),
@@ -103,6 +104,7 @@ def report() -> pages.Report:
         conversions=(("turned", 12), ("cmyk", 1)),
         novelty=pages.Novelty(38.21731, 0.01, 400, 3, 100),
         since="runs/zeroth",
+        changes_text="Of 100 pictures in both runs 1 is answered differently (p = 1).",
         changes=(pages.Change(one, "cat", 0.55),),
         stages=(pages.StageTime("decode and features", 12.31, 342.4),),
         settings=(("Photos", "/home/anna/photos"), ("Seed", "0")),

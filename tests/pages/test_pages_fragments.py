@@ -1,32 +1,23 @@
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fovea.pages import (
     CheckPage,
     Report,
     render_check_fragment,
-    render_predictions_fragment,
+    render_facts_fragment,
     render_report_fragment,
 )
 
 Reader = Callable[[str], Any]
 
 
-@dataclass(frozen=True)
-class Answer:
-    path: str
-    class_name: str | None = None
-    probability: float | None = None
-    unsure: bool = False
-    unlike: bool = False
-    problem: str = ""
-
-
 def test_a_run_shows_its_sentence_steps_and_figures(report: Report, read_page: Reader) -> None:
     page = read_page(render_report_fragment(report))
     assert page.faults == []
     assert page.words().startswith("Right on 94 of 100 pictures it had not seen (94.0 %")
+    assert "On the test split, read once after everything was chosen, it is right on 45" in page.words()
     assert "Look at the labels first." in page.words()
     assert "Macro F1 0.931" in page.words()
 
@@ -37,31 +28,19 @@ def test_a_check_shows_its_classes(check_page: CheckPage, read_page: Reader) -> 
     assert page.words().endswith("Class Pictures cat 1,000 dog 400")
 
 
-def test_predictions_show_answers_doubts_and_problems(read_page: Reader) -> None:
-    rows = [
-        Answer("a.jpg", "cat", 0.97),
-        Answer("b.jpg", "dog", 0.4, True, True),
-        Answer("c.jpg", problem="empty"),
-    ]
-    page = read_page(render_predictions_fragment(rows))
+def test_any_other_result_shows_a_sentence_its_values_and_what_to_know(read_page: Reader) -> None:
+    page = read_page(render_facts_fragment("All done.", facts=[("cat", "3")], sentences=["Note this."]))
     assert page.faults == []
-    assert page.words().endswith(
-        "a.jpg cat 97.0 % b.jpg dog 40.0 % unsure, unlike anything seen c.jpg – empty"
-    )
+    assert page.words().strip() == "All done. cat 3 Note this."
 
 
-def test_predictions_show_the_thumbnails_given(jpeg: bytes, read_page: Reader) -> None:
-    html = render_predictions_fragment([Answer("a.jpg", "cat", 1.0)], thumbnails={"a.jpg": jpeg})
-    assert read_page(html).tags.count("img") == 1
+def test_a_result_without_values_shows_no_empty_table(read_page: Reader) -> None:
+    assert "table" not in read_page(render_facts_fragment("All done.")).tags
 
 
-def test_many_predictions_are_cut_and_said(read_page: Reader) -> None:
-    page = read_page(render_predictions_fragment([Answer(f"{i}.jpg", "cat", 0.9) for i in range(1234)]))
-    assert page.words().endswith("19.jpg cat 90.0 % Showing 20 of 1,234.")
-
-
-def test_markup_in_a_path_is_shown_as_text(read_page: Reader) -> None:
-    page = read_page(render_predictions_fragment([Answer("<script>x</script>", "cat", 0.9)]))
+def test_markup_in_a_value_is_shown_as_text(read_page: Reader) -> None:
+    bad = "<script>x</script>"
+    page = read_page(render_facts_fragment(bad, facts=[(bad, bad)], sentences=[bad]))
     assert "script" not in page.tags
 
 

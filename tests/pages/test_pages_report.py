@@ -9,6 +9,7 @@ from fovea.pages import Report, Thumb, render_report
 
 SECTIONS = {
     "figures": {"figures": ()},
+    "test": {"test_n": 0},
     "classes": {"classes": ()},
     "confusion": {"confusion": ()},
     "reliability": {"reliability": ()},
@@ -98,11 +99,27 @@ def test_a_report_without_judged_pictures_says_so(report: Report, read_page: Rea
         ("given", "Judged on the 100 pictures that the data set itself sets aside."),
         ("held-out", "Judged on 100 pictures set aside at random"),
         ("cross-validated", "every picture was judged by a classifier fitted without it."),
-        ("evaluated", "Judged on 100 labelled pictures given to the finished classifier"),
     ],
 )
 def test_how_it_was_judged_is_said(protocol: str, said: str, report: Report, read_page: Reader) -> None:
     assert said in read_page(render_report(replace(report, protocol=protocol))).words("figures")
+
+
+def test_the_test_split_is_told_with_and_without_its_leaks(report: Report, read_page: Reader) -> None:
+    assert read_page(render_report(report)).words("test") == (
+        "The test split On the test split, read once after everything was chosen, it is right on 45 of 50 pictures "
+        "(90.0 %, 95 % interval 78.6–95.7 %); 2 of them stand in the other splits too, without them 89.6 %."
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_leaked", "end"), [(0, "95.7 %)."), (1, "; 1 of them stands in the other splits too.")]
+)
+def test_a_test_split_without_leaks_or_without_others_says_no_second_figure(
+    n_leaked: int, end: str, report: Report, read_page: Reader
+) -> None:
+    page = read_page(render_report(replace(report, test_n_leaked=n_leaked, test_without_leaks=None)))
+    assert page.words("test").endswith(end)
 
 
 def test_figures_are_shown_as_given_with_their_meaning(report: Report, read_page: Reader) -> None:
@@ -169,6 +186,12 @@ def test_the_reliability_plot_stands_beside_its_floor_and_its_table(
     assert words.endswith("71.0 % 65.0 % 43.0–82.0 % 20 97.0 % 98.8 % 93.0–99.0 % 80")
 
 
+def test_a_measured_limit_is_rounded_up_to_what_can_be_read(report: Report, read_page: Reader) -> None:
+    promise = pages.Promise(0.98, 0.95, 0.657337, 300, 400)
+    words = read_page(render_report(replace(report, promises=(promise,)))).words("promises")
+    assert "accept from a probability of 65.8 % ." in words
+
+
 def test_promises_name_limit_and_what_more_would_do(report: Report, read_page: Reader) -> None:
     words = read_page(render_report(report)).words("promises")
     assert "At least 98 % of the accepted answers right, with 95 % confidence: accept from a" in words
@@ -223,13 +246,16 @@ def test_left_out_files_conversions_and_the_limit_are_told(report: Report, read_
 
 def test_changes_tell_before_now_and_whether_it_helped(report: Report, read_page: Reader) -> None:
     words = read_page(render_report(report)).words("changes")
-    assert "1 picture is answered otherwise than by runs/zeroth ." in words
+    assert (
+        "1 picture is answered otherwise than by runs/zeroth . Of 100 pictures in both runs 1 is answered"
+        in words
+    )
     assert "cat 55.0 % → dog 98.7 % labelled cat: now wrong" in words
 
 
 def test_a_run_compared_without_change_says_so(report: Report, read_page: Reader) -> None:
-    page = read_page(render_report(replace(report, changes=())))
-    assert page.words("changes").endswith("Against runs/zeroth no answer changed.")
+    page = read_page(render_report(replace(report, changes=(), changes_text="Of 9 none.")))
+    assert page.words("changes").endswith("Against runs/zeroth no answer changed. Of 9 none.")
 
 
 def test_provenance_names_stages_with_their_speed(report: Report, read_page: Reader) -> None:

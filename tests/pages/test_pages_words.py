@@ -29,6 +29,21 @@ def test_a_goal_keeps_the_digits_it_was_given(share: float, shown: str) -> None:
     assert words.goal(share) == f"{shown}\xa0%"
 
 
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.83, "83"),
+        (0.657337, "65.8"),
+        (0.658, "65.8"),
+        (0.6580001, "65.9"),
+        (0.99963, "99.97"),
+        (1.0, "100"),
+    ],
+)
+def test_a_limit_is_rounded_up_and_never_to_certainty(share: float, shown: str) -> None:
+    assert words.limit(share) == f"{shown}\xa0%"
+
+
 @pytest.mark.parametrize(("n", "shown"), [(0, "0 classes"), (1, "1 class"), (3795, "3,795 classes")])
 def test_a_count_agrees_with_its_noun(n: int, shown: str) -> None:
     assert words.plural(n, "class", "classes").replace("\xa0", " ") == shown

@@ -114,3 +114,10 @@ def test_files_of_the_users_in_the_cache_folder_are_left_alone() -> None:
     mine.write_text("mine")
     run(Config(clear=True, backbones=True))
     assert mine.read_text() == "mine"
+
+
+def test_a_notebook_shows_what_is_stored_by_encoder() -> None:
+    store_features("aa" * 32, name="<small>", n_rows=3)
+    html = run(Config())._repr_html_()
+    assert "&lt;small&gt;</th><td>3 rows, 0.0 MB</td>" in html
+    assert f"MB in {cache_folder()}." in html

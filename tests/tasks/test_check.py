@@ -10,6 +10,7 @@ from PIL import Image
 
 from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.features import open_store
+from fovea.manifest.classes import EXAMPLE_LAYOUT
 from fovea.pictures import Picture
 from fovea.tasks import check as task
 from fovea.tasks.check import check
@@ -193,9 +194,54 @@ def test_a_flat_folder_without_classes_can_be_checked(few: Path) -> None:
     assert found.notes[0].startswith("It cannot be trained on as it is. ")
 
 
-def test_a_single_class_can_be_checked(few: Path) -> None:
+def test_a_single_class_can_be_checked_but_not_trained_on(few: Path) -> None:
     shutil.rmtree(few / "dog")
-    assert dict(check(few).classes) == {"cat": 3}
+    found = check(few)
+    assert dict(found.classes) == {"cat": 3}
+    assert found.notes == (
+        "It cannot be trained on as it is. There is one class only: 'cat' with 3 pictures. A classifier needs at least "
+        f"two classes with two pictures each. {EXAMPLE_LAYOUT}",
+    )
+
+
+def test_a_class_with_a_single_picture_is_said_to_hinder_training(few: Path) -> None:
+    for number in (3, 5):
+        (few / "dog" / f"{number}.png").unlink()
+    assert check(few).notes == (
+        "It cannot be trained on as it is. Class 'dog' has a single picture to learn from (the same file twice counts "
+        "once). The others: 'cat' with 3. A class needs at least two pictures, and ten or more to be judged well: add "
+        "pictures, leave the class out with --drop 'dog', or join it to another with --merge. "
+        + EXAMPLE_LAYOUT,
+    )
+
+
+def test_classes_of_which_nothing_can_be_read_are_listed_with_none(few: Path) -> None:
+    for path in few.rglob("*.png"):
+        path.write_bytes(b"")
+    found = check(few)
+    assert dict(found.classes) == {"cat": 0, "dog": 0}
+    assert found.notes == (
+        "It cannot be trained on as it is. 0 of 6 files could be read as a picture: 6 x an empty file (0 bytes). JPEG, "
+        f"PNG, WebP, GIF, BMP, TIFF, PPM and AVIF pictures can be read. {EXAMPLE_LAYOUT}",
+    )
+
+
+def test_a_class_that_training_would_leave_out_is_named(few: Path) -> None:
+    (few / "fox").mkdir()
+    (few / "fox" / "cut.png").write_bytes(b"")
+    found = check(few)
+    assert dict(found.classes) == {"cat": 3, "dog": 3, "fox": 0}
+    assert found.notes == (
+        "Class 'fox' is left out: 0 of 1 file to learn from could be read as a picture: 1 x an empty file (0 bytes).",
+    )
+
+
+def test_a_page_shows_classes_of_which_nothing_can_be_read(few: Path, tmp_path: Path) -> None:
+    for path in few.rglob("*.png"):
+        path.write_bytes(b"")
+    check(few, html=tmp_path / "check.html")
+    text = (tmp_path / "check.html").read_text()
+    assert all(f'<th scope="row">{name}</th>' in text for name in ("cat", "dog"))
 
 
 def test_a_table_can_be_checked_and_its_wrong_rows_are_named(few: Path) -> None:

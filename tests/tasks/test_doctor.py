@@ -118,3 +118,12 @@ def test_progress_reaches_its_end() -> None:
     told: list[tuple[str, int, int]] = []
     doctor.run(progress=lambda *step: told.append(step))
     assert told == [("self-test", done, 3) for done in range(4)]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_notebook_shows_each_part_of_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_try_probe", broken)
+    html = doctor.run()._repr_html_()
+    assert "A part of the self-test failed." in html
+    assert "engine</th><td>fine: tried</td>" in html
+    assert "probe</th><td>FAILED: BackboneError: The embedded network is gone.</td>" in html

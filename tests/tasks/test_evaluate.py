@@ -123,6 +123,18 @@ def test_model_without_its_manifest_says_what_cannot_be_told(photos: Path) -> No
     ) in evaluate(MODEL, photos).metrics["notes"]
 
 
+def test_classes_that_only_a_given_valid_split_holds_are_measured_too(photos: Path) -> None:
+    for split, name in (("train", "red"), ("valid", "blue")):
+        (photos / split).mkdir()
+        (photos / name).rename(photos / split / name)
+    (photos / "green").rename(photos / "train" / "green")
+    m = evaluate(MODEL, photos).metrics
+    assert (m["n_pictures"], m["n_measured"], m["classes_left_out"]) == (12, 12, [])
+    assert m["notes"] == [
+        "The run's manifest.csv is missing: pictures that it was trained on are not told from new ones."
+    ]
+
+
 def test_unreadable_picture_is_counted_with_its_reason(photos: Path) -> None:
     (photos / "red" / "0.png").write_bytes(b"")
     m = evaluate(MODEL, photos).metrics

@@ -107,6 +107,15 @@ def test_undo_takes_everything_back_with_the_table(scraped: Path, how: str) -> N
     assert not (scraped.parent / "into").exists()
 
 
+def test_a_notebook_shows_what_was_sorted_and_what_was_taken_back(scraped: Path) -> None:
+    sorted_ = sort.run(config(scraped))._repr_html_()
+    assert f"2 pictures in class folders of {scraped.parent / 'into'}, 2 in unsure/." in sorted_
+    assert "cat</th><td>1</td>" in sorted_
+    assert "1 stay where they are; sorted.csv says why." in sorted_
+    undone = sort.undo(scraped.parent / "into")._repr_html_()
+    assert "0 pictures moved back, 4 copies or links removed, 0 left." in undone
+
+
 def test_a_table_its_reader_has_changed_is_neither_overwritten_nor_removed(scraped: Path) -> None:
     first = sort.run(config(scraped)).table
     first.write_text("notes of mine")
@@ -242,6 +251,17 @@ def test_labelled_pictures_are_read_from_a_table(scraped: Path, tmp_path: Path) 
     assert (check.n_labelled, check.n_accepted, check.n_right) == (2, 2, 1)
 
 
+def test_labelled_pictures_of_given_splits_are_all_read(scraped: Path, tmp_path: Path) -> None:
+    for place, name in (("train/cat", "cat-0.9"), ("valid/dog", "dog-0.8")):
+        (tmp_path / "labelled" / place).mkdir(parents=True)
+        (scraped / f"{name}.png").rename(tmp_path / "labelled" / place / f"{name}.png")
+
+    check = sort.run(config(scraped, labelled=tmp_path / "labelled")).check
+
+    assert check is not None
+    assert (check.n_labelled, check.n_right) == (2, 2)
+
+
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as caught:
         sort.run(config(tmp_path / "nowhere"))
@@ -349,3 +369,36 @@ def test_a_real_kill_in_the_middle_of_moving_is_gone_on_from(scraped: Path, mode
     sort.undo(into)
 
     assert {path.name: path.read_bytes() for path in scraped.iterdir()} == before
+
+
+def test_a_kill_between_the_last_move_and_the_table_is_gone_on_from(scraped: Path) -> None:
+    (scraped / "broken.png").unlink()
+    table = sort.run(config(scraped, how="move")).table
+    content = table.read_bytes()
+    table.unlink()  # as if it had not been written any more
+
+    result = sort.run(config(scraped, how="move"))
+
+    assert (list(scraped.iterdir()), result.classes, result.n_unsure) == ([], {"cat": 1, "dog": 1}, 2)
+    assert table.read_bytes() == content
+
+
+def test_an_empty_folder_beside_a_sort_of_others_is_refused(scraped: Path, tmp_path: Path) -> None:
+    sort.run(config(scraped, how="move"))
+    (tmp_path / "scrap").mkdir()
+    with pytest.raises(InputError) as caught:
+        sort.run(config(tmp_path / "scrap", how="move"))
+    assert str(caught.value) == (
+        f"There is nothing to sort in {str(tmp_path / 'scrap')!r}. Give a folder that holds pictures."
+    )
+
+
+@pytest.mark.parametrize("how", [["--per-class"], ["--confidence", "0.95"]])
+def test_how_to_promise_without_a_precision_is_wrong_usage(scraped: Path, how: list[str]) -> None:
+    into = scraped.parent / "into"
+    done = CliRunner().invoke(cli_sort.command, ["model", str(scraped), "--into", str(into), *how])
+    assert done.exit_code == 2
+    assert done.output.endswith(
+        "Error: --per-class and --confidence say how --precision is promised: give --precision too.\n"
+    )
+    assert not into.exists()

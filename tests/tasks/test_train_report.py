@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fovea.errors import InputError, MissingInputError, ModelError
 from fovea.features import open_backbone
-from fovea.manifest import read_manifest
+from fovea.manifest import Manifest, Row, read_manifest
 from fovea.tasks.train import Run, train
-from fovea.tasks.train_since import read_earlier
+from fovea.tasks.train_report import without_places
+from fovea.tasks.train_since import read_earlier, write_answers
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,47 @@ def test_leaked_pictures_are_counted_and_the_figures_stand_beside_those_without(
     }
 
 
+def test_the_lists_hold_all_that_the_numbers_count(first: Run, second: Run) -> None:
+    for run in (first, second):
+        for name in ("mistakes", "suspects", "leaked"):
+            assert len(run.metrics[name]) == run.metrics[f"n_{name}"]
+    assert sorted(first.metrics["leaked"]) == ["valid/dots/bytes.png", "valid/stripes/pixels.bmp"]
+
+
+def test_a_wrong_label_is_listed_by_path_with_what_it_may_be(second: Run) -> None:
+    suspects = {one["path"]: one for one in second.metrics["suspects"]}
+    moved = suspects["train/plain/moved.png"]
+    assert (moved["split"], moved["label"], moved["suggested"]) == ("train", "plain", "dots")
+    assert 0 <= moved["quality"] < 0.5
+    shown = {thumb.path: thumb for thumb in second.page.label_issues.thumbs}["train/plain/moved.png"]
+    told = {one["path"]: one for one in answers_of(second)}["train/plain/moved.png"]
+    assert shown.probability == pytest.approx(float(told["probability"]), abs=1e-6)
+
+
+def test_mistakes_are_the_wrong_answers_of_the_held_out_part(second: Run) -> None:
+    wrong = {
+        (one["path"], one["label"], one["answer"])
+        for one in answers_of(second)
+        if one["split"] == "valid" and one["label"] != one["answer"]
+    }
+    assert {(one["path"], one["label"], one["answer"]) for one in second.metrics["mistakes"]} == wrong
+
+
+def test_the_test_split_stands_on_the_page(
+    given: Path, tmp_path: Path, draw_class: Callable[..., Path]
+) -> None:
+    photos = Path(shutil.copytree(given, tmp_path / "photos"))
+    for number in range(50, 55):
+        draw_class(photos / "test" / "dots", "dots", number)
+    shutil.copy(photos / "train" / "dots" / "dots_001.png", photos / "test" / "dots" / "copy.png")
+    run = train(photos, out=tmp_path / "run")
+    page, test = run.page, run.metrics["test"]
+    assert (page.test_n, page.test_n_right, page.test_accuracy) == (6, test["n_right"], test["accuracy"])
+    assert page.test_interval == tuple(test["accuracy_interval"])
+    assert (page.test_n_leaked, page.test_without_leaks) == (1, test["without_leaks"]["accuracy"])
+    assert "On the test split, read once after everything was chosen" in run.report.read_text()
+
+
 def test_what_was_left_out_and_converted_is_listed(first: Run) -> None:
     assert first.page.quarantined == (("train/dots/empty.jpg", "an empty file (0 bytes)"),)
     assert first.page.conversions == (("grey", 1),)
@@ -107,8 +150,8 @@ def test_every_class_says_how_many_it_learned_from(first: Run) -> None:
     assert sum(n_train.values()) == first.metrics["n_train"]
 
 
-def test_the_promise_that_was_asked_for_stands_beside_the_threshold_for_unsure(first: Run) -> None:
-    assert [promise.precision for promise in first.page.promises] == [0.95, 0.9]
+def test_the_promise_that_was_asked_for_is_the_one_shown(first: Run) -> None:
+    assert [promise.precision for promise in first.page.promises] == [0.9]
     assert all(promise.confidence == 0.95 for promise in first.page.promises)
 
 
@@ -123,8 +166,8 @@ def test_the_page_says_with_what_it_was_made(first: Run) -> None:
 def test_every_row_in_use_has_an_answer_and_no_other(first: Run) -> None:
     used = [row for row in read_manifest(first.folder / "manifest.csv").rows if row.split and not row.problem]
     answers = answers_of(first)
-    assert sorted((row.sha256, row.split, row.label) for row in used) == sorted(
-        (one["sha256"], one["split"], one["label"]) for one in answers
+    assert sorted((row.path, row.sha256, row.split, row.label) for row in used) == sorted(
+        (one["path"], one["sha256"], one["split"], one["label"]) for one in answers
     )
 
 
@@ -161,6 +204,8 @@ def test_changed_answers_are_those_that_differ_between_the_two_files(first: Run,
     assert (second.page.since, second.page.n_changes) == ("first", len(differing))
     assert len(second.page.changes) == min(len(differing), 24)
     assert all(change.before != change.thumb.answer for change in second.page.changes)
+    assert second.page.changes_text == since["text"]
+    assert since["text"].partition("(")[0] in second.report.read_text()
 
 
 def test_splits_of_the_earlier_run_are_kept(first: Run, second: Run) -> None:
@@ -194,13 +239,32 @@ def test_what_is_no_run_is_no_earlier_run(tmp_path: Path) -> None:
 
 
 def test_class_names_of_any_kind_come_back_from_the_answers() -> None:
-    import numpy as np
-
-    from fovea.tasks.train_since import write_answers
-
     names = ("a,b", 'say "hi"', "line\rbreak\n", "K\udce4se", "=1+1")
-    content = write_answers(
-        list("12345"), ["train"] * 5, labels=names, probabilities=np.eye(5), class_names=names
-    )
+    rows = [Row(f"{k}\udce4.jpg", name, "train") for k, name in enumerate(names)]
+    content = write_answers(rows, probabilities=np.eye(5), class_names=names)
     text = io.StringIO(content.decode(errors="surrogateescape"), newline="")
-    assert tuple(row["answer"] for row in csv.DictReader(text)) == names
+    read = [(row["path"], row["label"], row["answer"]) for row in csv.DictReader(text)]
+    assert read == [(row.path, row.label, row.label) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("root", "path"), [("/", "…/a.jpg"), ("/home", "anna/cats/a.jpg"), ("/home/anna", "anna/cats/a.jpg")]
+)
+def test_a_private_manifest_names_no_absolute_path(root: str, path: str) -> None:
+    row = Row("anna/cats/a.jpg", "cat", problem="cannot be read from '/home/anna/cats/a.jpg'")
+    (cleaned,) = without_places(Manifest(Path(root), (row,))).rows
+    assert (cleaned.path, cleaned.label) == (path, "cat")
+    assert cleaned.problem == "cannot be read from '…/a.jpg'"
+
+
+def test_notes_of_a_private_run_name_no_absolute_path(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "not a folder"
+    broken.write_text("mine")
+    monkeypatch.setenv("FOVEA_CACHE", str(broken))
+    open_run = train(given, out=tmp_path / "open").metrics["notes"]
+    private = train(given, out=tmp_path / "private", private=True).metrics["notes"]
+    assert any(str(broken) in note for note in open_run)
+    assert len(private) == len(open_run)
+    assert not any(str(tmp_path) in note for note in private)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError, OutputError
-from fovea.tasks.train_unfinished import unfinished
+from fovea.tasks.train_unfinished import require_apart, unfinished
 
 SETTINGS = {"seed": 0, "source": {"drop": ["cat"], "merge": {}}}
 
@@ -109,3 +109,38 @@ def test_settings_with_names_that_are_not_utf8_are_taken(tmp_path: Path) -> None
         raise KeyboardInterrupt
     with unfinished(tmp_path / "run", settings=settings) as marker:
         assert marker.continues
+
+
+@pytest.mark.parametrize(
+    ("photos", "out"), [("photos", "photos/a/run"), (".", "run"), ("x/y", "x"), ("x", "x")]
+)
+def test_a_run_among_the_pictures_or_around_them_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: str, out: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "photos")
+    Path(photos).mkdir(parents=True, exist_ok=True)
+    beside = Path(photos).resolve()
+    with pytest.raises(OutputError) as caught:
+        require_apart(Path(photos), out=Path(out))
+    assert str(caught.value) == (
+        f"--out {out!r} and the pictures in {photos!r} lie one in the other. Nothing is written among the pictures, where "
+        "the next training would take a run's folders for classes: give an --out beside them, for example "
+        f"--out {str(beside) + '-run'!r}."
+    )
+
+
+def test_a_link_into_the_pictures_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    with pytest.raises(OutputError, match="lie one in the other"):
+        require_apart(tmp_path / "photos", out=tmp_path / "link" / "run")
+
+
+@pytest.mark.parametrize("photos", ["photos", "photos/labels.csv", "nowhere"])
+def test_a_run_may_lie_beside_the_pictures_or_their_table(tmp_path: Path, photos: str) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "labels.csv").write_text("path,label\n")
+    require_apart(
+        tmp_path / photos, out=tmp_path / ("photos/run" if photos.endswith("csv") else "photos-run")
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 36_500),
     default=0,
     show_default=True,
-    help="With --clear: only what was not used for so long.",
+    help="With --clear: only of encoders not used for so long; an encoder's features go together.",
 )
 @click.option(
     "--encoder", metavar="FINGERPRINT", help="With --clear: only features of this encoder (its first digits)."

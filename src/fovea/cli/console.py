@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from fovea.errors import FoveaError, OutputError
 
@@ -151,6 +152,16 @@ class Bar:
 def report_error(message: str) -> None:
     """Write one plain paragraph to stderr."""
     print(f"fovea: {plain(' '.join(message.splitlines()))}", file=sys.stderr)
+
+
+def require_precision(precision: object) -> None:
+    """Raise UsageError where the command was given how to promise a precision, but not which."""
+    source_of = click.get_current_context().get_parameter_source
+    how = [name for name in ("per_class", "confidence") if source_of(name) is ParameterSource.COMMANDLINE]
+    if how and precision is None:
+        raise click.UsageError(
+            "--per-class and --confidence say how --precision is promised: give --precision too."
+        )
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fovea.cli.console import Console, common_options
+from fovea.cli.console import Console, common_options, require_precision
 
 if TYPE_CHECKING:
     from fovea.tasks.sort import Result, UndoResult
@@ -54,6 +54,7 @@ def command(
         return
     if model is None or scraped is None or options["into"] is None:
         raise click.UsageError("Give MODEL, SCRAPED and --into FOLDER, or --undo FOLDER.")
+    require_precision(options["precision"])
     settings = {"model": model, "source": scraped, "threads": console.threads, **options}
     config = configure(sort.Config, settings)
     done = sort.run(config, progress=console.progress)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fovea.cli.console import Console, common_options
+from fovea.cli.console import Console, common_options, require_precision
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Run
@@ -103,6 +103,7 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
     """
     from fovea.tasks.train import train
 
+    require_precision(options["precision"])
     done = train(
         photos,
         out=out,

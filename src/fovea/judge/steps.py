@@ -6,7 +6,9 @@ from fovea.judge.verdict import Verdict
 
 WIDE = 0.2  # a recall that is known to +-10 points only
 N_NAMED = 3
-MANY_SUSPECTS = 0.05  # of all pictures: products, known for its label errors, has 2 %; more speaks of a weak network too
+MANY_SUSPECTS = (
+    0.05  # of all pictures: products, known for its label errors, has 2 %; more speaks of a weak network too
+)
 FEW_MISTAKES = 0.02  # of the measured pictures: what is left for a better backbone to gain
 
 

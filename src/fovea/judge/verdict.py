@@ -138,9 +138,7 @@ def judge(
     scores = calibration_scores(scaled, train_labels, units=train_units, seed=seed)
     guarantees = _promises(scores, precisions, confidence=confidence)
     supported = [g for g in guarantees if g.threshold is not None]
-    unsure = (
-        supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
-    )
+    unsure = supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
     unsure_threshold = UNSURE_PRECISION if unsure.threshold is None else unsure.threshold
     if valid_labels is None or valid_logits is None:
         parts = (

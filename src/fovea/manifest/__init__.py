@@ -1,6 +1,6 @@
 """Sources become one manifest: one row per picture, its class, its split, its group, its problem."""
 
-from fovea.manifest.classes import change_classes, require_trainable
+from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
 from fovea.manifest.folds import fold_numbers
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits
 from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
@@ -24,6 +24,7 @@ __all__ = [
     "read_manifest",
     "read_source",
     "require_trainable",
+    "unreadable_classes",
     "write_data_set",
     "write_digits",
     "write_manifest",

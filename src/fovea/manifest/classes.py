@@ -96,35 +96,58 @@ def require_trainable(manifest: Manifest) -> None:
     counts = Counter(label for label, _ in distinct)
     if len(counts) == 1:
         name, n = next(iter(counts.items()))
+        said = (*manifest.notes, *unreadable_classes(manifest), EXAMPLE_LAYOUT)
         raise InputError(
             f"There is one class only: {name!r} with {count(n, 'picture')}. A classifier needs at least two "
-            f"classes with two pictures each. {' '.join((*manifest.notes, EXAMPLE_LAYOUT))}"
+            f"classes with two pictures each. {' '.join(said)}"
         )
-    single = sorted(name for name, n in counts.items() if n == 1)
-    if single:
-        raise InputError(_single(single, n_classes=len(counts)))
+    if 1 in counts.values():
+        raise InputError(_single(counts))
 
 
-def _single(names: Sequence[str], *, n_classes: int) -> str:
+def unreadable_classes(manifest: Manifest) -> tuple[str, ...]:
+    """Return a sentence for each class of which nothing to learn from can be read, with the counts by reason."""
+    problems: dict[str, list[str]] = {}
+    for row in manifest.rows:
+        if row.label is not None and row.split in {"", "train"}:
+            problems.setdefault(row.label, []).append(row.problem)
+    return tuple(
+        f"Class {name!r} is left out: 0 of {count(len(found), 'file')} to learn from could be read as a picture: "
+        f"{_reasons(found)}."
+        for name, found in sorted(problems.items())
+        if all(found)
+    )
+
+
+def _single(counts: Mapping[str, int]) -> str:
+    names = sorted(name for name, n in counts.items() if n == 1)
+    others = [f"{name!r} with {n:,}" for name, n in sorted(counts.items()) if n > 1]
     which = (
         f"Class {names[0]!r} has a single picture to learn from"
         if len(names) == 1
-        else f"{len(names):,} of {n_classes:,} classes have a single picture to learn from: {some(names)}"
+        else f"{len(names):,} of {len(counts):,} classes have a single picture to learn from: {some(names)}"
     )
+    more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+    beside = f" The others: {', '.join(others[:5])}{more}." if others else ""
     drops = " ".join(f"--drop {name!r}" for name in names[:3])
     return (
-        f"{which} (the same file twice counts once). A class needs at least two pictures, and ten or more to "
-        f"be judged well: add pictures, leave the class out with {drops}, or join it to another with --merge."
+        f"{which} (the same file twice counts once).{beside} A class needs at least two pictures, and ten or "
+        f"more to be judged well: add pictures, leave the class out with {drops}, or join it to another with "
+        f"--merge. {EXAMPLE_LAYOUT}"
     )
+
+
+def _reasons(problems: Sequence[str]) -> str:
+    reasons = Counter(problems)
+    listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(5))
+    return f"{listed}; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else listed
 
 
 def _nothing_readable(manifest: Manifest) -> str:
     if not manifest.rows:
         return f"There are no pictures to learn from. {EXAMPLE_LAYOUT}"
-    reasons = Counter(row.problem for row in manifest.rows)
-    listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(5))
-    more = f"; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else ""
+    reasons = _reasons([row.problem for row in manifest.rows])
     return (
-        f"0 of {count(len(manifest.rows), 'file')} could be read as a picture: {listed}{more}. "
+        f"0 of {count(len(manifest.rows), 'file')} could be read as a picture: {reasons}. "
         f"JPEG, PNG, WebP, GIF, BMP, TIFF, PPM and AVIF pictures can be read. {EXAMPLE_LAYOUT}"
     )

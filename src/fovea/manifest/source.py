@@ -1,6 +1,5 @@
-"""Any source a user names (a folder, a table, files) as one manifest, with what was noticed said in notes."""
+"""Any source a user names (a folder, a table) as one manifest, with what was noticed said in notes."""
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -11,26 +10,27 @@ from pathlib import Path
 from fovea.errors import InputError, MissingInputError
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 from fovea.manifest.folders import TABLE_SUFFIXES, read_class_folders, read_files
-from fovea.manifest.places import below, common_root
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.tables import read_table
 from fovea.manifest.wording import count, did_you_mean, some
 
 
 def read_source(
-    source: Path | Sequence[Path],
+    source: Path,
     *,
     labelled: bool = True,
+    to_learn: bool = True,
     group_by: str | None = None,
     group_pattern: str | None = None,
     strict: bool = False,
 ) -> Manifest:
     """Return the manifest of a folder of class or split folders, or of a CSV, TSV or JSON-lines table.
 
-    With `labelled=False` labels are not needed: a flat folder, a single picture, or a list of pictures and
-    folders will do, and their rows have no label. `group_by` names a table's column and `group_pattern` is a
-    regular expression searched in each row's path (its first group, or the whole match); rows of one group
-    stay on one side. With `strict` wrong rows of a table are refused, otherwise they have a `problem`.
+    With `labelled=False` labels are not needed: a flat folder or a single picture will do, and its rows have no
+    label. With `to_learn` what given splits hold of classes that train lacks is left out; where only answers are
+    counted, every row counts. `group_by` names a table's column and `group_pattern` is a regular expression
+    searched in each row's path (its first group, or the whole match); rows of one group stay on one side. With
+    `strict` wrong rows of a table are refused, otherwise they have a `problem`.
 
     Raises:
         MissingInputError: nothing is there.
@@ -38,16 +38,13 @@ def read_source(
         ManifestError: a table that cannot be used.
     """
     pattern = _pattern(group_pattern, group_by=group_by)
-    if isinstance(source, str | os.PathLike):
-        manifest = _read_one(Path(source), labelled=labelled, group_by=group_by, strict=strict)
-    else:
-        manifest = _read_list([Path(path) for path in source])
-    if labelled:
+    manifest = _read(source, labelled=labelled, group_by=group_by, strict=strict)
+    if labelled and to_learn:
         manifest = _settled(manifest)
     return manifest if pattern is None else _grouped(manifest, pattern=pattern)
 
 
-def _read_one(source: Path, *, labelled: bool, group_by: str | None, strict: bool) -> Manifest:
+def _read(source: Path, *, labelled: bool, group_by: str | None, strict: bool) -> Manifest:
     _require_there(source)
     if source.is_dir():
         if group_by is not None:
@@ -75,26 +72,6 @@ def _require_there(source: Path) -> None:
     raise MissingInputError(
         f"There is no folder or file {str(source)!r}{did_you_mean(source.name, siblings)}. {EXAMPLE_LAYOUT}"
     )
-
-
-def _read_list(sources: list[Path]) -> Manifest:
-    """Return unlabelled rows for pictures and folders in the order given, named from the current folder."""
-    files: list[str] = []
-    notes: list[str] = []
-    for source in sources:
-        _require_there(source)
-        place = os.path.normpath(source.absolute())
-        if source.is_dir():
-            inside = read_files(source)
-            files += [f"{place}/{row.path}" for row in inside.rows]
-            notes += inside.notes
-        else:
-            files.append(place)
-    if not files:
-        raise InputError("No pictures were named. Give pictures or a folder.")
-    root = common_root(files, preferred=str(Path.cwd()))
-    rows = (Row(path=below(file, root=root), label=None) for file in files)
-    return Manifest(Path(root), tuple(rows), tuple(notes))
 
 
 def _settled(manifest: Manifest) -> Manifest:

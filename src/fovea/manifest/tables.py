@@ -73,8 +73,11 @@ def _locate(cell: str, *, folder: str) -> _Place:
         # os.path.isfile: a name too long or a folder that is closed is "no", not an error.
         if spelling and os.path.isfile(absolute):  # noqa: PTH113
             return _Place(spelling, absolute)
-    # An absolute path stays out of what is saved: the row's number tells which it was.
-    return _Place(cell.rpartition("/")[2] if cell.startswith("/") else cell)
+    if not cell.strip().startswith("/"):
+        return _Place(cell)
+    # A whole absolute path stays out of what is saved: its end and the row's number tell which it was.
+    names = [name for name in cell.strip().split("/") if name]
+    return _Place("/".join(("…", *names[-2:])))
 
 
 def _problem(record: Record, *, place: _Place, labelled: bool) -> str:
@@ -82,8 +85,8 @@ def _problem(record: Record, *, place: _Place, labelled: bool) -> str:
     if not record.cell("path"):
         return "the path is empty; name a picture or delete the row"
     if not place.absolute:
-        where = "correct the path (it is read from the table's folder) or delete the row"
-        return f"there is no file {place.shown!r}; {where}"
+        where = "" if record.cell("path").startswith("/") else " (it is read from the table's folder)"
+        return f"there is no file {place.shown!r}; correct the path{where} or delete the row"
     if split and split.casefold() not in SPLIT_NAMES:
         known = did_you_mean(split, SPLIT_NAMES)
         return f"unknown split {split!r}{known}; write train, valid or test, or leave it empty"
@@ -128,11 +131,15 @@ def _require_some_found(table: Path, *, records: list[Record], places: list[_Pla
             f"{str(table)!r} has no rows below its header. Write one row for each picture: {HEADER}."
         )
     if not any(place.absolute for place in places):
-        first = next((place.shown for place in places if place.shown), "")
+        first = next((cell for record in records if (cell := record.cell("path"))), "")
+        advice = (
+            "Correct the paths, or write them from the table's folder."
+            if first.startswith("/")
+            else "Paths are read from the table's folder: move the table beside the pictures, or write absolute paths."
+        )
         raise ManifestError(
             f"None of the {count(len(records), 'picture')} named in {str(table)!r} is there; the first is "
-            f"{first!r}. Paths are read from the table's folder: move the table beside the pictures, or "
-            "write absolute paths."
+            f"{first!r}. {advice}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a classifier answers: one `Prediction` for every input, in a list that shows itself in a notebook."""
+"""What a classifier answers: one `Prediction` for every input, in a list; both show themselves in a notebook."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -44,6 +44,9 @@ class Prediction:
             return self.problem
         parts = ["unsure"] * self.unsure + ["unlike anything seen"] * self.unlike
         return ", ".join(parts)
+
+    def _repr_html_(self) -> str:
+        return Predictions([self])._repr_html_()
 
 
 class Predictions(list[Prediction]):

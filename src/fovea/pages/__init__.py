@@ -2,9 +2,8 @@
 
 from fovea.pages.check import CheckPage, ClassCount, render_check
 from fovea.pages.fragments import (
-    PredictionLike,
     render_check_fragment,
-    render_predictions_fragment,
+    render_facts_fragment,
     render_report_fragment,
 )
 from fovea.pages.report import (
@@ -34,14 +33,13 @@ __all__ = [
     "Gallery",
     "Novelty",
     "Pair",
-    "PredictionLike",
     "Promise",
     "Report",
     "StageTime",
     "Thumb",
     "render_check",
     "render_check_fragment",
-    "render_predictions_fragment",
+    "render_facts_fragment",
     "render_report",
     "render_report_fragment",
 ]

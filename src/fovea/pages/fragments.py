@@ -1,55 +1,20 @@
 """What a notebook shows of a result (`_repr_html_`): a little HTML that keeps to the notebook's own theme."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from fovea.pages.check import CheckPage
 from fovea.pages.privacy import without_secrets
 from fovea.pages.report import Report
 from fovea.pages.templating import render
-from fovea.pages.words import opening, opening_check
-
-MAX_PREDICTIONS = 20
-
-
-class PredictionLike(Protocol):
-    """What is needed of a prediction to show it."""
-
-    @property
-    def path(self) -> str:
-        """Return the picture's name."""
-        ...
-
-    @property
-    def class_name(self) -> str | None:
-        """Return the answer; None where there is none."""
-        ...
-
-    @property
-    def probability(self) -> float | None:
-        """Return the answer's probability in [0, 1]."""
-        ...
-
-    @property
-    def unsure(self) -> bool:
-        """Return whether the answer is below its limit."""
-        ...
-
-    @property
-    def unlike(self) -> bool:
-        """Return whether the picture is unlike anything seen."""
-        ...
-
-    @property
-    def problem(self) -> str:
-        """Return why the picture could not be read; "" when it could."""
-        ...
+from fovea.pages.words import about_test, opening, opening_check
 
 
 def render_report_fragment(report: Report) -> str:
     """Return a run in a notebook: the opening sentence, next steps and figures."""
     report = without_secrets(report) if report.private else report
-    return render("report_fragment.html", report=report, opening=opening(report))
+    return render(
+        "report_fragment.html", report=report, opening=opening(report), about_test=about_test(report)
+    )
 
 
 def render_check_fragment(page: CheckPage) -> str:
@@ -59,16 +24,8 @@ def render_check_fragment(page: CheckPage) -> str:
     return render("check_fragment.html", page=page, opening=opening_check(page), most=most)
 
 
-def render_predictions_fragment(
-    predictions: Sequence[PredictionLike],
-    *,
-    thumbnails: Mapping[str, bytes] | None = None,
-    max_rows: int = MAX_PREDICTIONS,
+def render_facts_fragment(
+    lead: str, *, facts: Iterable[tuple[str, str]] = (), sentences: Iterable[str] = ()
 ) -> str:
-    """Return a table of predictions in a notebook; `thumbnails` maps paths to small JPEG files."""
-    return render(
-        "predictions_fragment.html",
-        predictions=predictions[:max_rows],
-        n_total=len(predictions),
-        thumbnails=thumbnails or {},
-    )
+    """Return any other result in a notebook: a sentence, a table of names and values, and what else to know."""
+    return render("facts_fragment.html", lead=lead, facts=list(facts), sentences=list(sentences))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fovea.pages.plots import reliability_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.templating import render
-from fovea.pages.words import opening
+from fovea.pages.words import about_test, opening
 
 MAX_THUMBS = 24  # a gallery's pictures; with 160 px thumbnails the page stays near 1 MB
 MAX_MATRIX = 20  # classes up to which a confusion matrix can be read; beyond it, pairs
@@ -134,7 +134,7 @@ class StageTime:
 class Report:
     """All that report.html shows. Only the first block is required; the rest vanishes where it is empty.
 
-    `protocol` is "given", "held-out", "cross-validated" or "evaluated"; `confusion[i][j]` counts pictures
+    `protocol` is "given", "held-out" or "cross-validated"; `confusion[i][j]` counts pictures
     labelled class_names[i] and answered class_names[j]; `settings` and `provenance` are (name, value).
     """
 
@@ -152,6 +152,12 @@ class Report:
     next_steps: tuple[str, ...] = ()  # sentences, the most useful first
     notes: tuple[str, ...] = ()  # sentences about splits, classes and what the figures leave out
     figures: tuple[Figure, ...] = ()
+    test_n: int = 0  # pictures of the test split; 0: there is none
+    test_n_right: int = 0
+    test_accuracy: float | None = None
+    test_interval: Interval | None = None
+    test_n_leaked: int = 0  # of them, those that stand in the other splits too
+    test_without_leaks: float | None = None  # accuracy over the others
     classes: tuple[ClassFigures, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     reliability: tuple[Bin, ...] = ()
@@ -166,6 +172,7 @@ class Report:
     conversions: tuple[tuple[str, int], ...] = ()  # (one of Facts.conversions, n_pictures)
     novelty: Novelty | None = None
     since: str = ""  # the earlier run's name
+    changes_text: str = ""  # what changed in numbers, and whether that is more than chance
     changes: tuple[Change, ...] = ()
     n_changes: int | None = None
     stages: tuple[StageTime, ...] = ()
@@ -206,6 +213,7 @@ def render_report(report: Report) -> str:
         "report.html",
         report=report,
         opening=opening(report),
+        about_test=about_test(report),
         sections=[section for section in _sections(report) if section.entries],
         pairs=confused_pairs(report),
         plot=reliability_svg(report.reliability),
@@ -233,6 +241,7 @@ def _sections(report: Report) -> list[Section]:
     wrong = report.n_judged - report.n_right
     return [
         Section("figures", "The figures", report.figures),
+        Section("test", "The test split", report.test_n),
         Section("classes", "Class by class", report.classes),
         Section("confusion", "Most often confused" if many else "What is taken for what", report.confusion),
         Section("reliability", "Can its probabilities be believed?", report.reliability),

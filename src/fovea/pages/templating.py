@@ -35,6 +35,7 @@ def _environment() -> "Environment":
     environment.filters.update(
         percent=words.percent,
         goal=words.goal,
+        limit=words.limit,
         span=words.span,
         count=words.count,
         seconds=words.seconds,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,15 @@ def goal(share: float) -> str:
     return f"{100 * share:.6g}{NBSP}%"
 
 
+def limit(share: float) -> str:
+    """Return a measured threshold, rounded up to 0.1 % (finer where that would make it 100 %)."""
+    for places in range(1, 7):
+        shown = ceil(round(100 * share * 10**places, 6)) / 10**places
+        if shown < 100:
+            break
+    return f"{shown:.8g}{NBSP}%"
+
+
 def span(interval: tuple[float, float] | None, *, is_share: bool = True) -> str:
     """Return an interval as "90.5–95.3 %" or "0.905–0.953"; nothing for None."""
     if interval is None:
@@ -142,6 +152,23 @@ def opening(report: "Report") -> tuple[str, str]:
         f" always answering the commonest class, {report.baseline_class}, would be right on"
         f" {report.n_baseline_right:,}.",
     )
+
+
+def about_test(report: "Report") -> str:
+    """Return the sentence on the test split, and what it would be without pictures of the other splits; or ""."""
+    if not report.test_n or report.test_accuracy is None:
+        return ""
+    text = (
+        f"On the test split, read once after everything was chosen, it is right on {report.test_n_right:,} of"
+        f" {plural(report.test_n, 'picture')} ({percent(report.test_accuracy)}, 95{NBSP}% interval"
+        f" {span(report.test_interval)})"
+    )
+    if report.test_n_leaked:
+        one = report.test_n_leaked == 1
+        text += f"; {report.test_n_leaked:,} of them {'stands' if one else 'stand'} in the other splits too"
+        if report.test_without_leaks is not None:
+            text += f", without {'it' if one else 'them'} {percent(report.test_without_leaks)}"
+    return text + "."
 
 
 def opening_check(page: "CheckPage") -> tuple[str, str]:

@@ -42,6 +42,20 @@ class Result:
             "notes": list(facts.notes),
         }
 
+    def _repr_html_(self) -> str:
+        from fovea.pages import render_facts_fragment
+
+        facts = self.facts
+        n_bytes = facts.n_store_bytes + facts.n_backbone_bytes
+        return render_facts_fragment(
+            f"{n_bytes / 1e6:,.1f} MB in {facts.folder}.",
+            facts=[
+                *((one.name, f"{one.n_rows:,} rows, {one.n_bytes / 1e6:,.1f} MB") for one in facts.encoders),
+                ("converted networks", f"{facts.n_backbones:,}, {facts.n_backbone_bytes / 1e6:,.1f} MB"),
+            ],
+            sentences=facts.notes,
+        )
+
 
 def run(config: Config) -> Result:
     """Clear what `config` says, and say what is there.

@@ -9,7 +9,7 @@ from typing import Any
 
 from fovea.errors import InputError, OutputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
-from fovea.manifest import Manifest, Row, read_source
+from fovea.manifest import Manifest, Row, read_source, require_trainable, unreadable_classes
 from fovea.manifest.wording import count
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
 from fovea.pictures import content_sha256, decode, thumbnail_jpeg
@@ -38,8 +38,8 @@ class Config:
 class Result:
     """What was found. Paths are relative to the folder (or table) that was checked.
 
-    `duplicates`: groups of paths with the same bytes or pixels, those with different labels or splits first;
-    `conversions`: how many pictures need which.
+    `classes`: usable pictures in each, 0 where none can be used; `duplicates`: groups of paths with the same bytes or
+    pixels, those with different labels or splits first; `conversions`: how many pictures need which.
     """
 
     n_pictures: int
@@ -90,7 +90,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         )
     manifest = _read(config)
     with open_store() as store:
-        manifest = add_hashes(manifest, store, progress=progress)
+        manifest = add_hashes(manifest, store, threads=config.threads, progress=progress)
         seen = _look_at_all(manifest, store, threads=config.threads or available_cores(), progress=progress)
         notes = (*manifest.notes, *store.notes)
     rows = [_filled(row, seen) for row in manifest.rows]
@@ -100,12 +100,12 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     result = Result(
         n_pictures=sum(not row.problem for row in rows),
         quarantined=tuple((row.path, row.problem) for row in rows if row.problem),
-        classes=manifest.class_counts,
+        classes=_class_counts(rows),
         splits=dict(Counter(row.split for row in rows if row.split and not row.problem)),
         duplicates=tuple(tuple(row.path for row in group) for group in duplicates),
         formats=dict(Counter(one.format for one in facts if one).most_common()),
         conversions=dict(Counter(name for one in facts if one for name in one.conversions).most_common()),
-        notes=(*notes, *_doubts(duplicates)),
+        notes=(*notes, *_doubts(duplicates), *_hindrances(manifest)),
         page=CheckPage(title="", n_pictures=0, n_quarantined=0),
     )
     result = replace(result, page=_page(config, manifest, result, progress=progress))
@@ -190,6 +190,26 @@ def _filled(row: Row, seen: Mapping[str, _Seen]) -> Row:
     if known.facts is None:
         return replace(row, problem=known.problem)
     return replace(row, width=known.facts.width, height=known.facts.height)
+
+
+def _class_counts(rows: Sequence[Row]) -> dict[str, int]:
+    """Count the usable pictures of every class that is named, also of one without any."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row.label is not None:
+            counts[row.label] += not row.problem
+    return dict(sorted(counts.items()))
+
+
+def _hindrances(manifest: Manifest) -> list[str]:
+    """Say why labelled pictures cannot be trained on, or which classes a training would leave out."""
+    if all(row.label is None for row in manifest.rows):
+        return []
+    try:
+        require_trainable(replace(manifest, notes=()))
+    except InputError as error:
+        return [f"It cannot be trained on as it is. {error}"]
+    return list(unreadable_classes(manifest))
 
 
 def _duplicates(rows: Sequence[Row], seen: Mapping[str, _Seen]) -> tuple[tuple[Row, ...], ...]:

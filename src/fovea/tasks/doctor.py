@@ -61,6 +61,22 @@ class Result:
         """Return the result as plain values."""
         return {**asdict(self), "is_fine": self.is_fine}
 
+    def _repr_html_(self) -> str:
+        from fovea.pages import render_facts_fragment
+
+        trials = [(t.name, f"{'fine' if t.is_fine else 'FAILED'}: {t.said}") for t in self.trials]
+        return render_facts_fragment(
+            "Every part of the self-test went well." if self.is_fine else "A part of the self-test failed.",
+            facts=[
+                *trials,
+                ("versions", ", ".join(f"{name} {number}" for name, number in self.versions.items())),
+                ("system", f"{self.system}; {self.processor}; {self.n_cores} cores to use"),
+                ("cache", self.cache),
+                ("weights on disk", "; ".join(self.weights_on_disk)),
+            ],
+            sentences=self.advice,
+        )
+
 
 def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
     """Look at the installation and try its parts, in a few seconds; nothing is written and no connection opened."""

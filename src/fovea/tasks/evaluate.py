@@ -123,7 +123,11 @@ def _read(config: Config) -> "Manifest":
 
     source = config.source
     manifest = read_source(
-        config.photos, group_by=source.group_by, group_pattern=source.group_pattern, strict=source.strict
+        config.photos,
+        to_learn=False,
+        group_by=source.group_by,
+        group_pattern=source.group_pattern,
+        strict=source.strict,
     )
     return change_classes(manifest, drop=source.drop, merge=source.merge)
 

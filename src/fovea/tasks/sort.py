@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
 from fovea.tasks.options import PromiseOptions, check_share
-from fovea.tasks.sort_folder import UNSURE, Journal, open_journal, safe_folder_names
+from fovea.tasks.sort_folder import UNSURE, Journal, has_sorted, open_journal, safe_folder_names
 from fovea.tasks.sort_rule import Check, Rule, check_rule, plain_rule, promised_rule
 from fovea.tasks.sort_write import Filed, Undone, Wanted, clear, file_pictures, take_back
 
@@ -74,6 +74,16 @@ class Result:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        from fovea.pages import render_facts_fragment
+
+        left = [f"{len(self.left):,} stay where they are; {self.table.name} says why."] if self.left else []
+        return render_facts_fragment(
+            f"{self.n_sorted:,} pictures in class folders of {self.into}, {self.n_unsure:,} in unsure/.",
+            facts=[(name, f"{n:,}") for name, n in self.classes.items()],
+            sentences=[*left, *self.notes, self.rule.text, *([self.check.text] if self.check else [])],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
@@ -92,6 +102,16 @@ class UndoResult:
             "left": [{"path": path, "reason": reason} for path, reason in self.undone.left],
             "folder_removed": self.undone.folder_removed,
         }
+
+    def _repr_html_(self) -> str:
+        from fovea.pages import render_facts_fragment
+
+        undone = self.undone
+        return render_facts_fragment(
+            f"{undone.n_moved_back:,} pictures moved back, {undone.n_removed:,} copies or links removed, "
+            f"{len(undone.left):,} left.",
+            facts=undone.left,
+        )
 
 
 def run(config: Config, *, progress: Progress = silent) -> Result:
@@ -169,7 +189,7 @@ def _find(config: Config) -> tuple[list[Path], tuple[str, ...]]:
         )
     found = [root / file.relative for file in scan_folder(config.source).files]
     files = [path for path in found if not path.is_relative_to(into)]
-    if not files:
+    if not files and not has_sorted(root, into):  # after a kill all may be moved, and the table be missing
         raise InputError(
             f"There is nothing to sort in {str(config.source)!r}. Give a folder that holds pictures."
         )
@@ -211,7 +231,7 @@ def _check_labelled(
 
     if config.labelled is None:
         return None
-    manifest = read_source(config.labelled)
+    manifest = read_source(config.labelled, to_learn=False)
     rows = [row for row in manifest.rows if row.label and not row.problem]
     answers = _predict(classifier, [manifest.file(row) for row in rows], progress=progress)
     pairs = [(p, row.label or "") for p, row in zip(answers, rows, strict=True) if not p.problem]

@@ -127,6 +127,15 @@ class Journal:
         return folder / f".fovea-{self.head['token']}-{entry.number}.part"
 
 
+def has_sorted(source: Path, into: Path) -> bool:
+    """Tell whether INTO's journal names pictures of the folder `source` (absolute): a sort took them from there."""
+    start = f'"source": {json.dumps(str(source))[:-1]}/'
+    try:
+        return start.encode() in (into / JOURNAL).read_bytes()
+    except OSError:
+        return False
+
+
 @contextmanager
 def open_journal(into: Path, *, settings: Mapping[str, Any] | None) -> Iterator[Journal]:
     """Open INTO's journal for this process alone; with `settings`, make the folder and the journal if needed.

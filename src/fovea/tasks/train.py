@@ -34,7 +34,7 @@ from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
 from fovea.tasks.train_report import evidence_files
 from fovea.tasks.train_since import read_earlier
-from fovea.tasks.train_unfinished import unfinished
+from fovea.tasks.train_unfinished import require_apart, unfinished
 
 FALSE_ALARM = 0.01
 
@@ -106,12 +106,12 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
     check_share("--precision", config.promise.precision)
     check_share("--confidence", config.promise.confidence)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
+    require_apart(config.photos, out=config.out)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)
         with open_store() as store:
             manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
-            require_trainable(manifest)
             progress("network", 0, 1)  # weights used for the first time are converted now
             encoder = _open_encoder(config.backbone)
             progress("network", 1, 1)
@@ -120,7 +120,9 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             seconds |= parts.seconds
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
-            test, manifest = _read_test(parts, verdict=verdict, encoder=encoder, store=store, progress=progress)
+            test, manifest = _read_test(
+                parts, verdict=verdict, encoder=encoder, store=store, progress=progress
+            )
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
@@ -233,7 +235,10 @@ def _read_test(
     for k, row in zip(numbers, gathered.manifest.rows, strict=True):
         rows[k] = row
     manifest = manifest.with_rows(rows)
-    used = np.array([k for k, row in enumerate(gathered.manifest.rows) if not row.problem and row.label in known], np.int64)
+    used = np.array(
+        [k for k, row in enumerate(gathered.manifest.rows) if not row.problem and row.label in known],
+        np.int64,
+    )
     if not len(used):
         return None, manifest
     labels = np.array([known[gathered.manifest.rows[k].label or ""] for k in used.tolist()], np.int64)

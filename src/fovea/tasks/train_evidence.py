@@ -71,9 +71,7 @@ def find_changes(evidence: Evidence) -> Changes | None:
         return None
     rows, probabilities = fair_probabilities(evidence)
     all_rows, merge = evidence.plan.manifest.rows, evidence.config.source.merge
-    before = {
-        sha256: merge.get(answer.answer, answer.answer) for sha256, answer in earlier.answers.items()
-    }
+    before = {sha256: merge.get(answer.answer, answer.answer) for sha256, answer in earlier.answers.items()}
     both = np.array([all_rows[k].sha256 in earlier.answers for k in rows.tolist()], np.bool_)
     rows, probabilities = rows[both], probabilities[both]
     names = list(evidence.verdict.class_names)

@@ -17,6 +17,7 @@ from fovea.manifest import (
     fold_numbers,
     join_units,
     require_trainable,
+    unreadable_classes,
 )
 from fovea.progress import Progress
 from fovea.tasks.copies import Copies, find_copies
@@ -74,6 +75,7 @@ def learn(
     seconds = {"extract": gathered.seconds}
     manifest = gathered.manifest
     require_trainable(manifest)
+    manifest = manifest.with_rows(manifest.rows, notes=unreadable_classes(manifest))
     begun = time.perf_counter()
     progress("fit", 0, 3)
     copies = _copies(gathered, encoder=encoder, store=store, threads=config.backbone.threads)

@@ -14,7 +14,7 @@ from fovea.judge import Interval, Verdict
 from fovea.pages import report as pages
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
-from fovea.tasks.train_evidence import Changes, Evidence
+from fovea.tasks.train_evidence import Changes, Evidence, fair_probabilities
 
 SHOWN = pages.MAX_THUMBS
 
@@ -55,7 +55,6 @@ def make_page(
     thumbs = _Thumbs(evidence)
     names = verdict.class_names
     measured = evidence.measured_rows
-    sides = {"train": evidence.rows_train, "valid": measured}
     quarantined = [(row.path, row.problem) for row in evidence.plan.manifest.rows if row.problem]
     progress("report", 0, 1)
     report = pages.Report(
@@ -87,13 +86,7 @@ def make_page(
             ),
             len(verdict.mistakes),
         ),
-        label_issues=pages.Gallery(
-            tuple(
-                thumbs.of(int(sides[s.part][s.index]), answer=names[s.suggested])
-                for s in verdict.suspects[:SHOWN]
-            ),
-            len(verdict.suspects),
-        ),
+        label_issues=_doubtful(evidence, thumbs),
         duplicates=(pairs := _pairs(evidence, thumbs))[0],
         n_duplicates=pairs[1],
         n_leaked=verdict.n_leaked,
@@ -110,12 +103,14 @@ def make_page(
             n_judged=len(evidence.rows_valid),
         ),
         since="" if changes is None else changes.earlier.folder.name,
+        changes_text="" if changes is None else changes.comparison.text,
         changes=() if changes is None else _change_list(evidence, changes, thumbs),
         n_changes=None if changes is None else len(changes.comparison.changed),
         stages=_stages(metrics),
         settings=_settings(evidence),
         provenance=_provenance(evidence, metrics),
         private=evidence.config.private,
+        **_test_part(metrics.get("test")),
     )
     progress("report", 1, 1)
     return report
@@ -131,6 +126,20 @@ def _figures(metrics: Mapping[str, Any]) -> tuple[pages.Figure, ...]:
         for key in keys
         if key in metrics
     )
+
+
+def _test_part(test: Mapping[str, Any] | None) -> dict[str, Any]:
+    if test is None:
+        return {}
+    apart = test["without_leaks"]
+    return {
+        "test_n": test["n"],
+        "test_n_right": test["n_right"],
+        "test_accuracy": test["accuracy"],
+        "test_interval": tuple(test["accuracy_interval"]),
+        "test_n_leaked": test["n_leaked"],
+        "test_without_leaks": None if apart is None else apart["accuracy"],
+    }
 
 
 def _classes(evidence: Evidence) -> tuple[pages.ClassFigures, ...]:
@@ -156,7 +165,10 @@ def _shown(value: float | None, interval: Interval) -> Interval | None:
 
 
 def _promises(verdict: Verdict) -> tuple[pages.Promise, ...]:
-    shared = [(None, g) for g in (verdict.unsure, *verdict.guarantees)]
+    asked = (
+        verdict.guarantees if verdict.unsure in verdict.guarantees else (verdict.unsure, *verdict.guarantees)
+    )
+    shared = [(None, g) for g in asked]
     for each in verdict.per_class_guarantees:
         shared += list(zip(verdict.class_names, each, strict=True))  # type: ignore[arg-type]
     return tuple(
@@ -171,6 +183,24 @@ def _promises(verdict: Verdict) -> tuple[pages.Promise, ...]:
         )
         for name, g in shared
     )
+
+
+def _doubtful(evidence: Evidence, thumbs: _Thumbs) -> pages.Gallery:
+    """Return likely label errors, with the probability of the class to look at."""
+    verdict = evidence.verdict
+    rows, probabilities = fair_probabilities(evidence)
+    begins = {"train": 0, "valid": len(evidence.rows_train)}
+    shown = []
+    for suspect in verdict.suspects[:SHOWN]:
+        k, suggested = begins[suspect.part] + suspect.index, suspect.suggested
+        shown.append(
+            thumbs.of(
+                int(rows[k]),
+                answer=verdict.class_names[suggested],
+                probability=float(probabilities[k, suggested]),
+            )
+        )
+    return pages.Gallery(tuple(shown), len(verdict.suspects))
 
 
 def _pairs(evidence: Evidence, thumbs: _Thumbs) -> tuple[tuple[pages.Pair, ...], int]:
@@ -222,13 +252,13 @@ def _conversions(evidence: Evidence) -> tuple[tuple[str, int], ...]:
 
 
 def _change_list(evidence: Evidence, changes: Changes, thumbs: _Thumbs) -> tuple[pages.Change, ...]:
-    names, shown = evidence.verdict.class_names, changes.comparison.changed[:SHOWN].tolist()
+    names, merge = evidence.verdict.class_names, evidence.config.source.merge
     made = []
-    for k in shown:
+    for k in changes.comparison.changed[:SHOWN].tolist():
         row, p = int(changes.rows[k]), changes.probabilities[k]
         before = changes.earlier.answers[evidence.plan.manifest.rows[row].sha256]
         thumb = thumbs.of(row, answer=names[int(p.argmax())], probability=float(p.max()))
-        made.append(pages.Change(thumb, before.answer, before.probability))
+        made.append(pages.Change(thumb, merge.get(before.answer, before.answer), before.probability))
     return tuple(made)
 
 

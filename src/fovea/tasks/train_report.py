@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fovea.judge import next_steps
-from fovea.manifest import fingerprint
+from fovea.manifest import Manifest, fingerprint
 from fovea.manifest.saved import manifest_bytes
 from fovea.pages import report as pages
+from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
 from fovea.tasks.train_evidence import Changes, Evidence, fair_probabilities, find_changes
 from fovea.tasks.train_page import make_page
@@ -18,6 +21,10 @@ def evidence_files(
     evidence: Evidence, *, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, bytes], pages.Report]:
     """Return the figures, the files to lay beside the model by name, and the page's values."""
+    if evidence.config.private:
+        manifest = without_places(evidence.plan.manifest)
+        notes = without_secrets(tuple(evidence.notes))
+        evidence = replace(evidence, plan=replace(evidence.plan, manifest=manifest), notes=notes)
     changes = find_changes(evidence)
     metrics = _metrics(evidence, changes)
     report = make_page(evidence, metrics=metrics, changes=changes, progress=progress)
@@ -28,6 +35,19 @@ def evidence_files(
         "predictions.csv": _answers(evidence),
     }
     return metrics, files, report
+
+
+def without_places(manifest: Manifest) -> Manifest:
+    """Return the manifest without absolute paths: those of pictures that have no folder in common, and in problems."""
+    has_no_folder = manifest.root == Path("/")
+    return manifest.with_rows(
+        replace(
+            row,
+            path=without_secrets(f"/{row.path}") if has_no_folder else row.path,
+            problem=without_secrets(row.problem),
+        )
+        for row in manifest.rows
+    )
 
 
 def _json_bytes(metrics: Mapping[str, Any]) -> bytes:
@@ -41,6 +61,9 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
     n_contents = len(evidence.gathered.sha256s)
     metrics: dict[str, Any] = {
         **evidence.verdict.to_json(),
+        "mistakes": _mistakes(evidence),
+        "suspects": _suspects(evidence),
+        "leaked": _leaked(evidence),
         "protocol": evidence.plan.protocol,
         "n_train": len(evidence.rows_train),
         "n_valid": len(evidence.rows_valid),
@@ -75,6 +98,43 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
     return metrics
 
 
+def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:
+    rows, names = evidence.plan.manifest.rows, evidence.verdict.class_names
+    return [
+        {
+            "path": (row := rows[evidence.measured_rows[mistake.index]]).path,
+            "split": row.split,
+            "label": row.label,
+            "answer": names[mistake.answer],
+            "probability": mistake.probability,
+        }
+        for mistake in evidence.verdict.mistakes
+    ]
+
+
+def _suspects(evidence: Evidence) -> list[dict[str, Any]]:
+    rows, names = evidence.plan.manifest.rows, evidence.verdict.class_names
+    parts = {"train": evidence.rows_train, "valid": evidence.rows_valid}
+    return [
+        {
+            "path": (row := rows[parts[suspect.part][suspect.index]]).path,
+            "split": row.split,
+            "label": row.label,
+            "suggested": names[suspect.suggested],
+            "quality": suspect.quality,
+        }
+        for suspect in evidence.verdict.suspects
+    ]
+
+
+def _leaked(evidence: Evidence) -> list[str]:
+    """Return the paths that `n_leaked` counts: held-out pictures that (nearly) stand in the training part too."""
+    if evidence.verdict.measured != "valid":
+        return []
+    rows = evidence.plan.manifest.rows
+    return [rows[k].path for k in evidence.rows_valid[evidence.leaked].tolist()]
+
+
 def _next_steps(evidence: Evidence) -> list[str]:
     quarantined = sum(bool(row.problem) for row in evidence.plan.manifest.rows)
     embedded = evidence.config.backbone.weights is None
@@ -84,10 +144,4 @@ def _next_steps(evidence: Evidence) -> list[str]:
 def _answers(evidence: Evidence) -> bytes:
     rows, probabilities = fair_probabilities(evidence)
     chosen = [evidence.plan.manifest.rows[k] for k in rows.tolist()]
-    return write_answers(
-        [row.sha256 for row in chosen],
-        [row.split for row in chosen],
-        labels=[row.label or "" for row in chosen],
-        probabilities=probabilities,
-        class_names=evidence.verdict.class_names,
-    )
+    return write_answers(chosen, probabilities=probabilities, class_names=evidence.verdict.class_names)

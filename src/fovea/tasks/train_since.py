@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from fovea.errors import InputError
 from fovea.features import Encoder
 from fovea.learn import Head
-from fovea.manifest import Manifest, read_manifest
+from fovea.manifest import Manifest, Row, read_manifest
 from fovea.model import load_model, read_evidence
 
-COLUMNS = ("sha256", "split", "label", "answer", "probability")
+COLUMNS = ("path", "sha256", "split", "label", "answer", "probability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,7 @@ def read_earlier(folder: Path) -> Earlier:
 
 
 def write_answers(
-    sha256s: Sequence[str],
-    splits: Sequence[str],
-    *,
-    labels: Sequence[str],
-    probabilities: NDArray[np.float64],
-    class_names: Sequence[str],
+    rows: Sequence[Row], *, probabilities: NDArray[np.float64], class_names: Sequence[str]
 ) -> bytes:
     """Return predictions.csv: what was answered of every picture by a head that had not seen it.
 
@@ -83,8 +78,7 @@ def write_answers(
     table = csv.writer(out, lineterminator="\r\n")
     table.writerow(COLUMNS)
     top, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    for sha256, split, label, answer, p in zip(
-        sha256s, splits, labels, answers.tolist(), top.tolist(), strict=True
-    ):
-        table.writerow((sha256, split, label, class_names[answer], f"{p:.6f}"))
-    return out.getvalue().encode(errors="surrogateescape")  # class names that are not UTF-8 keep their bytes
+    for row, answer, p in zip(rows, answers.tolist(), top.tolist(), strict=True):
+        table.writerow((row.path, row.sha256, row.split, row.label or "", class_names[answer], f"{p:.6f}"))
+    # surrogateescape: file and class names that are not UTF-8 keep their bytes
+    return out.getvalue().encode(errors="surrogateescape")

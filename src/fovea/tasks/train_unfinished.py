@@ -23,6 +23,23 @@ class Marker:
         self.path.unlink(missing_ok=True)
 
 
+def require_apart(photos: Path, *, out: Path) -> None:
+    """Raise where one of the pictures' folder and the run's holds the other (a table may lie beside its run).
+
+    Raises:
+        OutputError: nothing is written among the user's pictures: the next training would take it for classes.
+    """
+    if not photos.is_dir():
+        return
+    inside, around = out.resolve(), photos.resolve()
+    if inside.is_relative_to(around) or around.is_relative_to(inside):
+        raise OutputError(
+            f"--out {str(out)!r} and the pictures in {str(photos)!r} lie one in the other. Nothing is written among "
+            "the pictures, where the next training would take a run's folders for classes: give an --out beside "
+            f"them, for example --out {str(around.parent / (around.name + '-run'))!r}."
+        )
+
+
 @contextlib.contextmanager
 def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
     """Mark a run into `out` as begun; on an error of the user's that no second try would mend, unmark it.
