@@ -55,7 +55,9 @@ def multiply(source: Path, into: Path, *, times: int) -> None:
 def measure(told: argparse.Namespace, source: Path, *, folder: Path) -> dict[str, dict[str, int]]:
     """Run once with an empty store and once with the full one; return what the child says of each."""
     environment = {**os.environ, "FOVEA_CACHE": str(folder / "cache")}
-    if told.weights:  # converting needs torch, whose memory is not what is measured: in a process of its own, before
+    if (
+        told.weights
+    ):  # converting needs torch, whose memory is not what is measured: in a process of its own, before
         convert = "import sys; from pathlib import Path; from fovea.features import open_backbone; open_backbone(Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", convert, str(told.weights)], env=environment, check=True)
     said = {}

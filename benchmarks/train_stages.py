@@ -24,11 +24,23 @@ from machine import describe_machine
 def train_once(told: argparse.Namespace, cache: Path) -> dict[str, float]:
     """Return what one process took, in seconds of the wall and peak bytes, and its figures."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "fovea", "train", str(told.photos), "--out", f"{folder}/run", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "fovea",
+            "train",
+            str(told.photos),
+            "--out",
+            f"{folder}/run",
+            "--json",
+        ]
         command += ["--weights", str(told.weights)] if told.weights else []
         begun = time.perf_counter()
         child = subprocess.Popen(
-            command, env={**os.environ, "FOVEA_CACHE": str(cache)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command,
+            env={**os.environ, "FOVEA_CACHE": str(cache)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         text = child.stdout.read() if child.stdout else b""
         _, status, usage = os.wait4(child.pid, 0)
@@ -48,7 +60,9 @@ def train_once(told: argparse.Namespace, cache: Path) -> dict[str, float]:
 
 def main() -> None:
     """Run empty and full stores in turn, print medians and ratios, keep the raw numbers."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--runs", type=int, default=3)
