@@ -2,7 +2,8 @@
 
 import dataclasses
 import re
-import runpy
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_page_of_commands_is_what_help_says() -> None:
-    render = runpy.run_path(str(ROOT / "scripts" / "write_docs.py"))["render"]
-    assert (ROOT / "docs" / "cli.md").read_text() == render(), "run: make docs"
+    # In a process of its own: click keeps the help option that a command was first asked for, in whichever test.
+    command = [sys.executable, str(ROOT / "scripts" / "write_docs.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
