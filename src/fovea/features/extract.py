@@ -5,8 +5,9 @@ Memory holds the feature matrix and a few batches. A picture that cannot be read
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -147,33 +148,36 @@ class _Work:
         if not missing:
             return
         waiting: deque[list[tuple[str, int]]] = deque()
+        # Closed here and now: left to the garbage collector, a stopped decoder could be closed in a thread of its own.
+        batches = self._batches(missing, waiting)
         try:
-            batches = self._batches(missing, waiting)
-            for features in self.encoder.encode_batches(batches):
-                self._take(waiting.popleft(), features)
-                self.progress("extract", n_before + self.n_decoded, len(self.rows))
+            with closing(batches):
+                for features in self.encoder.encode_batches(batches):
+                    self._take(waiting.popleft(), features)
+                    self.progress("extract", n_before + self.n_decoded, len(self.rows))
         finally:
             self._save()
         self.progress("extract", len(self.rows), len(self.rows))
 
     def _batches(
         self, missing: list[tuple[Item, tuple[int, ...]]], waiting: deque[list[tuple[str, int]]]
-    ) -> Iterator[Pixels]:
+    ) -> Generator[Pixels, None, None]:
         """Yield batches of pixels as they are decoded, noting in `waiting` whose they are."""
         size = self.encoder.batch_size
         keys: list[tuple[str, int]] = []
         pixels: list[NDArray[np.uint8]] = []
-        for decoded in decode_ahead(self.encoder, missing):
-            self.n_decoded += 1
-            self.known[decoded.sha256] = decoded.known
-            if decoded.is_lasting:
-                self.unsaved_known[decoded.sha256] = decoded.known
-            keys += [(decoded.sha256, view) for view in decoded.views[: len(decoded.pixels)]]
-            pixels += decoded.pixels
-            while len(pixels) >= size:
-                waiting.append(keys[:size])
-                yield np.stack(pixels[:size])
-                del keys[:size], pixels[:size]
+        with closing(decode_ahead(self.encoder, missing)) as ahead:
+            for decoded in ahead:
+                self.n_decoded += 1
+                self.known[decoded.sha256] = decoded.known
+                if decoded.is_lasting:
+                    self.unsaved_known[decoded.sha256] = decoded.known
+                keys += [(decoded.sha256, view) for view in decoded.views[: len(decoded.pixels)]]
+                pixels += decoded.pixels
+                while len(pixels) >= size:
+                    waiting.append(keys[:size])
+                    yield np.stack(pixels[:size])
+                    del keys[:size], pixels[:size]
         if pixels:
             waiting.append(keys)
             yield np.stack(pixels)
@@ -219,7 +223,9 @@ class _Work:
         )
 
 
-def decode_ahead(encoder: Encoder, missing: Iterable[tuple[Item, tuple[int, ...]]]) -> Iterator[_Decoded]:
+def decode_ahead(
+    encoder: Encoder, missing: Iterable[tuple[Item, tuple[int, ...]]]
+) -> Generator[_Decoded, None, None]:
     """Yield decoded pictures in order, a few batches ahead of who takes them, decoded in a thread a core."""
     todo = iter(missing)
     with ThreadPoolExecutor(encoder.threads, thread_name_prefix="fovea-decode") as pool:
