@@ -64,7 +64,6 @@ def measure(
         "n_train": len(train),
         "n_valid": len(valid),
         "penalty": fit.head.penalty,
-        "earlier_share": fit.earlier_share,
         "fit_seconds": fit.seconds,
     }
 

@@ -42,6 +42,16 @@ def test_tokens_are_pooled_too(network: "torch.nn.Module") -> None:
     assert run_pooled(pooled, np.zeros((2, 16, 16, 3), np.uint8)).shape == (2, 36)
 
 
+def test_answers_become_the_fourth_root_of_their_softmax() -> None:
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    pooled = pooled_network(network, places=(Place("1", "softmax"),), mean=(0, 0, 0), std=(1, 1, 1))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8)
+    flat = (pixels.transpose(0, 3, 1, 2) / 255.0).reshape(5, 12)
+    logits = flat @ network[1].weight.detach().numpy().T + network[1].bias.detach().numpy()
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(run_pooled(pooled, pixels), probabilities**0.25, rtol=1e-5)
+
+
 def test_an_output_without_space_cannot_be_pooled() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten())
     pooled = pooled_network(network, places=(Place("0", "mean"),), mean=(0, 0, 0), std=(1, 1, 1))

@@ -93,6 +93,6 @@ def gather(
 
 
 def last_average(encoder: Encoder) -> Stage:
-    """Return the columns that tell pictures apart best: the last stage that is not a maximum."""
-    averages = [stage for stage in encoder.stages if not stage.name.endswith(":max")]
+    """Return the columns that tell pictures apart best: the last stage that is a mean over space."""
+    averages = [stage for stage in encoder.stages if not stage.name.endswith((":max", ":softmax"))]
     return averages[-1] if averages else encoder.stages[-1]

@@ -1,7 +1,8 @@
 """Softmax regressions with an L2 penalty, several at once: conjugate gradients, preconditioned by leading eigenvectors.
 
 In: a space, labels, and each problem's row weights (a held-out row weighs 0). Out: parameters, biases and logits on every
-row. The objective of a problem is sum(weight * cross-entropy) + penalty / 2 * |weights|^2, biases all but free. The
+row. The objective of a problem is sum(weight * cross-entropy) + penalty / 2 * |weights|^2, biases all but free; the
+cross-entropy is that against smoothed labels: 1 - smoothing for the label and smoothing / k more for every class. The
 logits are linear in the step, so that the line search costs no product with the features.
 """
 
@@ -62,6 +63,7 @@ class Problems:
     n_classes: int
     row_weights: Reals
     penalty: float
+    smoothing: float = 0.0
 
     def zero(self) -> _Point:
         """Return the point where every probability is 1 / k."""
@@ -101,7 +103,9 @@ class Problems:
         """Return the objective (problems,) and the probabilities (k, problems, m) at a point."""
         z = point.image + point.bias[:, :, None]
         z -= z.max(0)
-        hit = z[self.labels, :, np.arange(len(self.labels))].T  # (problems, m)
+        hit = (1 - self.smoothing) * z[self.labels, :, np.arange(len(self.labels))].T  # (problems, m)
+        if self.smoothing:
+            hit += self.smoothing * z.mean(0)
         np.exp(z, out=z)
         total = z.sum(0)
         z /= total
@@ -111,8 +115,8 @@ class Problems:
 
     def gradient(self, point: _Point, probabilities: Reals) -> tuple[Reals, Reals]:
         """Return the gradient for parameters (k, problems, p) and biases (k, problems)."""
-        residuals = probabilities * self.row_weights
-        residuals[self.labels, :, np.arange(len(self.labels))] -= self.row_weights.T
+        residuals = (probabilities - self.smoothing / self.n_classes) * self.row_weights
+        residuals[self.labels, :, np.arange(len(self.labels))] -= (1 - self.smoothing) * self.row_weights.T
         k, n_problems, m = residuals.shape
         back = self.space.gradient(residuals.reshape(-1, m)).reshape(k, n_problems, -1)
         bias = residuals.sum(2, dtype=np.float64) + BIAS_PENALTY * point.bias

@@ -43,13 +43,13 @@ class Rows:
         centred: Reals = (total - sums[:, None] * self.mean) * self.gain
         return centred
 
-    def gram(self, columns: slice, dtype: type[np.floating]) -> Reals:
-        """Return Z Z' (m, m) over some of the columns."""
+    def gram(self, dtype: type[np.floating]) -> Reals:
+        """Return Z Z' (m, m)."""
         ends = np.cumsum([len(block) for block in self.blocks])
-        z = np.empty((ends[-1], self.blocks[0][:, columns].shape[1]), dtype)
+        z = np.empty((ends[-1], len(self.mean)), dtype)
         chunks = [
             (
-                block[i : i + _CHUNK_ROWS, columns],
+                block[i : i + _CHUNK_ROWS],
                 z[end - len(block) + i : min(end, end - len(block) + i + _CHUNK_ROWS)],
             )
             for block, end in zip(self.blocks, ends.tolist(), strict=True)
@@ -58,8 +58,8 @@ class Rows:
 
         def standardise(number: int) -> None:
             raw, out = chunks[number]
-            np.subtract(raw, self.mean[columns], out=out)
-            out *= self.gain[columns]
+            np.subtract(raw, self.mean, out=out)
+            out *= self.gain
 
         each(standardise, range(len(chunks)))
         return gram(z)
