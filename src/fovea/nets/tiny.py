@@ -1,61 +1,69 @@
 """fovea-tiny: the small convolutional network inside the package, as a torch module (to train it, or to train it further).
 
-Residual blocks of one full 3 x 3 convolution that widens and a 1 x 1 that narrows, ReLU, batch normalisation: what a
-CPU's matrix units do well, in training too. Only convolutions, so any input of 64 px or more will do.
+Inverted residual blocks (Sandler 2018): a 1 x 1 convolution widens, a depthwise 3 x 3 looks around, a 1 x 1 narrows.
+Only convolutions, so any input of 64 px or more will do.
 """
 
 from torch import Tensor, nn
 
-STAGES = ("early", "middle", "late", "head")
-"""Where features are taken: strides 8, 16, 32 and 32."""
-WIDTHS = (48, 112, 256, 1024)
-"""Channels of each stage."""
 SIZE_PX = 128
 """Height and width of the input it was trained at; other shapes of about as many pixels do as well."""
+STEM, HEAD = 32, 1024
+"""Channels of the first convolution and of the last."""
+BLOCKS = (
+    ((0, 16, 1),),
+    ((48, 24, 2), (96, 24, 1)),
+    ((96, 32, 2), (128, 32, 1), (128, 32, 1)),
+    ((128, 64, 2), (288, 64, 1), (288, 64, 1), (288, 64, 1)),
+    ((288, 96, 1), (480, 96, 1), (480, 96, 1)),
+    ((480, 160, 2), (800, 160, 1), (800, 160, 1)),
+    ((800, 320, 1),),
+)
+"""Stages of blocks: the widened channels (0: not widened), the channels given on, the stride."""
 
 
-def convolution(n_in: int, n_out: int, size: int, *, stride: int = 1) -> nn.Sequential:
+def convolution(n_in: int, n_out: int, size: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """Return a convolution without bias, with batch normalisation behind it."""
-    return nn.Sequential(nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False), nn.BatchNorm2d(n_out))
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, size, stride, size // 2, groups=groups, bias=False), nn.BatchNorm2d(n_out)
+    )
 
 
 class Block(nn.Module):
-    """A 3 x 3 convolution that widens, a 1 x 1 that narrows (Tan and Le 2021); the input added where its shape allows."""
+    """An inverted residual; the input is added where its shape allows. `around` holds the widened maps, seen around."""
 
     def __init__(self, n_in: int, n_out: int, *, wide: int, stride: int = 1) -> None:
         super().__init__()
-        self.widen = convolution(n_in, wide, 3, stride=stride)
-        self.relu = nn.ReLU()
+        self.widen = nn.Sequential(convolution(n_in, wide, 1), nn.ReLU6()) if wide else nn.Identity()
+        wide = wide or n_in
+        self.around = nn.Sequential(convolution(wide, wide, 3, stride=stride, groups=wide), nn.ReLU6())
         self.narrow = convolution(wide, n_out, 1)
         self.adds = n_in == n_out and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, n_in, h, w) -> (n, n_out, h / stride, w / stride)."""
-        y: Tensor = self.narrow(self.relu(self.widen(x)))
+        y: Tensor = self.narrow(self.around(self.widen(x)))
         return x + y if self.adds else y
 
 
 class Tiny(nn.Module):
-    """The network: pictures in -1..1 in, the feature maps of `STAGES` out."""
+    """The network: pictures in -1..1 in, the logits of ImageNet's 1,000 classes out."""
 
     def __init__(self) -> None:
         super().__init__()
-        early, middle, late, head = WIDTHS
-        self.stem = nn.Sequential(
-            convolution(3, 16, 3, stride=2), nn.ReLU(), Block(16, 32, wide=48, stride=2)
-        )
-        self.early = nn.Sequential(Block(32, early, wide=96, stride=2), Block(early, early, wide=96))
-        self.middle = nn.Sequential(
-            Block(early, middle, wide=160, stride=2),
-            Block(middle, middle, wide=160),
-            Block(middle, middle, wide=160),
-        )
-        self.late = nn.Sequential(Block(middle, late, wide=256, stride=2), Block(late, late, wide=256))
-        self.head = nn.Sequential(convolution(late, head, 1), nn.ReLU())
+        self.stem = nn.Sequential(convolution(3, STEM, 3, stride=2), nn.ReLU6())
+        stages, n_in = [], STEM
+        for stage in BLOCKS:
+            blocks = []
+            for wide, n_out, stride in stage:
+                blocks.append(Block(n_in, n_out, wide=wide, stride=stride))
+                n_in = n_out
+            stages.append(nn.Sequential(*blocks))
+        self.blocks = nn.Sequential(*stages)
+        self.head = nn.Sequential(convolution(n_in, HEAD, 1), nn.ReLU6())
+        self.classifier = nn.Linear(HEAD, 1000)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the maps of `STAGES` for x float32 (n, 3, h, w)."""
-        early = self.early(self.stem(x))
-        middle = self.middle(early)
-        late = self.late(middle)
-        return early, middle, late, self.head(late)
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (n, 1000) for x float32 (n, 3, h, w)."""
+        y: Tensor = self.classifier(self.head(self.blocks(self.stem(x))).mean((2, 3)))
+        return y
