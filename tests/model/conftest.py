@@ -39,7 +39,7 @@ def edit(copied: Path) -> Callable[..., Path]:
     """Return a function that changes model.json as a careful forger would, its digest made right again."""
     import json
 
-    from fovea.model.document import _digest
+    from fovea.features.sealed import digest_of
 
     def change(**values: object) -> Path:
         body = json.loads((copied / "model.json").read_text())
@@ -53,7 +53,7 @@ def edit(copied: Path) -> Callable[..., Path]:
                 del target[key]
             else:
                 target[key] = value
-        (copied / "model.json").write_text(json.dumps({**body, "digest": _digest(body)}))
+        (copied / "model.json").write_text(json.dumps({**body, "digest": digest_of(body)}))
         return copied
 
     return change

@@ -15,9 +15,10 @@ from safetensors.numpy import load, save
 
 from fovea.errors import MissingInputError, ModelError
 from fovea.features import Encoder
+from fovea.features.sealed import RefusedError
 from fovea.judge import fit_novelty
 from fovea.model import ModelParts, load_model, write_model
-from fovea.model.document import RefusedError, parse_document
+from fovea.model.document import parse_document
 from fovea.model.folder import read_evidence
 
 CURE = "Copy the whole run folder again from where it was made, or train it again with `fovea train`."

@@ -1,27 +1,27 @@
 """model.json: what is written, and the reading of it that trusts nothing. Text in, values out; no disk."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
-from fovea.errors import ModelError
+from fovea.features.sealed import (
+    FORMAT,
+    RefusedError,
+    are_hashes,
+    check_digest,
+    check_format,
+    check_names,
+    digest_of,
+    parse_object,
+)
 from fovea.model.parts import DataFacts, Thresholds
 from fovea.model.prediction import JSON
 
-FORMAT = 1
 TRANSFORMS = ("none",)  # what a head may do to features before it standardises them
-MAX_DOCUMENT_BYTES = 32 << 20  # 100,000 classes with long names fit
-REQUIRED_FILES = ("head.safetensors", "golden/answers.json", "backbone/backbone.json")
 
 T = TypeVar("T")
-
-
-class RefusedError(ValueError):
-    """A reason why a folder is not taken as a model; `folder` adds where it is and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,58 +62,19 @@ def dump_document(document: Document) -> bytes:
         "versions": dict(document.versions),
         "sha256": dict(sorted(document.sha256.items())),
     }
-    body["digest"] = _digest(body)
+    body["digest"] = digest_of(body)
     return (json.dumps(body, indent=1, allow_nan=False) + "\n").encode()
 
 
 def parse_document(content: bytes) -> Document:
     """Read model.json. Raises RefusedError where anything is not as `dump_document` writes it."""
     body = parse_object(content, "model.json")
-    found = body.get("format")
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise RefusedError(f"model.json has {found!r} where the number of its format stands")
-    if found > FORMAT:
-        raise NewerFormatError(found)
+    check_format(body)
     top = _Fields(body, "model.json")
     document = _document(top)
     top.done()
-    if body["digest"] != _digest({key: value for key, value in body.items() if key != "digest"}):
-        raise RefusedError("model.json was changed after it was saved")
+    check_digest(body)
     return document
-
-
-class NewerFormatError(RefusedError):
-    """The folder was written by a newer fovea."""
-
-    def __init__(self, found: int) -> None:
-        super().__init__(f"it is of format {found}, and this fovea reads formats up to {FORMAT}")
-
-
-def parse_object(content: bytes, name: str) -> dict[str, JSON]:
-    """Return the JSON object in `content`; RefusedError for anything else, repeated keys, infinities."""
-    try:
-        value = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise RefusedError(f"{name} is not valid JSON ({reason})") from None
-    if not isinstance(value, dict):
-        raise RefusedError(f"{name} does not hold a JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return values
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a number")
-
-
-def _digest(body: Mapping[str, JSON]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class _Fields:
@@ -215,9 +176,7 @@ def _counts(value: JSON) -> dict[str, int] | None:
 
 def _hashes(value: JSON) -> dict[str, str] | None:
     hashes = _texts(value)
-    if hashes is None or any(len(h) != 64 or set(h) - set("0123456789abcdef") for h in hashes.values()):
-        return None
-    return hashes
+    return hashes if hashes is not None and are_hashes(hashes) else None
 
 
 def _document(top: _Fields) -> Document:
@@ -234,7 +193,7 @@ def _document(top: _Fields) -> Document:
         data=_data(top.inner("data")),
         settings=top.take("settings", _object, "an object"),
         versions=top.take("versions", _texts, "an object of texts"),
-        sha256=_checked_names(top.take("sha256", _hashes, "an object of SHA-256 sums")),
+        sha256=_listed(top.take("sha256", _hashes, "an object of SHA-256 sums")),
         **_backbone(top.inner("backbone")),  # type: ignore[arg-type]
     )
 
@@ -287,22 +246,6 @@ def _data(fields: _Fields) -> DataFacts:
     return data
 
 
-def _checked_names(sha256: Mapping[str, str]) -> Mapping[str, str]:
-    for name in sha256:
-        path = PurePosixPath(name)
-        plain = name == str(path) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
-        if not plain or name in ("", ".") or "\0" in name:
-            raise RefusedError(f"model.json names the file {name!r}, which does not lie inside the folder")
-    for name in REQUIRED_FILES:
-        if name not in sha256:
-            raise RefusedError(f"model.json does not list the file {name!r}")
+def _listed(sha256: Mapping[str, str]) -> Mapping[str, str]:
+    check_names(sha256)
     return sha256
-
-
-def refuse(folder: object, reason: Exception) -> ModelError:
-    """Return the error a user sees for a RefusedError about `folder`."""
-    if isinstance(reason, NewerFormatError):
-        cure = "Update fovea (`pip install --upgrade fovea-vision`), or train the model again with this one."
-    else:
-        cure = "Copy the whole run folder again from where it was made, or train it again with `fovea train`."
-    return ModelError(f"The model in {str(folder)!r} is refused: {reason}. {cure}")

@@ -10,26 +10,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import MissingInputError, ModelError
 from fovea.features import Encoder, load_encoder
+from fovea.features.sealed import (
+    MAX_DOCUMENT_BYTES,
+    RefusedError,
+    check_backbone,
+    check_folder,
+    compare,
+    parse_object,
+    read_file,
+    refuse,
+)
 from fovea.judge import CalibrationScores, NoveltyScore, softmax
 from fovea.learn import Head
 from fovea.model.classifier import Classifier
-from fovea.model.document import (
-    MAX_DOCUMENT_BYTES,
-    TRANSFORMS,
-    Document,
-    RefusedError,
-    parse_document,
-    parse_object,
-    refuse,
-)
+from fovea.model.document import TRANSFORMS, Document, parse_document
 from fovea.model.golden import check_golden, decode_golden, largest_difference
 
 MAX_HEAD_BYTES = 1 << 30  # 21,000 classes on 5,000 features, twice over
 MAX_GOLDEN_BYTES = 1 << 20  # all golden files together: ours hold some 60 KB
-CURE = "Give the folder that `fovea train PHOTOS --out FOLDER` wrote."
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
 
 def load_model(folder: str | Path, *, precision: str | None = None, threads: int | None = None) -> Classifier:
@@ -43,12 +42,12 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
         ModelError: it is no model folder, cut, edited, too new, or answers its golden pictures wrongly.
     """
     folder = Path(folder)
-    _check_folder(folder)
+    check_folder(folder)
     try:
-        content = _read(folder, "model.json", limit=MAX_DOCUMENT_BYTES)
+        content = read_file(folder, "model.json", limit=MAX_DOCUMENT_BYTES)
         document = parse_document(content)
         files = {name: _checked(folder, name, document=document) for name in _small_files(document)}
-        _check_hashes(folder, document=document)
+        check_backbone(folder, expected=document.sha256)
         arrays = _arrays(files["head.safetensors"])
         head = _head(arrays, document=document)
         calibration = _calibration(arrays, k=len(document.class_names))
@@ -71,92 +70,15 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
     return model
 
 
-def _check_folder(folder: Path) -> None:
-    try:
-        if (folder / "model.json").is_file():
-            return
-        there, looks = folder.exists(), _looks_like(folder) if folder.exists() else ""
-    except OSError as error:
-        raise ModelError(
-            f"{str(folder)!r} cannot be opened ({error.strerror or error}). Check its permissions."
-        ) from None
-    if not there:
-        raise MissingInputError(f"There is no model folder at {str(folder)!r}{_closest(folder)}. {CURE}")
-    raise ModelError(f"{str(folder)!r} is not a model folder: {looks}. {CURE}")
-
-
-def _closest(folder: Path) -> str:
-    from difflib import get_close_matches
-
-    try:
-        models = [path.parent.name for path in folder.parent.glob("*/model.json")]
-    except OSError:
-        return ""
-    near = get_close_matches(folder.name, models, n=1)
-    return f"; the closest is {str(folder.parent / near[0])!r}" if near else ""
-
-
-def _looks_like(folder: Path) -> str:
-    if not folder.is_dir():
-        inside = (folder.parent / "model.json").is_file()
-        return f"it is a file of the model folder {str(folder.parent)!r}" if inside else "it is a file"
-    names = [path for path in list(folder.iterdir())[:1000] if not path.name.startswith(".")]
-    if not names:
-        return "it is empty"
-    models = sorted(path.name for path in names if (path / "model.json").is_file())
-    if models:
-        return f"it holds the model folder {models[0]!r}"
-    inner = [file for path in names[:20] if path.is_dir() for file in list(path.iterdir())[:50]]
-    if any(path.suffix.lower() in PICTURES for path in [*names, *inner]):
-        return "this looks like a folder of pictures"
-    if (folder / "head.safetensors").is_file() or (folder / "backbone").is_dir():
-        return "its model.json is missing"
-    return "it has no model.json"
-
-
-def _read(folder: Path, name: str, *, limit: int) -> bytes:
-    path = folder / name
-    if not path.is_file():
-        raise RefusedError(f"the file {name!r} is missing")
-    try:
-        n_bytes = path.stat().st_size
-        if n_bytes > limit:
-            raise RefusedError(f"the file {name!r} has {n_bytes:,} bytes, and at most {limit:,} are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise RefusedError(f"the file {name!r} cannot be read ({error.strerror or error})") from None
-
-
 def _small_files(document: Document) -> list[str]:
     return ["head.safetensors", *(name for name in document.sha256 if name.startswith("golden/"))]
 
 
 def _checked(folder: Path, name: str, *, document: Document) -> bytes:
     limit = MAX_GOLDEN_BYTES if name.startswith("golden/") else MAX_HEAD_BYTES
-    content = _read(folder, name, limit=limit)
-    _compare(name, hashlib.sha256(content).hexdigest(), document=document)
+    content = read_file(folder, name, limit=limit)
+    compare(name, hashlib.sha256(content).hexdigest(), expected=document.sha256)
     return content
-
-
-def _compare(name: str, sha256: str, *, document: Document) -> None:
-    if sha256 != document.sha256[name]:
-        raise RefusedError(
-            f"the file {name!r} was cut or changed after it was saved (its SHA-256 is another)"
-        )
-
-
-def _check_hashes(folder: Path, *, document: Document) -> None:
-    """Check the network's files, which the engine reads by itself."""
-    for name in document.sha256:
-        if name.startswith("backbone/"):
-            path = folder / name
-            if not path.is_file():
-                raise RefusedError(f"the file {name!r} is missing")
-            try:
-                with path.open("rb") as file:
-                    _compare(name, hashlib.file_digest(file, "sha256").hexdigest(), document=document)
-            except OSError as error:
-                raise RefusedError(f"the file {name!r} cannot be read ({error.strerror or error})") from None
 
 
 def read_evidence(folder: str | Path, name: str, *, document: Document) -> bytes | None:
