@@ -41,7 +41,7 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("FOVEA_CACHE", str(home / "fovea-cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    for name in ("FORCE_COLOR", "PYTHONWARNINGS"):
+    for name in ("FORCE_COLOR", "PYTHONWARNINGS", "FOVEA_CONFIG", "FOVEA_WEIGHTS"):
         monkeypatch.delenv(name, raising=False)
 
 

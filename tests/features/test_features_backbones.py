@@ -8,14 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from fovea.errors import BackboneError, MissingInputError, OutputError
-from fovea.features import Encoder, backbones, load_encoder, open_backbone
+from fovea.features import Encoder, backbones, finding, load_encoder, open_backbone
 from fovea.features.backbones import OpenVinoEncoder
 from fovea.features.card import CARD, NETWORK, WEIGHTS
 
 
 @pytest.fixture(autouse=True)
 def _small_is_embedded(monkeypatch: pytest.MonkeyPatch, small_folder: Path) -> None:
-    monkeypatch.setattr(backbones, "_EMBEDDED", small_folder)
+    monkeypatch.setattr(finding, "_EMBEDDED", small_folder)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_network_of_one_size_refuses_others(
 
     encoder.save(tmp_path / "fixed")
     backbones.write_card(tmp_path / "fixed", dataclasses.replace(encoder.card, any_shape=False))
-    monkeypatch.setattr(backbones, "_EMBEDDED", tmp_path / "fixed")
+    monkeypatch.setattr(finding, "_EMBEDDED", tmp_path / "fixed")
     with pytest.raises(BackboneError) as raised:
         open_backbone(shape_px=(48, 32))
     assert str(raised.value) == (
@@ -163,7 +163,7 @@ def test_a_network_of_one_size_refuses_others(
 def test_without_an_embedded_backbone_weights_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbones, "_EMBEDDED", tmp_path / "none")
+    monkeypatch.setattr(finding, "_EMBEDDED", tmp_path / "none")
     with pytest.raises(BackboneError) as raised:
         open_backbone()
     assert str(raised.value) == (

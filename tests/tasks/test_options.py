@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError
-from fovea.tasks.options import BackboneOptions, check_share, configure
+from fovea.tasks.options import BackboneOptions, PromiseOptions, check_promise, check_share, configure
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ def test_a_strange_keyword_is_refused_with_all_there_are() -> None:
     with pytest.raises(TypeError) as caught:
         configure(Config, {"photos": Path("a"), "xyzzy": 4})
     assert str(caught.value) == (
-        "no setting 'xyzzy'. There are: compute, fit, offline, photos, seed, threads, views, weights."
+        "no setting 'xyzzy'. There are: backbone, compute, engine, fit, offline, photos, seed, stages, threads, views, "
+        "weights."
     )
 
 
@@ -44,3 +45,11 @@ def test_a_share_outside_its_range_is_refused(value: float) -> None:
 @pytest.mark.parametrize("value", [None, 0.5, 0.999])
 def test_a_share_within_its_range_is_taken(value: float | None) -> None:
     check_share("--precision", value)
+
+
+def test_a_promise_for_each_class_without_a_precision_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        check_promise(PromiseOptions(per_class=True))
+    assert str(caught.value) == (
+        "per_class says how a precision is promised, and none was given. Give it too, for example precision=0.98."
+    )

@@ -36,7 +36,27 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
 )
 @click.option(
-    "--weights", type=PLACE, help="A backbone's .safetensors file.  [default: the embedded fovea-tiny]"
+    "--backbone",
+    metavar="NAME",
+    help="A network by name: resnet18, timm:NAME, an earlier run, ... (see fovea backbones).  "
+    "[default: the embedded fovea-tiny]",
+)
+@click.option(
+    "--weights", type=PLACE, help="A network's file: .safetensors or .onnx; with --backbone also its tensors."
+)
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="NAME",
+    help="Take features here instead of the network's own places, such as fc7 (again for more).",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["openvino", "torch"]),
+    default="openvino",
+    show_default=True,
+    help="What computes; torch: needs the extra, and a GPU to be faster.",
 )
 @click.option(
     "--compute",

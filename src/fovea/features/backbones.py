@@ -1,35 +1,23 @@
-"""Opening a backbone: the embedded one, a .safetensors file (converted once, then cached), or a saved folder.
+"""Opening a backbone by its name or from a file (see `finding`), or one that was saved in a folder.
 
 Out comes an `Encoder` on the CPU engine; nothing is compiled before the first picture.
 """
 
-import atexit
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fovea.errors import BackboneError, MissingInputError, OutputError
-from fovea.features.card import (
-    CARD_FORMAT,
-    NETWORK,
-    WEIGHTS,
-    BackboneCard,
-    file_sha256,
-    read_card,
-    write_card,
-)
-from fovea.features.encoder import Features, Pixels, Preprocess, Stage, fingerprint_of
-from fovea.features.folder import cache_folder, write_whole
+from fovea.errors import BackboneError, InputError, OutputError
+from fovea.features.card import NETWORK, WEIGHTS, BackboneCard, read_card, write_card
+from fovea.features.encoder import Encoder, Features, Pixels, Preprocess, Stage, fingerprint_of
+from fovea.features.finding import find_backbone
 from fovea.features.openvino import BATCH_SIZE, CompiledNetwork
 from fovea.features.processor import available_cores, has_native_bf16
-from fovea.nets import stages_version
 
-_EMBEDDED = Path(__file__).parent / "tiny"
 _PIXELS_VERSION = 1  # to be raised when the same file is decoded or resized to other pixels
 
 
@@ -90,6 +78,11 @@ class OpenVinoEncoder:
         return self.card.licence
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """What its softmax stage names, in order; empty where unknown."""
+        return self.card.class_names
+
+    @property
     def threads(self) -> int:
         """How many cores it uses."""
         return self.network.threads
@@ -118,22 +111,43 @@ class OpenVinoEncoder:
 def open_backbone(
     weights: Path | None = None,
     *,
+    backbone: str | None = None,
+    stages: tuple[str, ...] = (),
+    engine: str = "openvino",
     shape_px: tuple[int, int] | None = None,
     fit: str = "crop",
     precision: str = "auto",
     threads: int | None = None,
     offline: bool = True,
-) -> OpenVinoEncoder:
-    """Return the embedded backbone (None) or the one in a .safetensors file, ready to encode.
+) -> Encoder:
+    """Return the network that `backbone` names (None: the embedded one) or `weights` holds, ready to encode.
 
-    `shape_px` is (height, width); the network's own where None. `precision` is "auto" (bf16 where the
-    processor has it natively), "bf16" or "f32". `threads`: all cores of the cgroup's quota where None.
-    A file is converted at its first use (extra `torch`) and kept in the cache folder for the next ones.
-    Nothing is ever downloaded here, whatever `offline` says.
+    `backbone` is "fovea-tiny", a name of the catalogue ("resnet18"), "timm:NAME", "torchvision:NAME", "keras:NAME", or
+    the folder of a run. `weights` is a .safetensors file that says what it is, an .onnx or .keras file, or with
+    `backbone` the tensors of that network. `stages` are places to take features from instead of the network's own.
+    `shape_px` is (height, width); the network's own where None. `precision` is "auto" (bf16 where the processor has it
+    natively), "bf16" or "f32". `threads`: all cores of the cgroup's quota where None. `engine` is "openvino", or
+    "torch" with the extra. A network is converted at its first use and kept in the cache folder for the next ones. Only
+    the official weights of timm:, torchvision: and keras: are ever downloaded here, and not where `offline`.
 
-    Raises MissingInputError, BackboneError, MissingExtraError.
+    Raises InputError, MissingInputError, BackboneError, MissingExtraError.
     """
-    folder, card = _embedded() if weights is None else _converted(weights)
+    if engine == "torch":
+        from fovea.features.torch_engine import open_torch  # type: ignore[import-not-found]
+
+        return open_torch(  # type: ignore[no-any-return]
+            backbone,
+            weights=weights,
+            stages=stages,
+            shape_px=shape_px,
+            fit=fit,
+            precision=precision,
+            threads=threads,
+            offline=offline,
+        )
+    if engine != "openvino":
+        raise InputError(f"the engine {engine!r} is not known. Use 'openvino' or 'torch'.")
+    folder, card = find_backbone(weights, backbone, stages=stages, offline=offline)
     trained = card.preprocess.height_px, card.preprocess.width_px
     height_px, width_px = shape_px or trained
     if not card.any_shape and (height_px, width_px) != trained:
@@ -181,40 +195,3 @@ def _choose_precision(wish: str) -> str:
             "precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
         )
     return wish
-
-
-def _embedded() -> tuple[Path, BackboneCard]:
-    if not _EMBEDDED.is_dir():
-        raise BackboneError(
-            "this build holds no embedded backbone. Name another: --weights FILE.safetensors."
-        )
-    return _EMBEDDED, read_card(_EMBEDDED)
-
-
-def _converted(weights: Path) -> tuple[Path, BackboneCard]:
-    """Return folder and card of a converted weights file, converting it where there is no whole folder."""
-    try:
-        sha256 = file_sha256(weights)
-    except OSError as error:
-        raise MissingInputError(
-            f"the weights file {str(weights)!r} cannot be read: {error.strerror}. "
-            "Check the path after --weights."
-        ) from error
-    folder = cache_folder() / "backbones" / f"{sha256[:24]}-{stages_version()}-{CARD_FORMAT}"
-    if folder.is_dir():
-        try:
-            return folder, read_card(folder)
-        except BackboneError:
-            shutil.rmtree(folder, ignore_errors=True)  # cut off by a power failure, say: made again below
-    from fovea.features.convert import convert_weights
-
-    def convert(empty: Path) -> None:
-        convert_weights(weights, empty, sha256=sha256)
-
-    try:
-        write_whole(folder, convert)
-    except OSError:  # a cache folder that cannot be written: for this process only
-        folder = Path(tempfile.mkdtemp(prefix="fovea-backbone-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        convert(folder)
-    return folder, read_card(folder)

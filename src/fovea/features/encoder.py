@@ -76,6 +76,10 @@ class Encoder(Protocol):
         """The licence of the weights."""
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the network's own softmax stage names, in order; empty where unknown."""
+
+    @property
     def batch_size(self) -> int:
         """How many pictures a batch holds at most."""
 

@@ -25,7 +25,10 @@ class SourceOptions:
 class BackboneOptions:
     """Which network turns pictures into features, and how: see `features.open_backbone`."""
 
+    backbone: str | None = None
     weights: Path | None = None
+    stages: tuple[str, ...] = ()
+    engine: str = "openvino"
     compute: str = "auto"
     fit: str = "crop"
     views: int = 1
@@ -65,6 +68,16 @@ def configure(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
         (inner[places[name]] if places[name] else outer)[name] = value
     made = {group: hint(**inner[group]) for group, hint in groups.items()}
     return kind(**outer, **made)
+
+
+def check_promise(promise: PromiseOptions) -> None:
+    """Raise InputError where a precision cannot be promised so: shares out of range, or none given to promise."""
+    check_share("--precision", promise.precision)
+    check_share("--confidence", promise.confidence)
+    if promise.per_class and promise.precision is None:
+        raise InputError(
+            "per_class says how a precision is promised, and none was given. Give it too, for example precision=0.98."
+        )
 
 
 def check_share(name: str, value: float | None, *, most: float = 1.0, example: float = 0.95) -> None:

@@ -29,7 +29,14 @@ from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_mode
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
 from fovea.tasks.gather import add_hashes, gather
-from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, check_share, configure
+from fovea.tasks.options import (
+    BackboneOptions,
+    PromiseOptions,
+    SourceOptions,
+    check_promise,
+    check_share,
+    configure,
+)
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
 from fovea.tasks.train_report import evidence_files
@@ -97,14 +104,14 @@ def train(photos: str | Path, *, out: str | Path, progress: Progress = silent, *
     for name in ("weights", "since"):
         if settings.get(name) is not None:
             settings[name] = Path(settings[name])
+    settings["stages"] = tuple(settings.get("stages") or ())
     return run(configure(Config, {"photos": Path(photos), "out": Path(out), **settings}), progress=progress)
 
 
 def run(config: Config, *, progress: Progress = silent) -> Run:
     """Train as `config` says; see `train`."""
     begun = time.perf_counter()
-    check_share("--precision", config.promise.precision)
-    check_share("--confidence", config.promise.confidence)
+    check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     require_apart(config.photos, out=config.out)
     with unfinished(config.out, settings=settings_json(config)) as marker:
@@ -163,6 +170,7 @@ def settings_json(config: Config) -> dict[str, Any]:
     plain["photos"] = str(config.photos.absolute())
     for group, name in ((plain, "since"), (plain["backbone"], "weights")):
         group[name] = None if group[name] is None else str(Path(group[name]).absolute())
+    plain["backbone"]["stages"] = list(config.backbone.stages)
     plain["source"]["drop"] = list(config.source.drop)
     plain["source"]["merge"] = dict(config.source.merge)
     return plain
@@ -181,6 +189,9 @@ def _read(config: Config) -> Manifest:
 def _open_encoder(options: BackboneOptions) -> Encoder:
     return open_backbone(
         options.weights,
+        backbone=options.backbone,
+        stages=options.stages,
+        engine=options.engine,
         fit=options.fit,
         precision=options.compute,
         threads=options.threads,
