@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import BackboneError
-from fovea.nets import Place, places_of, pooled_network, run_pooled, stage_widths, stages_version
+from fovea.nets import Place, pooled_network, run_pooled, stage_widths
 
 torch = pytest.importorskip("torch")
 
@@ -58,21 +58,3 @@ def test_an_output_without_space_cannot_be_pooled() -> None:
     with pytest.raises(BackboneError) as raised:
         run_pooled(pooled, np.zeros((2, 4, 4, 3), np.uint8))
     assert str(raised.value) == "a place with an output of 2 axes cannot be pooled; 3 or 4 are needed."
-
-
-def test_timm_s_own_stages_are_taken_where_we_know_none(network: "torch.nn.Module") -> None:
-    network.feature_info = [{"module": name} for name in ("a", "b", "c", "d")]
-    found = places_of(network, library="timm", architecture="new")
-    assert [place.name for place in found] == ["b:mean", "c:mean", "d:mean", "d:max"]
-
-
-def test_a_network_without_known_places_is_refused(network: "torch.nn.Module") -> None:
-    with pytest.raises(
-        BackboneError, match=r"^no places to take features from are known for 'torchvision/new'\."
-    ):
-        places_of(network, library="torchvision", architecture="new")
-
-
-def test_the_version_of_the_places_is_stable() -> None:
-    assert stages_version() == stages_version()
-    assert len(stages_version()) == 8

@@ -52,6 +52,41 @@ def convert_weights(weights: Path, folder: Path, *, sha256: str) -> None:
     write_backbone(network, folder, card=card)
 
 
+def convert_named(
+    spec: str,
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    stages: tuple[str, ...] = (),
+    offline: bool = True,
+) -> None:
+    """Write the backbone that `spec` names (`timm:NAME`, `torchvision:NAME`) into the empty `folder`.
+
+    With the tensors of the file `weights`, else the official ones: from the library's own cache, or fetched by its
+    code unless `offline`. `stages` are taken instead of the network's own.
+    Raises BackboneError, MissingInputError, MissingExtraError; OSError where `folder` cannot be written.
+    """
+    named = nets.build_named(spec, weights=weights, stages=stages, offline=offline)
+    told = named.card
+    structure = {
+        "library": told.library,
+        "architecture": told.architecture,
+        "kwargs": told.kwargs,
+        "mean": told.mean,
+        "std": told.std,
+    }
+    card = BackboneCard(
+        name=spec,
+        structure=json.dumps(structure, sort_keys=True),
+        weights_sha256=named.weights_sha256,
+        stages=(),
+        preprocess=Preprocess(height_px=told.size_px, width_px=told.size_px),
+        licence=told.licence,
+        source=told.source,
+    )
+    write_backbone(named.pooled, folder, card=card)
+
+
 def write_backbone(
     network: "TorchNetwork", folder: Path, *, card: BackboneCard, half: bool = False
 ) -> BackboneCard:

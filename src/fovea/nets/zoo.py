@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError, MissingExtraError
-from fovea.nets.stages import places_of, pooled_network
+from fovea.nets.places import places_of
+from fovea.nets.stages import pooled_network
 from fovea.nets.weights import WeightsCard
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def build_pooled(card: WeightsCard, weights: Path) -> "torch.nn.Module":
             'Install it: pip install "fovea-vision[torch]".'
         ) from error
     _load(network, weights, architecture=card.architecture)
-    places = places_of(network, library=card.library, architecture=card.architecture)
+    places = places_of(network, library=card.library, architecture=card.architecture, size_px=card.size_px)
     return pooled_network(network.eval(), places=places, mean=card.mean, std=card.std)
 
 

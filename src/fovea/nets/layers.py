@@ -1,0 +1,105 @@
+"""What a network's modules put out: run once on a drawn picture, every module's output shape is written down.
+
+In: any torch network of pictures. Out: a `Layer` for each module that ran, in the order in which they finished.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A module by its path, and the shape of what it puts out for one picture (without the axis of pictures).
+
+    `axis` is the axis of channels, counted with the axis of pictures: 1 for (n, c, h, w) and (n, c), else the last.
+    `answers` tells that its output, flattened, is the network's own.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    axis: int
+    answers: bool
+
+    @property
+    def n_channels(self) -> int:
+        """The number of channels c."""
+        return self.shape[self.axis - 1]
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The axes without that of channels: (h, w) of maps, (t,) of tokens, () of vectors; (1, 1) counts as none."""
+        rest = tuple(size for axis, size in enumerate(self.shape, start=1) if axis != self.axis)
+        return () if set(rest) <= {1} else rest
+
+
+def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
+    """Run the network on one noisy picture of `size_px` and return its layers, in the order in which they finished.
+
+    A module that ran several times stands where it ran last; one whose output is no tensor of 2 to 4 axes is left out.
+    Size is square here, so that two equal axes of an output are those of space.
+    """
+    import torch
+
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            tensor = first_tensor(output)
+            if tensor is not None:
+                outputs.pop(name, None)
+                outputs[name] = tensor.detach().clone() if tensor.numel() <= _LARGEST_ANSWER else tensor[:0]
+                shapes[name] = tuple(tensor.shape[1:])
+
+        return hook
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    hooks = [one.register_forward_hook(keep(name)) for name, one in network.named_modules() if name]
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.randn((1, 3, size_px, size_px), generator=generator)
+    try:
+        with torch.inference_mode():
+            answer = first_tensor(network.eval()(picture))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(
+        Layer(name=name, shape=shapes[name], axis=_axis(shapes[name]), answers=_same(output, answer))
+        for name, output in outputs.items()
+        if 1 <= len(shapes[name]) <= 3
+    )
+
+
+_LARGEST_ANSWER = 65_536  # larger outputs are no list of classes, and need not be kept
+
+
+def first_tensor(output: object) -> "torch.Tensor | None":
+    """Return a module's output, or its first tensor where it puts out several."""
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        return output
+    values: Iterable[object] = output.values() if isinstance(output, dict) else ()
+    if isinstance(output, tuple | list):
+        values = output
+    return next((value for value in values if isinstance(value, torch.Tensor)), None)
+
+
+def _axis(shape: tuple[int, ...]) -> int:
+    """Return the axis of channels of an output: the last for (t, c) and for (h, w, c) with h = w, else the first."""
+    if len(shape) == 2:
+        return 2
+    if len(shape) == 3 and shape[0] == shape[1] != shape[2]:
+        return 3
+    return 1
+
+
+def _same(output: "torch.Tensor", answer: "torch.Tensor | None") -> bool:
+    import torch
+
+    if answer is None or output.numel() != answer.numel() or not output.numel():
+        return False
+    return bool(torch.equal(output.flatten(), answer.flatten()))
