@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from fovea.judge.intervals import (
-    accuracy_interval,
     binomial_tail,
     clopper_pearson,
     fewest_without_error,
@@ -51,10 +50,9 @@ def test_binomial_tail_at_its_ends(n_wrong, share, expected):
     assert binomial_tail(n_wrong, 3, share=share) == expected
 
 
-def test_a_report_carries_wilsons_95_percent_interval():
-    assert accuracy_interval(3, 4) == wilson_interval(3, 4, confidence=0.95)
+def test_wilsons_interval_is_that_of_95_percent_unless_said_otherwise():
     # Wilson 1927: (p + z2/2n -+ z sqrt(p(1-p)/n + z2/4n2)) / (1 + z2/n) with z = 1.96 by hand
-    assert accuracy_interval(3, 4) == pytest.approx((0.3006, 0.9544), abs=5e-5)
+    assert wilson_interval(3, 4) == pytest.approx((0.3006, 0.9544), abs=5e-5)
 
 
 def test_without_pictures_nothing_is_known():

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fovea.features import open_backbone
 from fovea.manifest import Manifest, Row, read_manifest
 from fovea.tasks.train import Run, train
 from fovea.tasks.train_report import without_places
-from fovea.tasks.train_since import read_earlier, write_answers
+from fovea.tasks.train_since import Answer, read_earlier, write_answers
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +209,30 @@ def test_changed_answers_are_those_that_differ_between_the_two_files(first: Run,
     assert since["text"].partition("(")[0] in second.report.read_text()
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "shown"),
+    [
+        ({}, {"kitten": "cat"}, {"cat": "cat", "kitten": "cat", "dog": "dog"}),
+        ({"kitten": "cat"}, {"kitten": "cat"}, {"cat": "cat", "dog": "dog"}),
+        ({"cat": "dog", "dog": "fox"}, {"cat": "dog", "dog": "fox"}, {"dog": "dog", "fox": "fox"}),
+        ({"kitten": "cat"}, {"kitten": "pet", "cat": "pet"}, {"cat": "pet", "dog": "dog"}),
+        ({"kitten": "cat"}, {}, {"cat": "cat", "dog": "dog"}),
+    ],
+    ids=["merged now", "merged both times", "in a chain", "merged further", "no more"],
+)
+def test_earlier_answers_go_by_the_classes_of_now(
+    first: Run, then: dict[str, str], now: dict[str, str], shown: dict[str, str]
+) -> None:
+    answers = {name: Answer(name, 0.9) for name in shown}
+    earlier = replace(read_earlier(first.folder), answers=answers, merge=then)
+    assert {sha: one.answer for sha, one in earlier.answers_under(now).items()} == shown
+
+
+def test_an_earlier_run_remembers_what_it_merged(given: Path, tmp_path: Path) -> None:
+    train(given, out=tmp_path / "run", merge={"dots": "plain"})
+    assert read_earlier(tmp_path / "run").merge == {"dots": "plain"}
+
+
 def test_splits_of_the_earlier_run_are_kept(first: Run, second: Run) -> None:
     one, two = (
         {row.sha256: row.split for row in read_manifest(run.folder / "manifest.csv").rows}
@@ -255,6 +280,17 @@ def test_a_private_manifest_names_no_absolute_path(root: str, path: str) -> None
     (cleaned,) = without_places(Manifest(Path(root), (row,))).rows
     assert (cleaned.path, cleaned.label) == (path, "cat")
     assert cleaned.problem == "cannot be read from '…/a.jpg'"
+
+
+def test_a_private_manifest_does_not_say_where_a_missing_picture_was_looked_for() -> None:
+    row = Row(
+        "/far/anna/x.jpg", "cat", problem="row 2 of t.csv: there is no file '/far/anna/x.jpg'; delete the row"
+    )
+    (cleaned,) = without_places(Manifest(Path("/home"), (row,))).rows
+    assert (cleaned.path, cleaned.problem) == (
+        "…/x.jpg",
+        "row 2 of t.csv: there is no file '…/x.jpg'; delete the row",
+    )
 
 
 def test_notes_of_a_private_run_name_no_absolute_path(

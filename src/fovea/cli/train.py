@@ -180,4 +180,4 @@ def _about_test(test: dict[str, Any]) -> str:
     if not test["n_leaked"]:
         return f"{said}."
     rest = f"; without them {apart['accuracy']:.1%}" if apart else ""
-    return f"{said}; {test['n_leaked']:,} of them stand in the other splits too{rest}."
+    return f"{said}; {test['n_leaked']:,} of them stand in the other splits too, or nearly so{rest}."

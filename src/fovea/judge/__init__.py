@@ -16,7 +16,7 @@ from fovea.judge.guarantee import (
     threshold_for_precision,
     thresholds_per_class,
 )
-from fovea.judge.intervals import Interval, accuracy_interval, clopper_pearson, wilson_interval
+from fovea.judge.intervals import Interval, clopper_pearson, wilson_interval
 from fovea.judge.labels import LabelIssues, label_issues
 from fovea.judge.leaks import near_duplicates
 from fovea.judge.metrics import ClassFigures, Figures, measure
@@ -38,7 +38,6 @@ __all__ = [
     "ReliabilityBin",
     "Suspect",
     "Verdict",
-    "accuracy_interval",
     "check_promise",
     "clopper_pearson",
     "compare",

@@ -32,11 +32,6 @@ def wilson_interval(n_right: float, n: int, *, confidence: float = 0.95) -> Inte
     return lower, upper
 
 
-def accuracy_interval(n_right: int, n: int) -> Interval:
-    """Return the 95 % interval that stands beside every share in a report (Wilson's)."""
-    return wilson_interval(n_right, n)
-
-
 def binomial_tail(n_wrong: int, n: int, *, share: float) -> float:
     """Return the exact probability that at most `n_wrong` of `n` independent pictures are wrong.
 

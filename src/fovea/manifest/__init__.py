@@ -4,7 +4,7 @@ from fovea.manifest.classes import change_classes, require_trainable, unreadable
 from fovea.manifest.folds import fold_numbers
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits
 from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
-from fovea.manifest.saved import read_manifest, write_manifest
+from fovea.manifest.saved import formula_notes, manifest_bytes, read_manifest
 from fovea.manifest.source import read_source
 from fovea.manifest.splits import SplitPlan, assign_splits
 from fovea.manifest.units import equal_groups, join_units
@@ -20,12 +20,13 @@ __all__ = [
     "equal_groups",
     "fingerprint",
     "fold_numbers",
+    "formula_notes",
     "join_units",
+    "manifest_bytes",
     "read_manifest",
     "read_source",
     "require_trainable",
     "unreadable_classes",
     "write_data_set",
     "write_digits",
-    "write_manifest",
 ]

@@ -2,43 +2,35 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
-from fovea.errors import ManifestError, MissingInputError, OutputError
+from fovea.errors import ManifestError, MissingInputError
 from fovea.manifest.rows import SPLITS, Manifest, Row
 from fovea.manifest.wording import count
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "problem", "width", "height")
 FORMULA_STARTS = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
 
-def write_manifest(manifest: Manifest, path: Path) -> tuple[str, ...]:
-    """Write the rows as CSV (UTF-8 with the mark that spreadsheets need); return notes for the user.
-
-    The root is not written: the file names no place outside the pictures' folder.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    try:
-        path.write_bytes(manifest_bytes(manifest))
-    except OSError as error:
-        raise OutputError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from error
-    n = sum(
-        cell.startswith(FORMULA_STARTS)
-        for row in manifest.rows
-        for cell in (row.path, row.label or "", row.group)
-    )
+def formula_notes(manifest: Manifest) -> tuple[str, ...]:
+    """Return a note where names would be taken for formulas by a spreadsheet; numbers such as -1 are none."""
+    cells = (cell for row in manifest.rows for cell in (row.path, row.label or "", row.group))
+    n = sum(cell.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(cell) for cell in cells)
     if not n:
         return ()
     return (
-        f"{count(n, 'cell')} of {path.name} {'begins' if n == 1 else 'begin'} with '=', '+', '-' or '@': "
+        f"{count(n, 'cell')} of manifest.csv {'begins' if n == 1 else 'begin'} with '=', '+', '-' or '@': "
         "they are exact names, which a spreadsheet may take for formulas; import these columns as text.",
     )
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
-    """Return what `write_manifest` writes."""
+    """Return the rows as CSV (UTF-8 with the mark that spreadsheets need).
+
+    The root is not in it: it names no place outside the pictures' folder but where a table's missing files were sought.
+    """
     text = io.StringIO(newline="")
     table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
     table.writerow(COLUMNS)
@@ -51,7 +43,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 
 
 def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:
-    """Read what `write_manifest` wrote; `root` is where its pictures lie (the file's folder when not given).
+    """Read what `manifest_bytes` made; `root` is where its pictures lie (the file's folder when not given).
 
     Raises:
         MissingInputError: no such file.

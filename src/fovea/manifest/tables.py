@@ -73,11 +73,7 @@ def _locate(cell: str, *, folder: str) -> _Place:
         # os.path.isfile: a name too long or a folder that is closed is "no", not an error.
         if spelling and os.path.isfile(absolute):  # noqa: PTH113
             return _Place(spelling, absolute)
-    if not cell.strip().startswith("/"):
-        return _Place(cell)
-    # A whole absolute path stays out of what is saved: its end and the row's number tell which it was.
-    names = [name for name in cell.strip().split("/") if name]
-    return _Place("/".join(("…", *names[-2:])))
+    return _Place(cell.strip() if cell.strip().startswith("/") else cell)
 
 
 def _problem(record: Record, *, place: _Place, labelled: bool) -> str:

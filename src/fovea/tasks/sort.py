@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
-from fovea.tasks.options import PromiseOptions, check_share
+from fovea.tasks.options import PromiseOptions, check_promise
 from fovea.tasks.sort_folder import UNSURE, Journal, has_sorted, open_journal, safe_folder_names
 from fovea.tasks.sort_rule import Check, Rule, check_rule, plain_rule, promised_rule
 from fovea.tasks.sort_write import Filed, Undone, Wanted, clear, file_pictures, take_back
@@ -124,8 +124,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     """
     from fovea.model import load_model
 
-    check_share("--precision", config.promise.precision)
-    check_share("--confidence", config.promise.confidence)
+    check_promise(config.promise)
     files, notes = _find(config)
     classifier = load_model(config.model, threads=config.threads)
     rule = _make_rule(config, classifier)

@@ -12,23 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fovea.features import Encoder, Store, open_backbone, open_store
-from fovea.judge import (
-    NoveltyScore,
-    Verdict,
-    figures_json,
-    fit_novelty,
-    judge,
-    measure,
-    softmax,
+from fovea.features import Encoder, open_backbone, open_store
+from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
+from fovea.manifest import (
+    Manifest,
+    change_classes,
+    fingerprint,
+    formula_notes,
+    read_source,
+    require_trainable,
 )
-from fovea.manifest import Manifest, change_classes, fingerprint, read_source, require_trainable
 from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
-from fovea.tasks.gather import add_hashes, gather
+from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import (
     BackboneOptions,
     PromiseOptions,
@@ -41,6 +39,7 @@ from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
 from fovea.tasks.train_report import evidence_files
 from fovea.tasks.train_since import read_earlier
+from fovea.tasks.train_test import read_test
 from fovea.tasks.train_unfinished import require_apart, unfinished
 
 FALSE_ALARM = 0.01
@@ -127,18 +126,23 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             seconds |= parts.seconds
             begun_judging = time.perf_counter()
             verdict = _judge(config, parts)
-            test, manifest = _read_test(
-                parts, verdict=verdict, encoder=encoder, store=store, progress=progress
+            test = read_test(
+                parts,
+                verdict=verdict,
+                encoder=encoder,
+                store=store,
+                threads=config.backbone.threads,
+                progress=progress,
             )
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
-            notes = (*manifest.notes, *parts.plan.notes, *store.notes)
+            notes = (*test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
         evidence = Evidence(
             config=config,
             encoder=encoder,
-            gathered=replace(parts.gathered, manifest=manifest),
-            plan=replace(parts.plan, manifest=manifest),
+            gathered=replace(parts.gathered, manifest=test.manifest),
+            plan=replace(parts.plan, manifest=test.manifest),
             copies=parts.copies,
             rows_train=parts.rows_train,
             rows_valid=parts.rows_valid,
@@ -148,7 +152,8 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             verdict=verdict,
             novelty=novelty,
             n_unlike=0 if novelty is None else int(novelty.is_unlike(parts.valid_features).sum()),
-            test=test,
+            test=test.figures,
+            test_pairs=test.pairs,
             earlier=earlier,
             seconds=seconds,
             notes=notes,
@@ -229,44 +234,6 @@ def _novelty(parts: Learned, *, seed: int) -> NoveltyScore | None:
         false_alarm=FALSE_ALARM,
         seed=seed,
     )
-
-
-def _read_test(
-    parts: Learned, *, verdict: Verdict, encoder: Encoder, store: Store, progress: Progress
-) -> tuple[dict[str, Any] | None, Manifest]:
-    """Return the figures on the test split, read here for the first and only time, and the manifest with its problems."""
-    manifest, known = parts.plan.manifest, {name: k for k, name in enumerate(parts.class_names)}
-    numbers = [k for k, row in enumerate(manifest.rows) if row.split == "test" and not row.problem]
-    if not numbers:
-        return None, manifest
-    gathered = gather(
-        manifest.with_rows(manifest.rows[k] for k in numbers), encoder=encoder, store=store, progress=progress
-    )
-    rows = list(manifest.rows)
-    for k, row in zip(numbers, gathered.manifest.rows, strict=True):
-        rows[k] = row
-    manifest = manifest.with_rows(rows)
-    used = np.array(
-        [k for k, row in enumerate(gathered.manifest.rows) if not row.problem and row.label in known],
-        np.int64,
-    )
-    if not len(used):
-        return None, manifest
-    labels = np.array([known[gathered.manifest.rows[k].label or ""] for k in used.tolist()], np.int64)
-    logits = parts.fit.head.logits(gathered.features[gathered.place[used], 0])
-    seen = parts.units[np.concatenate([parts.rows_train, parts.rows_valid])]
-    leaked = np.isin(parts.units[np.array(numbers)[used]], seen)
-    probabilities = softmax(logits, verdict.temperature)
-    commonest = int(np.bincount(parts.train_labels).argmax())
-
-    def figures(rows: NDArray[np.bool_]) -> dict[str, Any]:
-        return figures_json(
-            measure(labels[rows], probabilities[rows], class_names=parts.class_names, commonest=commonest)
-        )
-
-    told = figures(np.ones(len(labels), np.bool_))
-    apart = figures(~leaked) if leaked.any() and not leaked.all() else None
-    return {**told, "n_leaked": int(leaked.sum()), "without_leaks": apart}, manifest
 
 
 def _model_parts(evidence: Evidence, parts: Learned, *, metrics: dict[str, Any]) -> ModelParts:

@@ -13,7 +13,7 @@ from fovea.learn import ProbeFit
 from fovea.manifest import SplitPlan
 from fovea.tasks.copies import Copies
 from fovea.tasks.gather import Gathered
-from fovea.tasks.train_since import Earlier
+from fovea.tasks.train_since import Answer, Earlier
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Config
@@ -37,6 +37,7 @@ class Evidence:
     novelty: NoveltyScore | None
     n_unlike: int
     test: Mapping[str, Any] | None
+    test_pairs: Sequence[tuple[int, int, str]]
     earlier: Earlier | None
     seconds: Mapping[str, float]
     notes: Sequence[str]
@@ -49,10 +50,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs from the earlier run: rows compared, the answers before and now, and the comparison."""
+    """What differs from the earlier run: rows compared, the answers before (in the classes of now) and now."""
 
     earlier: Earlier
     rows: NDArray[np.int64]
+    before: Sequence[Answer]
     probabilities: NDArray[np.float64]
     comparison: Comparison
 
@@ -70,14 +72,14 @@ def find_changes(evidence: Evidence) -> Changes | None:
     if earlier is None:
         return None
     rows, probabilities = fair_probabilities(evidence)
-    all_rows, merge = evidence.plan.manifest.rows, evidence.config.source.merge
-    before = {sha256: merge.get(answer.answer, answer.answer) for sha256, answer in earlier.answers.items()}
-    both = np.array([all_rows[k].sha256 in earlier.answers for k in rows.tolist()], np.bool_)
+    all_rows, answers = evidence.plan.manifest.rows, earlier.answers_under(evidence.config.source.merge)
+    both = np.array([all_rows[k].sha256 in answers for k in rows.tolist()], np.bool_)
     rows, probabilities = rows[both], probabilities[both]
+    before = [answers[all_rows[k].sha256] for k in rows.tolist()]
     names = list(evidence.verdict.class_names)
-    names += sorted({*before.values()} - set(names))
+    names += sorted({one.answer for one in answers.values()} - set(names))
     number = {name: k for k, name in enumerate(names)}
-    old = np.array([number[before[all_rows[k].sha256]] for k in rows.tolist()], np.int64)
+    old = np.array([number[one.answer] for one in before], np.int64)
     labels = np.array([number.get(all_rows[k].label or "", -1) for k in rows.tolist()], np.int64)
     new = probabilities.argmax(axis=1) if len(rows) else np.zeros(0, np.int64)
-    return Changes(earlier, rows, probabilities, compare(old, new, labels=labels))
+    return Changes(earlier, rows, before, probabilities, compare(old, new, labels=labels))

@@ -218,6 +218,8 @@ def _pairs(evidence: Evidence, thumbs: _Thumbs) -> tuple[tuple[pages.Pair, ...],
         (members[a][0], members[b][0], "near") for a, b in _couples(evidence.copies.near.tolist(), members)
     ]
 
+    found += evidence.test_pairs
+
     def importance(pair: tuple[int, int, str]) -> tuple[bool, bool]:
         one, other = rows[pair[0]], rows[pair[1]]
         return (one.split == other.split, one.label == other.label)
@@ -252,13 +254,12 @@ def _conversions(evidence: Evidence) -> tuple[tuple[str, int], ...]:
 
 
 def _change_list(evidence: Evidence, changes: Changes, thumbs: _Thumbs) -> tuple[pages.Change, ...]:
-    names, merge = evidence.verdict.class_names, evidence.config.source.merge
-    made = []
+    names, made = evidence.verdict.class_names, []
     for k in changes.comparison.changed[:SHOWN].tolist():
         row, p = int(changes.rows[k]), changes.probabilities[k]
-        before = changes.earlier.answers[evidence.plan.manifest.rows[row].sha256]
+        before = changes.before[k]
         thumb = thumbs.of(row, answer=names[int(p.argmax())], probability=float(p.max()))
-        made.append(pages.Change(thumb, merge.get(before.answer, before.answer), before.probability))
+        made.append(pages.Change(thumb, before.answer, before.probability))
     return tuple(made)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fovea.judge import next_steps
-from fovea.manifest import Manifest, fingerprint
-from fovea.manifest.saved import manifest_bytes
+from fovea.manifest import Manifest, fingerprint, manifest_bytes
 from fovea.pages import report as pages
 from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
@@ -38,12 +37,17 @@ def evidence_files(
 
 
 def without_places(manifest: Manifest) -> Manifest:
-    """Return the manifest without absolute paths: those of pictures that have no folder in common, and in problems."""
+    """Return the manifest without absolute paths: of pictures that have no folder in common or are missing, in problems."""
     has_no_folder = manifest.root == Path("/")
+
+    def shown(path: str) -> str:
+        whole = path if path.startswith("/") else f"/{path}"
+        return without_secrets(whole) if has_no_folder or whole is path else path
+
     return manifest.with_rows(
         replace(
             row,
-            path=without_secrets(f"/{row.path}") if has_no_folder else row.path,
+            path=shown(row.path),
             problem=without_secrets(row.problem),
         )
         for row in manifest.rows

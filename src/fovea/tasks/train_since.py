@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,20 @@ class Earlier:
     answers: dict[str, Answer]
     fingerprint: str
     head: Head
+    merge: Mapping[str, str]
+
+    def answers_under(self, merge: Mapping[str, str]) -> dict[str, Answer]:
+        """Return the answers by sha256, classes called as `merge` calls them now.
+
+        An answer stands for the classes that were merged into it then; where these go apart now, it keeps its name.
+        """
+        names: dict[str, str] = {}
+        for answer in {one.answer for one in self.answers.values()}:
+            stood_for = {old for old, new in self.merge.items() if new == answer}
+            stood_for |= {answer} - set(self.merge)
+            now = {merge.get(old, old) for old in stood_for}
+            names[answer] = now.pop() if len(now) == 1 else answer
+        return {sha256: replace(one, answer=names[one.answer]) for sha256, one in self.answers.items()}
 
     def head_for(self, encoder: Encoder, class_names: Sequence[str]) -> Head | None:
         """Return the head to start from: only with the same network and classes do its numbers mean the same."""
@@ -58,12 +72,15 @@ def read_earlier(folder: Path) -> Earlier:
         )
     rows = csv.DictReader(io.StringIO(content.decode(errors="surrogateescape"), newline=""))
     answers = {row["sha256"]: Answer(row["answer"], float(row["probability"])) for row in rows}
+    source = model.document.settings.get("source")
+    merge = source.get("merge") if isinstance(source, dict) else None
     return Earlier(
         folder=folder,
         manifest=read_manifest(folder / "manifest.csv"),
         answers=answers,
         fingerprint=model.encoder.fingerprint,
         head=model.head,
+        merge={old: str(new) for old, new in merge.items()} if isinstance(merge, dict) else {},
     )
 
 
