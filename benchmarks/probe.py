@@ -3,8 +3,10 @@
     python benchmarks/probe.py
 
 Drawn features of the shape that `products` has (n 3,795, d 5,696, k 9), in turn, medians of several rounds. scikit-learn
-fits what `fit_probe` tried: every penalty of its path on every fold, and the last fit; its data are copied a fold each.
-Raw numbers go to benchmarks/results/. Run it on a quiet machine.
+fits what `fit_probe` tried: every penalty of its path on every fold, and the last fit; its data are copied a fold each,
+standardised as ours. Its labels are the plain ones: it takes no smoothed ones but as a row for every class, which would
+be k times the work (tests/learn/test_probe_fit.py compares the optima so). Both compute on one thread of BLAS where the
+environment says so. Raw numbers go to benchmarks/results/. Run it on a quiet machine.
 """
 
 import argparse
@@ -37,7 +39,7 @@ def draw(n: int, d: int, k: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def fit_theirs(points: np.ndarray, labels: np.ndarray, *, folds: np.ndarray, fit: ProbeFit) -> float:
     """Return the seconds that scikit-learn takes for the same fits (weights started from nothing, its tolerance)."""
     begun = time.perf_counter()
-    z = (points - points.mean(0)) / points.std(0)
+    z = (points - fit.head.mean) / fit.head.scale
     for penalty, _ in fit.path:
         for fold in np.unique(folds):
             kept = folds != fold
