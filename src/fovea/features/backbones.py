@@ -45,7 +45,7 @@ class OpenVinoEncoder:
                 "weights": card.weights_sha256,
                 "structure": card.structure,
                 "stages": [dataclasses.asdict(stage) for stage in card.stages],
-                "preprocess": dataclasses.asdict(card.preprocess),
+                "preprocess": card.preprocess.identity(),
                 "pixels": _PIXELS_VERSION,
                 "precision": card.precision,
                 "engine": self.engine,
@@ -155,7 +155,7 @@ def open_backbone(
             f"{card.name!r} takes pictures of {trained[0]} x {trained[1]} px only, not {height_px} x "
             f"{width_px}. Leave the shape to it."
         )
-    preprocess = Preprocess(height_px=height_px, width_px=width_px, fit=fit)
+    preprocess = dataclasses.replace(card.preprocess, height_px=height_px, width_px=width_px, fit=fit)
     card = dataclasses.replace(card, preprocess=preprocess, precision=_choose_precision(precision))
     return _encoder(folder, card, threads=threads)
 

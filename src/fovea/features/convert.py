@@ -16,6 +16,7 @@ from fovea import nets
 from fovea.errors import BackboneError
 from fovea.features.card import NETWORK, BackboneCard, write_card
 from fovea.features.encoder import Pixels, Preprocess, Stage
+from fovea.features.known import EMBEDDED, KNOWN, on_disk, weights_folders
 from fovea.features.openvino import CompiledNetwork, convert_network
 from fovea.features.processor import available_cores
 
@@ -26,30 +27,14 @@ LARGEST_DIFFERENCE = 2e-3  # of the largest feature; MobileNetV2 in float32: 1e-
 LARGEST_HALF_DIFFERENCE = 1e-2  # with weights kept as float16; fovea-tiny, with roots: 4e-3
 
 
-def convert_weights(weights: Path, folder: Path, *, sha256: str) -> None:
-    """Write the backbone of a .safetensors file into the empty `folder`.
+def convert_weights(weights: Path, folder: Path, *, sha256: str, stages: tuple[str, ...] = ()) -> None:
+    """Write the backbone of a .safetensors file that describes itself into the empty `folder`.
 
-    Raises BackboneError, MissingExtraError; OSError where `folder` cannot be written.
+    `stages` are taken instead of the network's own. Raises BackboneError, MissingExtraError; OSError where `folder`
+    cannot be written.
     """
-    told = nets.read_weights_card(weights)
-    network = nets.build_pooled(told, weights)
-    structure = {
-        "library": told.library,
-        "architecture": told.architecture,
-        "kwargs": told.kwargs,
-        "mean": told.mean,
-        "std": told.std,
-    }
-    card = BackboneCard(
-        name=told.architecture,
-        structure=json.dumps(structure, sort_keys=True),
-        weights_sha256=sha256,
-        stages=(),
-        preprocess=Preprocess(height_px=told.size_px, width_px=told.size_px),
-        licence=told.licence,
-        source=told.source,
-    )
-    write_backbone(network, folder, card=card)
+    named = nets.build_described(weights, stages=stages, sha256=sha256)
+    write_backbone(named.pooled, folder, card=card_of(named, name=named.card.architecture))
 
 
 def convert_named(
@@ -62,11 +47,26 @@ def convert_named(
 ) -> None:
     """Write the backbone that `spec` names (`timm:NAME`, `torchvision:NAME`) into the empty `folder`.
 
-    With the tensors of the file `weights`, else the official ones: from the library's own cache, or fetched by its
-    code unless `offline`. `stages` are taken instead of the network's own.
+    With the tensors of the file `weights`, else the official ones: from a folder of weights or the library's own cache,
+    or fetched by its code unless `offline`. `stages` are taken instead of the network's own.
     Raises BackboneError, MissingInputError, MissingExtraError; OSError where `folder` cannot be written.
     """
-    named = nets.build_named(spec, weights=weights, stages=stages, offline=offline)
+    named = build_named(spec, weights=weights, stages=stages, offline=offline)
+    write_backbone(named.pooled, folder, card=card_of(named, name=spec))
+
+
+def build_named(
+    spec: str, *, weights: Path | None, stages: tuple[str, ...], offline: bool
+) -> nets.NamedNetwork:
+    """Return the torch network of `convert_named`. Raises as that does."""
+    here = (EMBEDDED, *(name for name, known in KNOWN.items() if on_disk(known)))
+    return nets.build_named(
+        spec, weights=weights, stages=stages, offline=offline, folders=weights_folders(), also_here=here
+    )
+
+
+def card_of(named: nets.NamedNetwork, *, name: str) -> BackboneCard:
+    """Return what is known of a network before it is converted."""
     told = named.card
     structure = {
         "library": told.library,
@@ -75,16 +75,16 @@ def convert_named(
         "mean": told.mean,
         "std": told.std,
     }
-    card = BackboneCard(
-        name=spec,
+    return BackboneCard(
+        name=name,
         structure=json.dumps(structure, sort_keys=True),
         weights_sha256=named.weights_sha256,
         stages=(),
-        preprocess=Preprocess(height_px=told.size_px, width_px=told.size_px),
+        preprocess=Preprocess(height_px=told.size_px, width_px=told.size_px, crop=told.crop),
         licence=told.licence,
         source=told.source,
+        class_names=told.class_names,
     )
-    write_backbone(named.pooled, folder, card=card)
 
 
 def write_backbone(
@@ -106,9 +106,14 @@ def write_backbone(
             f"feature, where {allowed} is allowed. Use other weights."
         )
     other = _other_shape_difference(network, folder / NETWORK, height_px=height_px, width_px=width_px)
+    stages = _side_by_side(nets.stage_widths(network))
+    named = any(
+        one.name.endswith(":softmax") and one.stop - one.start == len(card.class_names) for one in stages
+    )
     card = dataclasses.replace(
         card,
-        stages=_side_by_side(nets.stage_widths(network)),
+        stages=stages,
+        class_names=card.class_names if named else (),
         difference=difference,
         any_shape=other <= allowed,
     )

@@ -23,12 +23,19 @@ Features: TypeAlias = NDArray[np.float32]
 class Preprocess:
     """What a picture must look like before it enters the network (mean and deviation live inside it).
 
-    `fit` is "crop", "pad" or "squash", as in `pictures.resize`.
+    `fit` is "crop", "pad" or "squash", as in `pictures.resize`. With "crop", `crop` is the share of the picture's
+    shorter side that enters, from its middle.
     """
 
     height_px: int
     width_px: int
     fit: str = "crop"
+    crop: float = 1.0
+
+    def identity(self) -> dict[str, object]:
+        """Return what of it the pixels depend on."""
+        told: dict[str, object] = {"height_px": self.height_px, "width_px": self.width_px, "fit": self.fit}
+        return told if self.fit != "crop" or self.crop == 1.0 else {**told, "crop": self.crop}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,30 @@ def make_views(
     Raises PictureError.
     """
     height_px, width_px = preprocess.height_px, preprocess.width_px
-    plain = pictures.decode_to(content, height_px=height_px, width_px=width_px, fit=preprocess.fit)
+    share = preprocess.crop if preprocess.fit == "crop" else 1.0
+    plain = pictures.decode_to(
+        content, height_px=round(height_px / share), width_px=round(width_px / share), fit=preprocess.fit
+    )
+    pixels = _middle(plain.pixels, height_px=height_px, width_px=width_px)
     large = None
     made = []
     for view in views:
         if view == 0:
-            made.append(plain.pixels)
+            made.append(pixels)
         elif view == 1:
-            made.append(np.ascontiguousarray(plain.pixels[:, ::-1]))
+            made.append(np.ascontiguousarray(pixels[:, ::-1]))
         else:
             if large is None:
                 cover_px = (round(height_px * _MARGIN), round(width_px * _MARGIN))
                 large = pictures.decode(content, cover_px=cover_px).pixels
             made.append(_random_crop(large, preprocess, seed=[int(sha256[:16], 16), view]))
     return made, plain.facts
+
+
+def _middle(pixels: NDArray[np.uint8], *, height_px: int, width_px: int) -> NDArray[np.uint8]:
+    """Cut (height_px, width_px) from the middle of larger pixels."""
+    top, left = (pixels.shape[0] - height_px) // 2, (pixels.shape[1] - width_px) // 2
+    return np.ascontiguousarray(pixels[top : top + height_px, left : left + width_px])
 
 
 def _random_crop(pixels: NDArray[np.uint8], preprocess: Preprocess, *, seed: list[int]) -> NDArray[np.uint8]:

@@ -1,18 +1,20 @@
 """Networks: describing weights files, building zoo networks, taking and pooling their stages."""
 
-from fovea.nets.named import NamedNetwork, build_named, list_stages
+from fovea.nets.local import find_weights
+from fovea.nets.named import NamedNetwork, build_described, build_named, list_stages
 from fovea.nets.places import places_of, stages_version
 from fovea.nets.stages import Place, pooled_network, stage_widths
 from fovea.nets.weights import WeightsCard, read_weights_card
-from fovea.nets.zoo import build_pooled, example_pixels, import_torchvision, run_pooled
+from fovea.nets.zoo import example_pixels, import_torchvision, run_pooled
 
 __all__ = [
     "NamedNetwork",
     "Place",
     "WeightsCard",
+    "build_described",
     "build_named",
-    "build_pooled",
     "example_pixels",
+    "find_weights",
     "import_torchvision",
     "list_stages",
     "places_of",

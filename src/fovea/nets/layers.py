@@ -35,6 +35,12 @@ class Layer:
         rest = tuple(size for axis, size in enumerate(self.shape, start=1) if axis != self.axis)
         return () if set(rest) <= {1} else rest
 
+    @property
+    def map_px(self) -> tuple[int, int] | None:
+        """Height and width of the maps, None where there are none."""
+        space = self.space
+        return (space[0], space[1]) if len(space) == 2 else None
+
 
 def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
     """Run the network on one noisy picture of `size_px` and return its layers, in the order in which they finished.

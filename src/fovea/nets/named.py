@@ -1,19 +1,23 @@
-"""A network by name (`timm:NAME`, `torchvision:NAME`), with its official weights or a user's file, pooled at its stages."""
+"""A network with its weights, pooled at its stages: by name (`timm:NAME`, `torchvision:NAME`) or as its file describes it."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
 from fovea.nets.layers import observe
-from fovea.nets.official import describe_official, import_library
+from fovea.nets.local import find_official, find_weights, official_here
+from fovea.nets.official import Official, describe_official
 from fovea.nets.places import places_of
 from fovea.nets.stages import pooled_network
 from fovea.nets.state import fit_tensors, read_tensors, tensors_sha256
-from fovea.nets.weights import WeightsCard
+from fovea.nets.weights import WeightsCard, read_weights_card
+from fovea.nets.zoo import build_network, check_name, import_library
 
 if TYPE_CHECKING:
-    from fovea.nets.stages import TorchNetwork
+    from fovea.nets.stages import TorchNetwork, TorchTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +30,50 @@ class NamedNetwork:
 
 
 def build_named(
-    spec: str, *, weights: Path | None = None, stages: tuple[str, ...] = (), offline: bool = True
+    spec: str,
+    *,
+    weights: Path | None = None,
+    stages: tuple[str, ...] = (),
+    offline: bool = True,
+    folders: Sequence[Path] = (),
+    also_here: Sequence[str] = (),
 ) -> NamedNetwork:
     """Return the network that `spec` names, with the tensors of `weights`, or its official ones where None.
 
-    `stages` are taken instead of the network's own. Raises BackboneError, MissingInputError, MissingExtraError.
+    Those are looked for in `folders` and in the libraries' caches, else fetched by the library's own code unless
+    `offline`. `stages` are taken instead of the network's own; `also_here` are other backbones to offer where the
+    weights cannot be had. Raises BackboneError, MissingInputError, MissingExtraError.
     """
     official = describe_official(spec)
-    card = official.card
+    weights = weights or find_weights(spec, folders)
+    if weights is not None:
+        network, card = _with_file(official, weights)
+    else:
+        card = official.card
+        file = find_official(official, folders)
+        if file is not None:
+            network = _fitted(card, read_tensors(file), file=file, spec=spec)
+        else:
+            network = _fetched(official, offline=offline, here=(*official_here(folders), *also_here))
+    return _pooled(network, card, stages=stages, sha256=tensors_sha256(network))
+
+
+def build_described(weights: Path, *, stages: tuple[str, ...] = (), sha256: str = "") -> NamedNetwork:
+    """Return the network that a .safetensors file describes itself (see `weights`), with its tensors.
+
+    Raises MissingExtraError without torch; BackboneError where name or weights do not fit.
+    """
+    card = read_weights_card(weights)
+    advice = "in the metadata key 'backbone' of the weights, or update the library."
+    check_name(card.library, card.architecture.partition(".")[0], hint=f"Correct `architecture` {advice}")
     network = build_network(card)
-    if weights is None:
-        raise BackboneError("not yet")
     wrong = fit_tensors(network, read_tensors(weights))
     if wrong:
         raise BackboneError(
-            f"the tensors in {str(weights)!r} do not fit {spec!r}: {wrong}. Name the network that they belong to: "
-            "--backbone NAME."
+            f"the tensors in {str(weights)!r} do not fit {card.architecture!r}: {wrong}. "
+            "Check `architecture` and `kwargs` in its metadata key 'backbone'."
         )
-    places = places_of(
-        network, library=card.library, architecture=card.architecture, size_px=card.size_px, stages=stages
-    )
-    pooled = pooled_network(network.eval(), places=places, mean=card.mean, std=card.std)
-    return NamedNetwork(pooled=pooled, card=card, weights_sha256=tensors_sha256(network))
-
-
-def build_network(card: WeightsCard) -> "TorchNetwork":
-    """Return the network that a card names, with random weights, in evaluation mode."""
-    module = import_library(card.library)
-    if card.library == "timm":
-        return module.create_model(card.architecture, pretrained=False, **card.kwargs).eval()  # type: ignore[no-any-return]
-    name = card.architecture.partition(".")[0]
-    return module.get_model(name, weights=None, **card.kwargs).eval()  # type: ignore[no-any-return]
+    return _pooled(network, card, stages=stages, sha256=sha256)
 
 
 def list_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...]:
@@ -67,9 +84,115 @@ def list_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...
     """
     card = describe_official(spec).card
     layers = observe(build_network(card), size_px=card.size_px)
-    found = []
-    for layer in layers:
-        space = layer.space
-        size = (space[0], space[1]) if len(space) == 2 else None
-        found.append((layer.name, layer.n_channels, size))
-    return tuple(found)
+    return tuple((one.name, one.n_channels, one.map_px) for one in layers)
+
+
+def _pooled(
+    network: "TorchNetwork", card: WeightsCard, *, stages: tuple[str, ...], sha256: str
+) -> NamedNetwork:
+    places = places_of(
+        network, library=card.library, architecture=card.architecture, size_px=card.size_px, stages=stages
+    )
+    pooled = pooled_network(network, places=places, mean=card.mean, std=card.std)
+    return NamedNetwork(pooled=pooled, card=card, weights_sha256=sha256)
+
+
+def _with_file(official: Official, weights: Path) -> tuple["TorchNetwork", WeightsCard]:
+    """Return the network with a user's tensors, and its card: what the file says itself of this network counts."""
+    card = official.card
+    if weights.suffix == ".safetensors":
+        try:
+            told = read_weights_card(weights)
+        except BackboneError:
+            told = None  # a plain file of tensors; a damaged one is refused when they are read
+        if told and (told.library, told.architecture) == (card.library, card.architecture):
+            card = told
+    tensors = read_tensors(weights)
+    n_classes = _other_classes(build_network(card), tensors)
+    if n_classes:
+        card = dataclasses.replace(card, kwargs={**card.kwargs, "num_classes": n_classes}, class_names=())
+    card = dataclasses.replace(
+        card, licence=card.licence if card != official.card else "unknown", source=weights.name
+    )
+    return _fitted(card, tensors, file=weights, spec=official.spec), card
+
+
+def _other_classes(network: "TorchNetwork", tensors: "dict[str, TorchTensor]") -> int:
+    """Return for how many classes the tensors are, where not for those that the network was built for; else 0."""
+    last = [(key, value) for key, value in network.named_parameters() if value.ndim > 1][-1:]
+    for key, value in last:  # the classifier's
+        found = tensors.get(key)
+        if found is not None and found.shape[1:] == value.shape[1:] and len(found) != len(value):
+            return len(found)
+    return 0
+
+
+def _fitted(card: WeightsCard, tensors: "dict[str, TorchTensor]", *, file: Path, spec: str) -> "TorchNetwork":
+    """Return the network with all the tensors in it. Raises BackboneError where they do not fit."""
+    network = build_network(card)
+    wrong = fit_tensors(network, tensors)
+    if (
+        wrong and card.library == "timm"
+    ):  # another layout that timm itself knows, say of the authors' own files
+        adapted = _adapted(card, tensors)
+        if adapted is not None:
+            return adapted
+    if wrong:
+        raise BackboneError(
+            f"the tensors in {str(file)!r} do not fit {spec!r}: {wrong}. "
+            "Name the network that they belong to: --backbone NAME."
+        )
+    return network
+
+
+def _adapted(card: WeightsCard, tensors: "dict[str, TorchTensor]") -> "TorchNetwork | None":
+    """Return timm's network with tensors that it renames and reshapes itself, or None where that fails too."""
+    overlay = {"state_dict": dict(tensors), "custom_load": False}
+    try:
+        network: TorchNetwork = import_library("timm").create_model(
+            card.architecture, pretrained=True, pretrained_cfg_overlay=overlay, **card.kwargs
+        )
+    except Exception:  # its renaming meets tensors of any kind
+        return None
+    return network.eval()
+
+
+def _fetched(official: Official, *, offline: bool, here: Sequence[str]) -> "TorchNetwork":
+    """Return the network with its official weights, fetched by the library's own code into its own cache."""
+    if offline or not (official.url or official.repository):
+        raise BackboneError(_not_here(official, "", here=here))
+    card = official.card
+    try:
+        if card.library == "timm":
+            network: Any = import_library("timm").create_model(
+                card.architecture, pretrained=True, **card.kwargs
+            )
+            return network.eval()  # type: ignore[no-any-return]
+        tensors = official.entry.get_state_dict(
+            progress=False, check_hash=True, weights_only=True, map_location="cpu"
+        )
+    except Exception as error:  # whatever the library's network code raises
+        raise BackboneError(_not_here(official, _reason(error), here=here)) from error
+    return _fitted(card, tensors, file=Path(official.file_name), spec=official.spec)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+def _not_here(official: Official, reason: str, *, here: Sequence[str]) -> str:
+    """Return the one paragraph for weights that cannot be had: where they are published, and what is here."""
+    published = official.url or (
+        f"https://huggingface.co/{official.repository}" if official.repository else ""
+    )
+    if not published:
+        return (
+            f"there are no official weights of {official.spec!r}. Name a file of your own: --weights FILE. "
+            f"Here are: {', '.join(here) or 'none'}."
+        )
+    failed = f"and could not be downloaded ({reason})" if reason else "and nothing may be downloaded offline"
+    return (
+        f"the weights of {official.spec!r} are not on this computer {failed}. Fetch {published} where there is a "
+        f"connection, and name the file: --weights FILE. Here are: {', '.join(here) or 'none'}."
+    )

@@ -1,30 +1,35 @@
-"""The official networks of timm and torchvision: names, preprocessing, weights, as the two libraries tell them.
+"""The official networks of timm and torchvision: names, preprocessing and weights' addresses, as the libraries tell them."""
 
-Weights are fetched by the libraries' own code into their own caches; what lies there needs no connection.
-"""
-
-import difflib
-import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlparse
 
-from fovea.errors import BackboneError, MissingExtraError
+from fovea.errors import BackboneError
 from fovea.nets.weights import WeightsCard
+from fovea.nets.zoo import LIBRARIES, check_name, import_library
 
-if TYPE_CHECKING:
-    pass
-
-LIBRARIES = ("timm", "torchvision")
+N_IMAGENET = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """An official network: its card, where its weights are published, and under which name they lie on disk."""
+    """An official network: its card, and where its weights are published; "" where nowhere.
 
+    `repository` is its name on the Hugging Face hub; `entry` is torchvision's own entry of the weights.
+    """
+
+    spec: str
     card: WeightsCard
     url: str = ""
-    repository: str = ""  # of the Hugging Face hub
-    entry: Any = None  # torchvision's own entry of these weights
+    repository: str = ""
+    entry: Any = None
+
+    @property
+    def file_name(self) -> str:
+        """The name under which a file fetched from `url` lies in torch's own cache."""
+        return PurePosixPath(urlparse(self.url).path).name
 
 
 def parse_spec(spec: str) -> tuple[str, str]:
@@ -32,24 +37,10 @@ def parse_spec(spec: str) -> tuple[str, str]:
     library, _, name = spec.partition(":")
     if library not in LIBRARIES or not name:
         raise BackboneError(
-            f"{spec!r} is no network of {' or '.join(LIBRARIES)}: those are called timm:NAME or torchvision:NAME, "
+            f"{spec!r} names no network of timm or torchvision. Write timm:NAME or torchvision:NAME, "
             "such as torchvision:resnet18."
         )
     return library, name
-
-
-def import_library(library: str) -> Any:
-    """Return the module that makes networks: timm, or torchvision.models. Raises MissingExtraError."""
-    from fovea.nets.zoo import import_torchvision
-
-    try:
-        import_torchvision()  # timm imports it
-        return importlib.import_module("timm" if library == "timm" else "torchvision.models")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{library} weights need torch once, to be converted ({error}). "
-            'Install it: pip install "fovea-vision[torch]".'
-        ) from error
 
 
 def describe_official(spec: str) -> Official:
@@ -59,64 +50,67 @@ def describe_official(spec: str) -> Official:
     Raises BackboneError for an unknown name, MissingExtraError without torch.
     """
     library, name = parse_spec(spec)
-    module = import_library(library)
-    architecture, _, tag = name.partition(".")
-    known = module.list_models() if library == "timm" else module.list_models(module=module)
-    if architecture not in known:
-        near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
-        raise BackboneError(
-            f"{library} has no architecture {architecture!r}. Nearest: {', '.join(near) or 'none'}. "
-            "Correct the name, or update the library."
-        )
-    return _of_timm(module, name) if library == "timm" else _of_torchvision(module, architecture, tag)
+    check_name(library, name.partition(".")[0], hint="Correct the name, or update the library.")
+    return _of_timm(spec, name) if library == "timm" else _of_torchvision(spec, name)
 
 
-def _of_timm(timm: Any, name: str) -> Official:
-    told = timm.get_pretrained_cfg(name)
-    if told is None:
-        tags = [
-            one.partition(".")[2] for one in timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
-        ]
-        raise _unknown_weights(f"timm:{name}", tags)
+def _of_timm(spec: str, name: str) -> Official:
+    timm = import_library("timm")
+    try:
+        told = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:  # an unknown tag
+        tags = timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
+        raise _unknown_weights(spec, (tag.partition(".")[2] for tag in tags)) from error
+    n_classes = int(told.num_classes or 0)
     card = WeightsCard(
         library="timm",
         architecture=name,
         size_px=int(told.input_size[1]),
         mean=tuple(told.mean),
         std=tuple(told.std),
+        crop=float(told.crop_pct or 1.0),
+        kwargs={} if n_classes == N_IMAGENET else {"num_classes": n_classes},
+        class_names=_imagenet_names() if n_classes == N_IMAGENET else (),
         licence=str(told.license or "unknown"),
         source=str(told.hf_hub_id or told.url or ""),
     )
-    return Official(card=card, url=str(told.url or ""), repository=str(told.hf_hub_id or ""))
+    return Official(spec, card, url=str(told.url or ""), repository=str(told.hf_hub_id or ""))
 
 
-def _of_torchvision(models: Any, architecture: str, tag: str) -> Official:
-    weights = models.get_model_weights(architecture)
-    tags = [one.name for one in weights]
-    if tag and tag not in tags:
-        raise _unknown_weights(f"torchvision:{architecture}.{tag}", tags)
-    entry = weights[tag] if tag else weights.DEFAULT
+def _of_torchvision(spec: str, name: str) -> Official:
+    architecture, _, tag = name.partition(".")
+    entries = import_library("torchvision").get_model_weights(architecture)
+    if tag and tag not in entries.__members__:
+        raise _unknown_weights(spec, entries.__members__)
+    entry = entries[tag] if tag else entries.DEFAULT
     told = entry.transforms()
     kwargs: dict[str, Any] = {}
-    if architecture in {"googlenet", "inception_v3"}:  # as torchvision builds them for its weights
+    if architecture in {"googlenet", "inception_v3"}:  # as torchvision builds them for its own weights
         kwargs = {"transform_input": True, "init_weights": False}
     elif architecture.startswith("vit_"):
         kwargs = {"image_size": told.crop_size[0]}
     card = WeightsCard(
         library="torchvision",
-        architecture=f"{architecture}.{tag}" if tag else architecture,
+        architecture=name,
         size_px=int(told.crop_size[0]),
         mean=tuple(told.mean),
         std=tuple(told.std),
+        crop=told.crop_size[0] / told.resize_size[0],
         kwargs=kwargs,
-        class_names=tuple(entry.meta.get("categories", ())),
+        class_names=tuple(entry.meta["categories"]),
         licence="BSD-3-Clause",
         source=entry.url,
     )
-    return Official(card=card, url=entry.url, entry=entry)
+    return Official(spec, card, url=entry.url, entry=entry)
 
 
-def _unknown_weights(spec: str, tags: list[str]) -> BackboneError:
+def _imagenet_names() -> tuple[str, ...]:
+    """Return ImageNet's 1,000 classes in order, as torchvision calls them: timm's networks have the same order."""
+    entry = import_library("torchvision").ResNet18_Weights.DEFAULT
+    return tuple(entry.meta["categories"])
+
+
+def _unknown_weights(spec: str, tags: Iterable[str]) -> BackboneError:
     return BackboneError(
         f"there are no weights {spec!r}. Behind the dot may stand: {', '.join(tags) or 'nothing'}."
     )

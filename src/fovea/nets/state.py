@@ -15,7 +15,7 @@ from fovea.errors import BackboneError, MissingInputError
 if TYPE_CHECKING:
     import torch
 
-PICKLED = (".pth", ".pt", ".bin")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _INSIDE = ("state_dict", "model", "model_state_dict", "net")  # where training programs put the tensors
 _OLD_DENSENET = re.compile(
     r"^(.*denselayer\d+\.(?:norm|conv))\.((?:1|2)\.\w+)$"
@@ -42,10 +42,10 @@ def read_tensors(file: Path) -> dict[str, "torch.Tensor"]:
             raise BackboneError(
                 f"{str(file)!r} is not a whole .safetensors file: {error}. Download or copy it again."
             ) from error
-    if file.suffix not in PICKLED:
+    if file.suffix not in SUFFIXES:
         raise BackboneError(
-            f"{str(file)!r} is no file of weights for a torch network: those end in .safetensors, "
-            f"{', '.join(PICKLED[:-1])} or {PICKLED[-1]}. Name such a file after --weights."
+            f"{str(file)!r} is no file of weights for a torch network: those end in {', '.join(SUFFIXES[:-1])} "
+            f"or {SUFFIXES[-1]}. Name such a file after --weights."
         )
     return _unwrap(_load_pickled(file), file)
 

@@ -21,7 +21,8 @@ _EXAMPLE = (
 class WeightsCard:
     """Which network the weights belong to, and how pictures enter it.
 
-    `mean` and `std` are those of RGB values scaled to 0..1; `size_px` is the side it was trained at.
+    `mean` and `std` are those of RGB values scaled to 0..1; `size_px` is the side it was trained at; `crop` is the
+    share of a picture's shorter side that enters, cut from its middle.
     """
 
     library: str
@@ -29,6 +30,7 @@ class WeightsCard:
     size_px: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    crop: float = 1.0
     kwargs: dict[str, Any] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     licence: str = "unknown"
@@ -70,6 +72,7 @@ def _parse(content: dict[str, Any]) -> WeightsCard:
         size_px=int(preprocess["size"]),
         mean=_three(preprocess["mean"]),
         std=_three(preprocess["std"]),
+        crop=float(preprocess.get("crop") or 1.0),
         kwargs=dict(content.get("kwargs") or {}),
         class_names=tuple(content.get("classes") or ()),
         licence=str(content.get("licence") or "unknown"),

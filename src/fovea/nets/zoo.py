@@ -1,4 +1,4 @@
-"""Networks of timm and torchvision by name, with weights from a .safetensors file. Needs torch."""
+"""The two libraries that networks come from, timm and torchvision: imported, asked to build, run. Needs torch."""
 
 import difflib
 import importlib
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError, MissingExtraError
-from fovea.nets.places import places_of
-from fovea.nets.stages import pooled_network
 from fovea.nets.weights import WeightsCard
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-_LIBRARIES = ("timm", "torchvision")
+LIBRARIES = ("timm", "torchvision")
 _kept: list[object] = []  # operator schemas live as long as the object that defined them
 
 
@@ -53,82 +51,52 @@ def _operators_load() -> bool:
     return bool(files) and hasattr(torch.ops.torchvision, "nms")
 
 
-def build_pooled(card: WeightsCard, weights: Path) -> "torch.nn.Module":
-    """Return the network with its weights, pooled at its places (see `stages.pooled_network`).
+def import_library(library: str) -> Any:
+    """Return the module that makes networks: timm, or torchvision.models.
 
-    Raises MissingExtraError without torch; BackboneError where name or weights do not fit.
+    Raises BackboneError for another library, MissingExtraError where it or torch is missing.
     """
+    if library not in LIBRARIES:
+        raise BackboneError(f"library {library!r} is not known. Known are {', '.join(LIBRARIES)}.")
     try:
-        network = _build(card)
+        import_torchvision()  # timm imports it
+        return importlib.import_module("timm" if library == "timm" else "torchvision.models")
     except ImportError as error:
         raise MissingExtraError(
-            f"{card.library} weights need torch once, to be converted ({error}). "
+            f"{library} weights need torch once, to be converted ({error}). "
             'Install it: pip install "fovea-vision[torch]".'
         ) from error
-    _load(network, weights, architecture=card.architecture)
-    places = places_of(network, library=card.library, architecture=card.architecture, size_px=card.size_px)
-    return pooled_network(network.eval(), places=places, mean=card.mean, std=card.std)
 
 
-def _build(card: WeightsCard) -> "torch.nn.Module":
-    """Return the network without weights."""
-    if card.library not in _LIBRARIES:
-        raise BackboneError(f"library {card.library!r} is not known. Known are {', '.join(_LIBRARIES)}.")
-    import_torchvision()  # timm imports it
+def check_name(library: str, architecture: str, *, hint: str) -> None:
+    """Raise BackboneError, with the nearest names and `hint`, where the library has no such network."""
+    module = import_library(library)
+    known = module.list_models() if library == "timm" else module.list_models(module=module)
+    if architecture not in known:
+        near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
+        raise BackboneError(
+            f"{library} has no architecture {architecture!r}. Nearest: {', '.join(near) or 'none'}. {hint}"
+        )
+
+
+def build_network(card: WeightsCard) -> "torch.nn.Module":
+    """Return the network that a card names, with random weights, ready to answer. Raises BackboneError."""
+    module = import_library(card.library)
+    architecture = card.architecture.partition(".")[0]  # behind the dot stands which weights
     kwargs = dict(card.kwargs)
     if card.class_names:
         kwargs.setdefault("num_classes", len(card.class_names))
     try:
         if card.library == "timm":
-            timm = importlib.import_module("timm")
-            _check_name(card, timm.list_models())
-            return timm.create_model(card.architecture, pretrained=False, **kwargs)  # type: ignore[no-any-return]
-        models = importlib.import_module("torchvision.models")
-        _check_name(card, models.list_models())
-        return models.get_model(card.architecture, weights=None, **kwargs)  # type: ignore[no-any-return]
+            network = module.create_model(architecture, pretrained=False, **kwargs)
+        else:
+            network = module.get_model(architecture, weights=None, **kwargs)
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, BackboneError):
-            raise
         raise BackboneError(
             f"{card.library} cannot build {card.architecture!r} with {kwargs}: {error}. "
             "Correct `kwargs` in the metadata key 'backbone' of the weights."
         ) from error
-
-
-def _check_name(card: WeightsCard, known: list[str]) -> None:
-    if card.architecture not in known:
-        near = difflib.get_close_matches(card.architecture, known, n=3, cutoff=0.5)
-        raise BackboneError(
-            f"{card.library} has no architecture {card.architecture!r}. "
-            f"Nearest: {', '.join(near) or 'none'}. Correct `architecture` "
-            "in the metadata key 'backbone' of the weights, or update the library."
-        )
-
-
-def _load(network: "torch.nn.Module", weights: Path, *, architecture: str) -> None:
-    """Put the tensors of `weights` into the network; every one must fit. Raises BackboneError."""
-    from safetensors.torch import load_file
-
-    tensors = load_file(weights)
-    expected = network.state_dict()
-    missing = [key for key in expected if key not in tensors and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in tensors if key not in expected]
-    reshaped = [
-        f"{key} {tuple(tensors[key].shape)} for {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in tensors and tensors[key].shape != value.shape
-    ]
-    found = [
-        f"{len(keys)} {kind} (first: {', '.join(keys[:3])})"
-        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
-        if keys
-    ]
-    if found:
-        raise BackboneError(
-            f"the tensors in {str(weights)!r} do not fit {architecture!r}: {'; '.join(found)}. "
-            "Check `architecture` and `kwargs` in its metadata key 'backbone'."
-        )
-    network.load_state_dict(tensors, strict=False)
+    return network.eval()  # type: ignore[no-any-return]
 
 
 def example_pixels(*, height_px: int, width_px: int) -> "torch.Tensor":
