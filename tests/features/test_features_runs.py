@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import BackboneError, MissingInputError, ModelError
-from fovea.features import load_encoder
+from fovea.features import load_encoder, open_backbone
 from fovea.features.runs import is_run, open_run_backbone
 from fovea.features.sealed import digest_of
 
@@ -139,3 +139,19 @@ def test_a_document_that_points_outside_is_refused(run: Path, forge: Callable[..
     forge(sha256={**listed, "backbone/../../secret": "0" * 64})
     reason = "model.json names the file 'backbone/../../secret', which does not lie inside the folder"
     assert refusal(run) == because(run, reason)
+
+
+def test_a_run_is_opened_by_its_folder_s_name_with_the_run_s_fingerprint(run: Path) -> None:
+    encoder = open_backbone(backbone=str(run), precision="f32")
+    said = json.loads((run / "model.json").read_text())["backbone"]["fingerprint"]
+    assert (encoder.name, encoder.fingerprint) == ("colours", said)
+
+
+def test_a_run_is_checked_when_it_is_opened_by_its_name(run: Path) -> None:
+    (run / "backbone" / "network.bin").write_bytes(b"0")
+    with pytest.raises(
+        ModelError, match=r"^The model in .* is refused: the file 'backbone/network.bin' was cut"
+    ):
+        open_backbone(backbone=str(run))
+    with pytest.raises(MissingInputError, match=r"^There is no model folder at .*; the closest is "):
+        open_backbone(backbone=str(run.with_name("frist")))

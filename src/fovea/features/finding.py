@@ -16,6 +16,7 @@ from fovea.features.card import CARD, CARD_FORMAT, BackboneCard, file_sha256, re
 from fovea.features.encoder import fingerprint_of
 from fovea.features.folder import cache_folder, write_whole
 from fovea.features.known import EMBEDDED, KNOWN, KnownFile, on_disk, weights_folders
+from fovea.features.runs import open_run_backbone
 from fovea.nets import stages_version
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
@@ -43,7 +44,7 @@ def find_backbone(
         return _of_library(name, None, stages=stages, offline=offline)
     if name in KNOWN:
         return _of_known(KNOWN[name], stages=stages)
-    if (Path(name) / "model.json").is_file() or (Path(name) / CARD).is_file():
+    if "/" in name or Path(name).exists():
         return _chosen(*_of_run(Path(name)), stages=stages)
     raise InputError(_unknown(name))
 
@@ -58,8 +59,7 @@ def _embedded() -> tuple[Path, BackboneCard]:
 
 def _of_run(run: Path) -> tuple[Path, BackboneCard]:
     """Return the backbone of a run, or of a folder that is one."""
-    folder = run if (run / CARD).is_file() else run / "backbone"
-    return folder, read_card(folder)
+    return (run, read_card(run)) if (run / CARD).is_file() else open_run_backbone(run)
 
 
 def _of_file(
