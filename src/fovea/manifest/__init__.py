@@ -7,6 +7,14 @@ from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
 from fovea.manifest.saved import formula_notes, manifest_bytes, read_manifest
 from fovea.manifest.source import read_source
 from fovea.manifest.splits import SplitPlan, assign_splits
+from fovea.manifest.synsets import (
+    Synset,
+    ancestors,
+    imagenet_classes,
+    plain_names,
+    synsets,
+    words_of,
+)
 from fovea.manifest.units import equal_groups, join_units
 
 __all__ = [
@@ -15,18 +23,24 @@ __all__ = [
     "Manifest",
     "Row",
     "SplitPlan",
+    "Synset",
+    "ancestors",
     "assign_splits",
     "change_classes",
     "equal_groups",
     "fingerprint",
     "fold_numbers",
     "formula_notes",
+    "imagenet_classes",
     "join_units",
     "manifest_bytes",
+    "plain_names",
     "read_manifest",
     "read_source",
     "require_trainable",
+    "synsets",
     "unreadable_classes",
+    "words_of",
     "write_data_set",
     "write_digits",
 ]
