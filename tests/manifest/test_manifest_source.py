@@ -34,7 +34,7 @@ def test_a_missing_folder_in_a_missing_folder_is_named(plant: Plant) -> None:
 
 def test_a_picture_is_no_labelled_source(plant: Plant) -> None:
     assert refusal(plant("1.jpg") / "1.jpg") == (
-        f"'photos/1.jpg' is neither a folder nor a table (.csv, .tsv, .jsonl, .ndjson). {EXAMPLE_LAYOUT}"
+        f"'photos/1.jpg' is neither a folder nor a table (.csv, .tsv, .jsonl, .ndjson, .parquet). {EXAMPLE_LAYOUT}"
     )
 
 

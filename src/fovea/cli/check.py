@@ -1,7 +1,7 @@
 """`fovea check`: parse, call the task, print."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +19,10 @@ SHOWN = 10
     "--html", type=click.Path(path_type=Path), help="Write a page with some pictures of every class."
 )
 @click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in the page.")
+@click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
 @common_options
-def command(console: Console, photos: Path, html: Path | None, private: bool, strict: bool) -> None:
+def command(console: Console, photos: Path, html: Path | None, **options: Any) -> None:
     """Say what is in PHOTOS (a folder or a table): classes, what is broken and why, what is there twice.
 
     Every picture is decoded once; nothing is changed.
@@ -32,7 +33,7 @@ def command(console: Console, photos: Path, html: Path | None, private: bool, st
     """
     from fovea.tasks.check import Config, run
 
-    config = Config(photos, html=html, private=private, strict=strict, threads=console.threads)
+    config = Config(photos, html=html, threads=console.threads, **options)
     result = run(config, progress=console.progress)
     console.show(result, lambda: lines(result, html=html))
 

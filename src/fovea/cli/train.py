@@ -103,6 +103,7 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     metavar="A,B=C",
     help="Take classes as one (again for more).",
 )
+@click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
 @click.option("--group-by", metavar="COLUMN", help="Table column whose equal values stay on one side.")
 @click.option(
     "--group-pattern", metavar="REGEX", help="Part of the path whose equal values stay on one side."

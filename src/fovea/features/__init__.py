@@ -6,7 +6,7 @@ from fovea.features.card import BackboneCard, read_card
 from fovea.features.encoder import Encoder, Preprocess, Stage
 from fovea.features.extract import Extraction, Item, extract
 from fovea.features.folder import cache_folder
-from fovea.features.hashing import Hashed, read_hashes
+from fovea.features.hashing import Hashed, Part, read_hashes
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
 from fovea.features.store import Known, Look, Store
@@ -20,6 +20,7 @@ __all__ = [
     "Item",
     "Known",
     "Look",
+    "Part",
     "Preprocess",
     "Stage",
     "Store",

@@ -252,6 +252,8 @@ def _decode(item: Item, views: tuple[int, ...], encoder: Encoder) -> _Decoded:
         content = item.read()
     except OSError as error:
         return failed(f"cannot be read: {error.strerror or error}", is_lasting=False)
+    except PictureError as error:  # a table's row that held a picture when it was hashed
+        return failed(str(error), is_lasting=False)
     if pictures.content_sha256(content) != item.sha256:
         return failed("changed while it was being read", is_lasting=False)
     try:

@@ -2,7 +2,9 @@
 
 from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
 from fovea.manifest.folds import fold_numbers
+from fovea.manifest.layouts import packed_pictures
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits
+from fovea.manifest.packs import PackedPicture
 from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
 from fovea.manifest.saved import formula_notes, manifest_bytes, read_manifest
 from fovea.manifest.source import read_source
@@ -21,6 +23,7 @@ __all__ = [
     "DATA_SETS",
     "SPLITS",
     "Manifest",
+    "PackedPicture",
     "Row",
     "SplitPlan",
     "Synset",
@@ -34,6 +37,7 @@ __all__ = [
     "imagenet_classes",
     "join_units",
     "manifest_bytes",
+    "packed_pictures",
     "plain_names",
     "read_manifest",
     "read_source",

@@ -15,7 +15,7 @@ from fovea.manifest.wording import count, some
 from fovea.pictures import scan_folder
 
 SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 # A folder with nothing but these is no class; inside a class folder they are rows, and quarantined when read.
 DOCUMENT_SUFFIXES = (
     *TABLE_SUFFIXES,

@@ -1,4 +1,4 @@
-"""The lines of a CSV, TSV or JSON-lines file as named cells. What the cells mean is for `tables` to say."""
+"""The lines of a CSV, TSV, JSON-lines or Parquet file as named cells. What the cells mean is for `tables` to say."""
 
 import csv
 import io
@@ -31,7 +31,10 @@ def read_records(table: Path) -> tuple[list[str], list[Record]]:
 
     Raises:
         ManifestError: unreadable, not UTF-8, quotes that do not end, or a column named twice.
+        InputError, MissingExtraError: a damaged Parquet file, or one without pyarrow.
     """
+    if table.suffix.lower() == ".parquet":
+        return _parquet(table)
     text = _text(table)
     start = text.lstrip()[:1]
     if start == "[":
@@ -135,3 +138,15 @@ def _json_record(line: str, *, number: int) -> Record:
             f"{nested[0]!r} is not a text but {json.dumps(found[nested[0]])[:40]}; write a text",
         )
     return Record(number, cells)
+
+
+def _parquet(table: Path) -> tuple[list[str], list[Record]]:
+    """Return the columns of texts and numbers, classes by the names that the schema gives them."""
+    from fovea.manifest.parquet import read_cells
+
+    found = {_column(name): values for name, values in read_cells(table).items()}
+    lines = zip(*found.values(), strict=True)
+    records = [
+        Record(number, dict(zip(found, line, strict=True))) for number, line in enumerate(lines, start=1)
+    ]
+    return list(found), records

@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+from fovea.manifest.packs import Pack, PackedPicture
 
 SPLITS = ("train", "valid", "test")
 
@@ -15,7 +18,7 @@ class Row:
     """One picture: where it lies, what it is said to show, and on which side it stands."""
 
     path: str
-    """As the user would recognise it: relative to `Manifest.root`, with forward slashes."""
+    """As the user would recognise it: relative to `Manifest.root`, with forward slashes; `FILE#NUMBER` inside a pack."""
     label: str | None
     """The class's name, None when the picture has no label."""
     split: str = ""
@@ -25,7 +28,7 @@ class Row:
     problem: str = ""
     """Why the row is quarantined; "" when it is fine."""
     sha256: str = ""
-    """Of the file's content, hexadecimal; "" while it has not been read."""
+    """Of the picture's content, hexadecimal; "" while it has not been read."""
     width: int = 0
     """Upright width in pixels; 0 while unknown."""
     height: int = 0
@@ -39,6 +42,8 @@ class Manifest:
     root: Path
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
+    packs: Mapping[str, Pack] = field(default_factory=dict, compare=False, repr=False)
+    """The files that hold many pictures, by their path below the root."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -52,8 +57,34 @@ class Manifest:
         return dict(sorted(counts.items()))
 
     def file(self, row: Row) -> Path:
-        """Return where the row's picture lies."""
-        return self.root / row.path
+        """Return where the row's picture lies; of a picture in a pack, the pack."""
+        place = self._in_pack(row)
+        return self.root / (place[0] if place else row.path)
+
+    def pack(self, row: Row) -> Pack | None:
+        """Return the pack that holds the row's picture, None where it is a file of its own."""
+        place = self._in_pack(row)
+        return self.packs[place[0]] if place else None
+
+    def read(self, row: Row) -> bytes:
+        """Return the row's picture as the bytes of a file.
+
+        Raises OSError where it cannot be read, PictureError where its place in a pack holds none.
+        """
+        place = self._in_pack(row)
+        if place is None:
+            return self.file(row).read_bytes()
+        return self.packs[place[0]].read(place[1])
+
+    def source(self, row: Row) -> Path | PackedPicture:
+        """Return what a classifier takes for the row's picture: its file, or the picture in its pack."""
+        if self._in_pack(row) is None:
+            return self.file(row)
+        return PackedPicture(str(self.root / row.path), partial(self.read, row))
+
+    def _in_pack(self, row: Row) -> tuple[str, int] | None:
+        name, mark, number = row.path.rpartition("#")
+        return (name, int(number)) if mark and name in self.packs else None
 
     def with_rows(self, rows: Iterable[Row], *, notes: Iterable[str] = ()) -> "Manifest":
         """Return the same manifest with other rows, and with `notes` added to its own."""

@@ -1,4 +1,4 @@
-"""Any source a user names (a folder, a table) as one manifest, with what was noticed said in notes."""
+"""Any source a user names (a folder, a table, a packed set) as one manifest, with what was noticed said in notes."""
 
 import re
 import unicodedata
@@ -10,6 +10,8 @@ from pathlib import Path
 from fovea.errors import InputError, MissingInputError
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 from fovea.manifest.folders import TABLE_SUFFIXES, read_class_folders, read_files
+from fovea.manifest.layouts import read_known_file, read_known_folder, refuse_columns
+from fovea.manifest.packs import Wish
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.tables import read_table
 from fovea.manifest.wording import count, did_you_mean, some
@@ -20,44 +22,48 @@ def read_source(
     *,
     labelled: bool = True,
     to_learn: bool = True,
+    label_by: str | None = None,
     group_by: str | None = None,
     group_pattern: str | None = None,
     strict: bool = False,
 ) -> Manifest:
-    """Return the manifest of a folder of class or split folders, or of a CSV, TSV or JSON-lines table.
+    """Return the manifest of a folder of class or split folders, of a table, or of a well-known set (docs/layouts.md).
 
     With `labelled=False` labels are not needed: a flat folder or a single picture will do, and its rows have no
     label. With `to_learn` what given splits hold of classes that train lacks is left out; where only answers are
-    counted, every row counts. `group_by` names a table's column and `group_pattern` is a regular expression
-    searched in each row's path (its first group, or the whole match); rows of one group stay on one side. With
-    `strict` wrong rows of a table are refused, otherwise they have a `problem`.
+    counted, every row counts. `label_by` names the column, or the kind of labels, that gives the class; `group_by`
+    names a table's column and `group_pattern` is a regular expression searched in each row's path (its first group, or
+    the whole match); rows of one group stay on one side. With `strict` wrong rows of a table are refused, otherwise
+    they have a `problem`.
 
     Raises:
         MissingInputError: nothing is there.
         InputError: nothing usable is there, or a pattern that is wrong or matches nothing.
         ManifestError: a table that cannot be used.
+        MissingExtraError: a Parquet table without pyarrow.
     """
     pattern = _pattern(group_pattern, group_by=group_by)
-    manifest = _read(source, labelled=labelled, group_by=group_by, strict=strict)
+    manifest = _read(source, wish=Wish(labelled, label_by, group_by, strict))
     if labelled and to_learn:
         manifest = _settled(manifest)
     return manifest if pattern is None else _grouped(manifest, pattern=pattern)
 
 
-def _read(source: Path, *, labelled: bool, group_by: str | None, strict: bool) -> Manifest:
+def _read(source: Path, *, wish: Wish) -> Manifest:
     _require_there(source)
     if source.is_dir():
-        if group_by is not None:
-            raise InputError(
-                f"--group-by {group_by!r} needs a table, and {str(source)!r} is a folder, which has no "
-                "columns. Use --group-pattern with a regular expression over the paths."
-            )
-        manifest = read_class_folders(source) if labelled else read_files(source)
-        return replace(manifest, root=source.absolute())
+        root = source.absolute()
+        manifest = read_known_folder(root, wish=wish)
+        if manifest is None:
+            refuse_columns(source, wish=wish)
+            manifest = read_class_folders(source) if wish.labelled else read_files(source)
+        return replace(manifest, root=root)
+    if manifest := read_known_file(source.absolute(), wish=wish):
+        return manifest
     # Without labels a text file is more likely a picture by a wrong name.
-    if source.suffix.lower() in (*TABLE_SUFFIXES, *((".json", ".txt") if labelled else ())):
-        return read_table(source, labelled=labelled, group_by=group_by, strict=strict)
-    if not labelled:
+    if source.suffix.lower() in (*TABLE_SUFFIXES, *((".json", ".txt") if wish.labelled else ())):
+        return read_table(source, wish=wish)
+    if not wish.labelled:
         return Manifest(source.absolute().parent, (Row(path=source.name, label=None),))
     raise InputError(
         f"{str(source)!r} is neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}). {EXAMPLE_LAYOUT}"

@@ -1,15 +1,18 @@
-"""CSV, TSV and JSON-lines tables as rows: `path,label[,split,group]`, a header line first.
+"""CSV, TSV, JSON-lines and Parquet tables as rows: `path,label[,split,group]`, a header line first.
 
-Paths are read from the table's folder, or absolute. A wrong row is quarantined with its number, or, when
-strict, all wrong rows are refused together.
+Hugging Face's `file_name` stands for `path`, and `labels`, `class` or `category` for `label`. Paths are read from the
+table's folder, or absolute. A wrong row is quarantined with its number, or, when strict, all wrong rows are refused
+together.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fovea.errors import ManifestError
 from fovea.manifest.folders import SPLIT_NAMES
+from fovea.manifest.packs import Wish
 from fovea.manifest.places import below, common_root
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest, Row
@@ -18,17 +21,22 @@ from fovea.manifest.wording import count, did_you_mean, some
 HEADER = "path,label[,split,group]"
 
 
-def read_table(
-    table: Path, *, labelled: bool = True, group_by: str | None = None, strict: bool = False
-) -> Manifest:
+LABELS = ("label", "labels", "class", "category")
+"""Columns that give the class, the first that is there."""
+
+
+def read_table(table: Path, *, wish: Wish) -> Manifest:
     """Return a row for every picture that a table names; a picture named twice alike is one row.
 
     Raises:
         ManifestError: not a table, a column missing, none of the pictures there, or (strict) any wrong row.
     """
+    labelled = wish.labelled
     columns, records = read_records(table)
-    _require_columns(table, columns=columns, labelled=labelled)
-    group_column = _group_column(table, columns=columns, group_by=group_by)
+    label = _label_column(table, columns=columns, label_by=wish.label_by)
+    _require_columns(table, columns=columns, label=label, labelled=labelled)
+    records = _with_known_names(columns, records, label=label)
+    group_column = _group_column(table, columns=columns, group_by=wish.group_by)
     folder = os.path.normpath(table.parent.absolute())
     places = [_locate(record.cells.get("path", ""), folder=folder) for record in records]
     _require_some_found(table, records=records, places=places)
@@ -50,13 +58,43 @@ def read_table(
         split = SPLIT_NAMES.get(record.cell("split").casefold(), "")
         path = path or f"{table.name}#{record.number}"
         rows.append(Row(path, record.cell("label") or None, split, record.cell(group_column), problem))
-    if strict and problems:
+    if wish.strict and problems:
         raise ManifestError(
             f"{count(len(problems), 'row')} of {len(records):,} in {str(table)!r} cannot be used: "
             f"{'; '.join(problems[:5])}{_more(problems)}. Correct them, or leave out --strict."
         )
     notes = _notes(table, n_repeated=len(records) - len(rows), problems=problems, outside=root != folder)
     return Manifest(Path(root), tuple(rows), notes)
+
+
+def label_column(columns: Sequence[str], *, label_by: str | None) -> str | None:
+    """Return the column that gives the class: the one named, or the first known; None where there is none."""
+    return next((name for name in ((label_by,) if label_by else LABELS) if name in columns), None)
+
+
+def _label_column(table: Path, *, columns: Sequence[str], label_by: str | None) -> str | None:
+    found = label_column(columns, label_by=label_by)
+    if found is None and label_by is not None:
+        raise ManifestError(
+            f"--label-by names the column {label_by!r}, which {str(table)!r} does not have"
+            f"{did_you_mean(label_by, columns)}. Its columns: {some(columns, shown=20)}."
+        )
+    return found
+
+
+def _with_known_names(columns: Sequence[str], records: list[Record], *, label: str | None) -> list[Record]:
+    """Return records in which the path is called `path` and the class `label`."""
+    names = {"path": "file_name"} if "path" not in columns else {}
+    if label not in (None, "label"):
+        names["label"] = label or ""
+    if not names:
+        return records
+    return [
+        replace(
+            record, cells={**record.cells, **{name: record.cells.get(old, "") for name, old in names.items()}}
+        )
+        for record in records
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +139,10 @@ def _contradiction(record: Record, *, first: Record, path: str) -> str:
     return ""
 
 
-def _require_columns(table: Path, *, columns: list[str], labelled: bool) -> None:
-    for column in ("path", "label") if labelled else ("path",):
-        if column not in columns:
+def _require_columns(table: Path, *, columns: list[str], label: str | None, labelled: bool) -> None:
+    needed = {"path": "path" in columns or "file_name" in columns, "label": label is not None or not labelled}
+    for column, is_there in needed.items():
+        if not is_there:
             raise ManifestError(
                 f"{str(table)!r} has no column {column!r}: its first line names "
                 f"{some(columns) or 'nothing'}. The header must be {HEADER}; other columns may follow."

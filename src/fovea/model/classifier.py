@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.errors import PictureError
 from fovea.features import Encoder, Item, Store, extract, read_hashes
 from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
+from fovea.manifest import PackedPicture
 from fovea.model.decide import answer
 from fovea.model.document import Document
 from fovea.model.parts import Thresholds
@@ -90,6 +92,14 @@ class Classifier:
         problems = [""] * len(chunk)
         files: dict[int, Path] = {}
         for i, given in enumerate(chunk):
+            if isinstance(given.source, PackedPicture):
+                try:
+                    items[i] = content_item(given.source)
+                except PictureError as error:
+                    problems[i] = str(error)
+                except OSError as error:
+                    problems[i] = f"cannot be read: {error.strerror or error}"
+                continue
             if not isinstance(given.source, str | Path):
                 items[i] = content_item(given.source)
                 continue

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Item
+from fovea.manifest import PackedPicture, packed_pictures
 from fovea.pictures import content_sha256, load_source, scan_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Source: TypeAlias = Union[str, Path, bytes, "Image", NDArray[np.uint8]]
-"""A file, a folder (its files, recursively), an encoded or PIL picture, an array (h, w, 3) or (h, w)."""
+Source: TypeAlias = Union[str, Path, bytes, "Image", NDArray[np.uint8], PackedPicture]
+"""A file, a folder (its files, recursively), a packed set (IDX, CIFAR, Parquet) or a picture of one, an encoded or PIL
+picture, an array (h, w, 3) or (h, w)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,12 @@ def as_sources(inputs: Source | Iterable[Source]) -> list[Source]:
 def expand(sources: Iterable[Source]) -> Iterator[Input]:
     """Yield every picture in order; a folder becomes its files, sorted by their relative path."""
     for number, source in enumerate(sources, start=1):
-        if not isinstance(source, str | Path):
+        if isinstance(source, PackedPicture):
+            yield Input(source.name, source)
+        elif not isinstance(source, str | Path):
             yield Input(str(getattr(source, "filename", "") or f"input {number}"), source)
+        elif (packed := packed_pictures(Path(source))) is not None:
+            yield from (Input(one.name, one) for one in packed)
         elif Path(source).is_dir():
             for found in scan_folder(Path(source)).files:
                 yield Input(str(Path(source) / found.relative), found.path)
@@ -59,6 +65,11 @@ def why_not_a_file(path: Path) -> str:
 
 
 def content_item(source: Source) -> Item:
-    """Return the extraction item of something in memory. Raises InputError where it is no picture at all."""
+    """Return the extraction item of something in memory, or in a pack.
+
+    Raises InputError where it is no picture at all, PictureError or OSError where its place in a pack holds none.
+    """
+    if isinstance(source, PackedPicture):
+        return Item(sha256=content_sha256(source.read()), read=source.read)
     content = load_source(source)[1]
     return Item(sha256=content_sha256(content), read=lambda: content)

@@ -30,6 +30,7 @@ class Config:
     photos: Path
     html: Path | None = None
     private: bool = False
+    label_by: str | None = None
     strict: bool = False
     threads: int | None = None
 
@@ -117,7 +118,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 def _read(config: Config) -> Manifest:
     """Read labelled pictures, or any pictures where there are no classes."""
     try:
-        return read_source(config.photos, strict=config.strict)
+        return read_source(config.photos, label_by=config.label_by, strict=config.strict)
     except InputError as error:
         if not config.photos.is_dir():
             raise
@@ -134,41 +135,43 @@ class _Seen:
 
 def _look_at_all(manifest: Manifest, store: Store, *, threads: int, progress: Progress) -> dict[str, _Seen]:
     """Decode every different content once, but what the store remembers: sha256 -> what was seen."""
-    files = {row.sha256: manifest.file(row) for row in manifest.rows if row.sha256 and not row.problem}
-    known, looks = store.known(list(files)), store.looks(list(files))
+    rows = {row.sha256: row for row in manifest.rows if row.sha256 and not row.problem}
+    known, looks = store.known(list(rows)), store.looks(list(rows))
     seen = {
         sha256: _Seen(one, looks.get(sha256))
         for sha256, one in known.items()
         if one.problem or sha256 in looks
     }
-    todo = [sha256 for sha256 in files if sha256 not in seen]
-    progress("check", len(seen), len(files))
+    todo = [sha256 for sha256 in rows if sha256 not in seen]
+    progress("check", len(seen), len(rows))
     try:
         with ThreadPoolExecutor(threads, thread_name_prefix="fovea-check") as pool:
             for start in range(0, len(todo), GROUP):
                 group = todo[start : start + GROUP]
                 found = {}
                 for sha256, one in zip(
-                    group, pool.map(lambda key: _see(files[key], key), group), strict=True
+                    group, pool.map(lambda key: _see(manifest, rows[key]), group), strict=True
                 ):
                     found[sha256] = one
-                    progress("check", len(seen) + len(found), len(files))
+                    progress("check", len(seen) + len(found), len(rows))
                 _remember(store, found)
                 seen |= found
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped: {len(seen):,} of {len(files):,} pictures were looked at and are remembered. "
+            f"stopped: {len(seen):,} of {len(rows):,} pictures were looked at and are remembered. "
             "The same command continues from there."
         ) from None
     return seen
 
 
-def _see(file: Path, sha256: str) -> _Seen:
+def _see(manifest: Manifest, row: Row) -> _Seen:
     try:
-        content = file.read_bytes()
+        content = manifest.read(row)
     except OSError as error:
         return _Seen(Known(None, f"cannot be read: {error.strerror or error}"), None, is_lasting=False)
-    if content_sha256(content) != sha256:
+    except PictureError as error:
+        return _Seen(Known(None, str(error)), None, is_lasting=False)
+    if content_sha256(content) != row.sha256:
         return _Seen(Known(None, "changed while it was being read"), None, is_lasting=False)
     try:
         picture = decode(content)
@@ -289,7 +292,7 @@ def _page(config: Config, manifest: Manifest, result: Result, *, progress: Progr
 
 def _jpeg(manifest: Manifest, row: Row) -> bytes | None:
     try:
-        return thumbnail_jpeg(manifest.file(row).read_bytes())
+        return thumbnail_jpeg(manifest.read(row))
     except (OSError, PictureError):
         return None
 

@@ -125,6 +125,7 @@ def _read(config: Config) -> "Manifest":
     manifest = read_source(
         config.photos,
         to_learn=False,
+        label_by=source.label_by,
         group_by=source.group_by,
         group_pattern=source.group_pattern,
         strict=source.strict,

@@ -5,12 +5,14 @@ Each content is read by the network once, however many files hold it; what canno
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import Encoder, Item, Stage, Store, extract, read_hashes
-from fovea.manifest import Manifest
+from fovea.features import Encoder, Item, Part, Stage, Store, extract, read_hashes
+from fovea.manifest import Manifest, Row
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
 
@@ -39,13 +41,21 @@ def add_hashes(
 ) -> Manifest:
     """Return the manifest with the sha256 of every row that can be read; the others get a problem."""
     wanted = [row for row in manifest.rows if not row.problem and not row.sha256]
-    hashes = read_hashes([manifest.file(row) for row in wanted], store, threads=threads, progress=progress)
+    hashes = read_hashes([_place(manifest, row) for row in wanted], store, threads=threads, progress=progress)
     found = {id(row): one for row, one in zip(wanted, hashes, strict=True)}
     rows = []
     for row in manifest.rows:
         one = found.get(id(row))
         rows.append(row if one is None else replace(row, sha256=one.sha256, problem=one.problem))
     return manifest.with_rows(rows)
+
+
+def _place(manifest: Manifest, row: Row) -> Path | Part:
+    pack = manifest.pack(row)
+    if pack is None:
+        return manifest.file(row)
+    number = int(row.path.rpartition("#")[2])
+    return Part(manifest.file(row), number, partial(pack.read, number), is_quick=pack.is_quick)
 
 
 def gather(
@@ -64,7 +74,7 @@ def gather(
         for k, row in enumerate(manifest.rows)
         if row.sha256 and not row.problem and not (without and row.split == without)
     ]
-    items = [Item(manifest.rows[k].sha256, manifest.file(manifest.rows[k]).read_bytes) for k in opened]
+    items = [Item(manifest.rows[k].sha256, partial(manifest.read, manifest.rows[k])) for k in opened]
     found = extract(encoder, items, store=store, views=views, progress=progress)
     rows = list(manifest.rows)
     numbers: dict[str, int] = {}

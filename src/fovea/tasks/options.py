@@ -14,6 +14,7 @@ from fovea.errors import InputError
 class SourceOptions:
     """How labelled pictures are read: see `manifest.read_source` and `manifest.change_classes`."""
 
+    label_by: str | None = None
     group_by: str | None = None
     group_pattern: str | None = None
     strict: bool = False

@@ -20,6 +20,7 @@ from fovea.tasks.sort_rule import Check, Rule, check_rule, plain_rule, promised_
 from fovea.tasks.sort_write import Filed, Undone, Wanted, clear, file_pictures, take_back
 
 if TYPE_CHECKING:
+    from fovea.manifest import PackedPicture
     from fovea.model import Classifier, Prediction
 
 HOW = ("copy", "link", "move")
@@ -232,12 +233,14 @@ def _check_labelled(
         return None
     manifest = read_source(config.labelled, to_learn=False)
     rows = [row for row in manifest.rows if row.label and not row.problem]
-    answers = _predict(classifier, [manifest.file(row) for row in rows], progress=progress)
+    answers = _predict(classifier, [manifest.source(row) for row in rows], progress=progress)
     pairs = [(p, row.label or "") for p, row in zip(answers, rows, strict=True) if not p.problem]
     return check_rule(rule, [p for p, _ in pairs], [label for _, label in pairs])
 
 
-def _predict(classifier: "Classifier", files: Sequence[Path], *, progress: Progress) -> "list[Prediction]":
+def _predict(
+    classifier: "Classifier", files: "Sequence[Path | PackedPicture]", *, progress: Progress
+) -> "list[Prediction]":
     from fovea.features import open_store
 
     with open_store() as store:

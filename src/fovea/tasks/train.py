@@ -184,7 +184,11 @@ def settings_json(config: Config) -> dict[str, Any]:
 def _read(config: Config) -> Manifest:
     source = config.source
     manifest = read_source(
-        config.photos, group_by=source.group_by, group_pattern=source.group_pattern, strict=source.strict
+        config.photos,
+        label_by=source.label_by,
+        group_by=source.group_by,
+        group_pattern=source.group_pattern,
+        strict=source.strict,
     )
     manifest = change_classes(manifest, drop=source.drop, merge=source.merge)
     require_trainable(manifest)

@@ -153,15 +153,11 @@ def _copies(gathered: Gathered, *, encoder: Encoder, store: Store, threads: int 
     last = last_average(encoder)
     with_content = np.flatnonzero(gathered.content >= 0)
     first = gathered.place[with_content[np.unique(gathered.content[with_content], return_index=True)[1]]]
-    files = {
-        int(k): gathered.manifest.file(row)
-        for row, k in zip(gathered.manifest.rows, gathered.content, strict=True)
-        if k >= 0
-    }
+    rows = {int(k): row for row, k in zip(gathered.manifest.rows, gathered.content, strict=True) if k >= 0}
     return find_copies(
         gathered.features[first, 0, last.start : last.stop],
         sha256s=gathered.sha256s,
-        read=lambda k: files[k].read_bytes(),
+        read=lambda k: gathered.manifest.read(rows[k]),
         store=store,
         threads=threads,
     )

@@ -42,7 +42,7 @@ class _Thumbs:
         if self.evidence.config.private:
             return None
         try:
-            return thumbnail_jpeg(self.evidence.plan.manifest.file(self.rows[row]).read_bytes())
+            return thumbnail_jpeg(self.evidence.plan.manifest.read(self.rows[row]))
         except (OSError, PictureError):
             return None
 

@@ -109,7 +109,7 @@ def _pairs(
     copies = find_copies(
         features,
         sha256s=sha256s.tolist(),
-        read=lambda k: manifest.file(manifest.rows[places[first[k]]]).read_bytes(),
+        read=lambda k: manifest.read(manifest.rows[places[first[k]]]),
         store=store,
         threads=threads,
     )
