@@ -16,6 +16,7 @@ from fovea.judge.guarantee import (
     threshold_for_precision,
     thresholds_per_class,
 )
+from fovea.judge.hedging import Hierarchy, climb, make_hierarchy
 from fovea.judge.intervals import Interval, clopper_pearson, wilson_interval
 from fovea.judge.labels import LabelIssues, label_issues
 from fovea.judge.leaks import near_duplicates
@@ -31,6 +32,7 @@ __all__ = [
     "Comparison",
     "Figures",
     "Guarantee",
+    "Hierarchy",
     "Interval",
     "LabelIssues",
     "Mistake",
@@ -39,6 +41,7 @@ __all__ = [
     "Suspect",
     "Verdict",
     "check_promise",
+    "climb",
     "clopper_pearson",
     "compare",
     "ece_floor",
@@ -49,6 +52,7 @@ __all__ = [
     "fit_temperature",
     "judge",
     "label_issues",
+    "make_hierarchy",
     "measure",
     "near_duplicates",
     "next_steps",
