@@ -5,23 +5,29 @@ cache folder. Nothing is downloaded here but official weights of a library's net
 """
 
 import atexit
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fovea.errors import BackboneError, InputError, MissingInputError
-from fovea.features.card import CARD, CARD_FORMAT, BackboneCard, file_sha256, read_card
-from fovea.features.encoder import fingerprint_of
+from fovea.features.card import CARD, CARD_FORMAT, NETWORK, BackboneCard, file_sha256, read_card, write_card
+from fovea.features.encoder import Stage, fingerprint_of
 from fovea.features.folder import cache_folder, write_whole
 from fovea.features.known import EMBEDDED, KNOWN, KnownFile, on_disk, weights_folders
 from fovea.features.runs import open_run_backbone
-from fovea.nets import stages_version
+from fovea.nets import find_weights, stages_version
+
+if TYPE_CHECKING:
+    from fovea.features.onnx import OnnxFacts
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
 _EMBEDDED = Path(__file__).parent / "tiny"
-_TORCH_FILES = (".safetensors", ".pth", ".pt")
+_KERAS_FILES = {".keras", ".h5"}
 
 
 def find_backbone(
@@ -65,49 +71,120 @@ def _of_run(run: Path) -> tuple[Path, BackboneCard]:
 def _of_file(
     weights: Path, backbone: str | None, *, stages: tuple[str, ...], offline: bool
 ) -> tuple[Path, BackboneCard]:
+    library = (backbone or "").startswith(LIBRARIES)
+    kind = weights.suffix.lower()
+    if kind == ".onnx" and not library:
+        if backbone is not None and backbone not in KNOWN:
+            raise InputError(_takes_no_file(backbone, weights))
+        return _of_onnx(weights, KNOWN.get(backbone or ""), stages=stages)
     sha256 = _sha256(weights)
-    if weights.suffix == ".onnx":
-        raise BackboneError("ONNX files follow")
-    if weights.suffix in {".keras", ".h5"} or (backbone or "").startswith(LIBRARIES):
+    if library or (kind in _KERAS_FILES and backbone is None):
         return _of_library(backbone or "keras:", weights, stages=stages, offline=offline, sha256=sha256)
     if backbone is not None:
-        raise InputError(f"{backbone!r} takes no weights of its own. Leave out --backbone, or --weights.")
+        raise InputError(_takes_no_file(backbone, weights))
 
     def convert(empty: Path) -> None:
         from fovea.features.convert import convert_weights
 
-        convert_weights(weights, empty, sha256=sha256)
+        convert_weights(weights, empty, sha256=sha256, stages=stages)
 
-    return _kept({"weights": sha256, "stages": stages}, convert)
+    return _kept({"weights": sha256, "stages": stages, "places": stages_version()}, convert)
+
+
+def _of_onnx(file: Path, known: KnownFile | None, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
+    from fovea.features.onnx import convert_onnx, facts_of
+    from fovea.features.outline import read_outline
+
+    outline = read_outline(file)
+    sha256 = outline.sha256()
+    facts = facts_of(outline, known or next((one for one in KNOWN.values() if one.sha256 == sha256), None))
+
+    def convert(empty: Path) -> None:
+        convert_onnx(outline, empty, facts=facts, sha256=sha256, stages=stages)
+
+    return _kept(_onnx_identity(facts, sha256, stages), convert)
+
+
+def _of_known(known: KnownFile, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
+    """Return a network of the catalogue, from the converted folder or the file, whose content must be the right one."""
+    from fovea.features.onnx import convert_onnx, facts_of
+    from fovea.features.outline import Outline, read_outline
+
+    facts = facts_of(Outline(Path(known.file)), known)
+
+    def convert(empty: Path) -> None:
+        file = on_disk(known)
+        if file is None:
+            raise MissingInputError(_not_here(known))
+        found = _sha256(file)
+        if found != known.sha256:
+            raise BackboneError(
+                f"{str(file)!r} is not {known.file} as it was published: its SHA-256 begins with {found[:12]}, and "
+                f"{known.sha256[:12]} is right. Delete it and give: fovea backbones get {known.name}. To use it as it is: "
+                f"--weights {file}."
+            )
+        convert_onnx(read_outline(file), empty, facts=facts, sha256=found, stages=stages)
+
+    return _kept(_onnx_identity(facts, known.sha256, stages), convert)
 
 
 def _of_library(
     spec: str, weights: Path | None, *, stages: tuple[str, ...], offline: bool, sha256: str = ""
 ) -> tuple[Path, BackboneCard]:
+    """Return a network of timm, torchvision or Keras with its official weights, or those of a file."""
+    if weights is None:
+        weights = find_weights(spec, weights_folders())
+        sha256 = "" if weights is None else _sha256(weights)
+
     def convert(empty: Path) -> None:
-        from fovea.features.convert import convert_named  # type: ignore[attr-defined]
+        from fovea.features.convert import convert_named
 
         convert_named(spec, empty, weights=weights, stages=stages, offline=offline)
 
-    return _kept({"spec": spec, "weights": sha256, "stages": stages}, convert)
-
-
-def _of_known(known: KnownFile, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
-    file = on_disk(known)
-    if file is None:
-        raise MissingInputError(_not_here(known))
-    return _of_file(file, known.name, stages=stages, offline=True)
+    return _kept({"spec": spec, "weights": sha256, "stages": stages, "places": stages_version()}, convert)
 
 
 def _chosen(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
-    if stages:
-        raise InputError(f"--stage cannot choose among the stages of {card.name!r}.")
-    return folder, card
+    """Return a network that is converted already, or one cut from it that gives these of its stages only."""
+    if not stages:
+        return folder, card
+    wanted = dict.fromkeys(_own_stage(card, name) for name in stages)
+
+    def convert(empty: Path) -> None:
+        from fovea.features.openvino import write_columns
+
+        write_columns(folder / NETWORK, empty / NETWORK, [(one.start, one.stop) for one in wanted])
+        edges = [0, *accumulate(one.stop - one.start for one in wanted)]
+        cut = [Stage(one.name, *edge) for one, edge in zip(wanted, pairwise(edges), strict=True)]
+        write_card(empty, dataclasses.replace(card, stages=tuple(cut)))
+
+    identity = {"files": card.files, "columns": [dataclasses.asdict(one) for one in wanted]}
+    return _kept(identity, convert)
 
 
-def _kept(identity: dict[str, object], convert: Callable[[Path], None]) -> tuple[Path, BackboneCard]:
+def _own_stage(card: BackboneCard, name: str) -> Stage:
+    for stage in card.stages:
+        if name in (stage.name, stage.name.rpartition(":")[0]):
+            return stage
+    raise InputError(
+        f"{card.name!r} has no stage {name!r}; it has {', '.join(stage.name for stage in card.stages)}."
+    )
+
+
+def _onnx_identity(facts: "OnnxFacts", sha256: str, stages: tuple[str, ...]) -> dict[str, object]:
+    from fovea.features.onnx import ONNX_VERSION
+
+    return {
+        "onnx": ONNX_VERSION,
+        "weights": sha256,
+        "stages": stages,
+        "scaling": [facts.name, facts.size_px, facts.mean, facts.std],
+    }
+
+
+def _kept(identity: Mapping[str, object], convert: Callable[[Path], None]) -> tuple[Path, BackboneCard]:
     """Return folder and card of a converted network, converting it where there is no whole folder."""
-    key = fingerprint_of({**identity, "places": stages_version(), "format": CARD_FORMAT})[:32]
+    key = fingerprint_of({**identity, "format": CARD_FORMAT})[:32]
     folder = cache_folder() / "backbones" / key
     if folder.is_dir():
         try:
@@ -131,6 +208,13 @@ def _sha256(weights: Path) -> str:
             f"the weights file {str(weights)!r} cannot be read: {error.strerror}. "
             "Check the path after --weights."
         ) from error
+
+
+def _takes_no_file(backbone: str, weights: Path) -> str:
+    return (
+        f"the backbone {backbone!r} cannot take its weights from {str(weights)!r}. A .safetensors, .pth or .pt file goes with "
+        "--backbone timm:NAME or torchvision:NAME, an .onnx file with a name of the catalogue or none."
+    )
 
 
 def _not_here(known: KnownFile) -> str:

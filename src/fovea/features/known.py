@@ -31,6 +31,7 @@ class KnownFile:
     size_px: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    crop: float = 0.875  # resized to 256, cut to 224: each network's page in the zoo
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.errors import BackboneError
 from fovea.features.encoder import Features, Pixels
@@ -30,6 +31,80 @@ def _import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+def read_graph(file: Path) -> Any:
+    """Return the network in an .xml or .onnx file, not compiled. Raises BackboneError."""
+    try:
+        return _import_openvino().Core().read_model(file)
+    except RuntimeError as error:
+        raise BackboneError(
+            f"the network in {str(file)!r} cannot be read: {_reason(error)}. Export it again, or take another."
+        ) from error
+
+
+def operations() -> Any:
+    """Return the module that makes operations of a graph."""
+    _import_openvino()
+    from openvino import opset13
+
+    return opset13
+
+
+def fold_constants(graph: Any) -> None:
+    """Compute what does not depend on the input, such as the shapes of biases."""
+    _import_openvino()
+    from openvino import passes
+
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(graph)
+
+
+def write_graph(outputs: list[Any], inputs: list[Any], file: Path, *, name: str) -> None:
+    """Write a graph as `file` (.xml) with its .bin beside it, its constants as they are."""
+    openvino = _import_openvino()
+    openvino.save_model(openvino.Model(outputs, inputs, name), file, compress_to_fp16=False)
+
+
+def write_columns(file: Path, other: Path, columns: Sequence[tuple[int, int]]) -> None:
+    """Write the network in `file` again as `other`, giving these columns (from, to) only, side by side."""
+    graph, ops = read_graph(file), operations()
+    whole = graph.get_results()[0].input_value(0)
+    parts = [
+        ops.slice(whole, *(np.array([edge], np.int64) for edge in (start, stop, 1, 1)))
+        for start, stop in columns
+    ]
+    write_graph([ops.concat(parts, 1)], graph.get_parameters(), other, name=graph.get_friendly_name())
+
+
+def compile_taps(graph: Any, tensors: Sequence[str]) -> Callable[[NDArray[Any]], list[NDArray[Any]]]:
+    """Return what computes these tensors of a graph from its one input, in float32. Raises RuntimeError."""
+    openvino = _import_openvino()
+    outputs = outputs_by_name(graph)
+    cut = openvino.Model([outputs[name] for name in tensors], graph.get_parameters(), "taps")
+    compiled = openvino.Core().compile_model(cut, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda planes: [np.array(one) for one in compiled([planes]).to_tuple()]
+
+
+def outputs_by_name(graph: Any) -> dict[str, Any]:
+    """Return every output of a graph by the names that its file gives it."""
+    return {
+        name: output
+        for node in graph.get_ordered_ops()
+        if node.get_type_name() != "Result"  # repeats its input's
+        for output in node.outputs()
+        for name in output.get_names()
+    }
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the end of what the engine says, on one line, without the places in its own source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [
+        line for line in lines if not line.startswith(("Exception from", "Check '")) and ".cpp:" not in line
+    ]
+    return " ".join((said or lines)[-2:])[-300:].rstrip(". ")
 
 
 def engine_version() -> str:
@@ -102,10 +177,9 @@ class CompiledNetwork:
             model.reshape([BATCH_SIZE, self.height_px, self.width_px, 3])
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[-300:]
             raise BackboneError(
                 f"the network {str(self.file)!r} cannot be prepared for pictures of {self.height_px} x "
-                f"{self.width_px} px: {reason}. Choose another size, or convert the weights again."
+                f"{self.width_px} px: {_reason(error)}. Choose another size, or convert the weights again."
             ) from error
         self._check_precision(compiled)
         return compiled

@@ -1,0 +1,320 @@
+"""ONNX files into backbone folders, without torch: read by the runtime, cut, pooled, and compared with themselves.
+
+What comes out takes any number of uint8 pictures; scaling and pooling are part of its graph.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import BackboneError, InputError
+from fovea.features.card import NETWORK, BackboneCard, write_card
+from fovea.features.convert import example_pictures
+from fovea.features.encoder import Features, Pixels, Preprocess, Stage
+from fovea.features.graph import (
+    Graph,
+    Layer,
+    Taken,
+    find_layers,
+    named_place,
+    open_batch,
+    pooled_output,
+    usual_places,
+)
+from fovea.features.known import IMAGENET_MEAN, IMAGENET_STD, KnownFile
+from fovea.features.openvino import (
+    CompiledNetwork,
+    compile_taps,
+    fold_constants,
+    operations,
+    outputs_by_name,
+    read_graph,
+    write_graph,
+)
+from fovea.features.outline import Outline
+
+LARGEST_DIFFERENCE = 1e-3  # of the largest feature, in float32: sums in another order; residual networks 1e-6
+_USUAL_SIZE_PX = 224
+ONNX_VERSION = 1  # to be raised when the same file is cut or pooled otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFacts:
+    """How pictures enter a network, as the catalogue or the file's metadata say; ImageNet's way where neither does."""
+
+    name: str
+    size_px: int | None = None
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    crop: float = 1.0
+    licence: str = "unknown"
+    source: str = "its file does not say how pictures are scaled: ImageNet's mean and deviation are taken"
+    class_names: tuple[str, ...] = ()  # those of ImageNet need not be said
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A graph with an open batch, and its layers for pictures of `height_px` x `width_px`."""
+
+    graph: Graph
+    layers: tuple[Layer, ...]
+    height_px: int
+    width_px: int
+    is_nhwc: bool
+
+
+def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
+    """Return how pictures enter the network of a file: by the catalogue, else by its metadata key `backbone`.
+
+    Raises BackboneError where that key holds nonsense.
+    """
+    if known is not None:
+        return OnnxFacts(
+            name=known.name,
+            size_px=known.size_px,
+            mean=known.mean,
+            std=known.std,
+            crop=known.crop,
+            licence=known.licence,
+            source=f"ONNX model zoo, {known.file}",
+        )
+    if "backbone" not in outline.metadata:
+        return OnnxFacts(outline.file.stem)
+    try:
+        told = json.loads(outline.metadata["backbone"])
+        preprocess = told["preprocess"]
+        mean, std = (tuple(float(value) for value in preprocess[key]) for key in ("mean", "std"))
+        if len(mean) != 3 or len(std) != 3 or not all(std):
+            raise ValueError("mean and std need three values")
+        return OnnxFacts(
+            name=str(told.get("architecture") or outline.file.stem),
+            size_px=int(preprocess["size"]),
+            crop=float(preprocess.get("crop") or 1.0),
+            mean=mean,
+            std=std,
+            licence=str(told.get("licence") or "unknown"),
+            source=str(told.get("source") or ""),
+            class_names=tuple(map(str, told.get("classes") or ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"the metadata key 'backbone' of {str(outline.file)!r} cannot be used ({type(error).__name__}: {error}). It must "
+            'be JSON like {"preprocess": {"size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}.'
+        ) from error
+
+
+def list_onnx_layers(outline: Outline, facts: OnnxFacts) -> tuple[tuple[Layer, ...], tuple[Taken, ...]]:
+    """Return the layers of an ONNX file, and those that are taken where nothing is said. Raises BackboneError."""
+    opened = _open(outline.file, facts)
+    return opened.layers, usual_places(opened.layers)
+
+
+def convert_onnx(
+    outline: Outline, folder: Path, *, facts: OnnxFacts, sha256: str, stages: tuple[str, ...] = ()
+) -> None:
+    """Write the backbone of an ONNX file into the empty `folder`.
+
+    Raises InputError for an unknown stage; BackboneError where the network takes or gives something else than a
+    classifier of pictures does, or answers otherwise than its file; OSError where `folder` cannot be written.
+    """
+    opened = _open(outline.file, facts)
+    taken = _choose(stages, opened.layers, name=facts.name)
+    size = opened.height_px, opened.width_px
+    write = partial(_write_pooled, opened, taken, folder / NETWORK, facts=facts)
+    compare = partial(_difference, opened, taken, outline.file, converted=folder / NETWORK, facts=facts)
+    any_shape = False
+    other = size[0] + 32, max(32, size[1] - 32)
+    if _fits(opened, size=other):
+        try:
+            write(size=(-1, -1))
+            any_shape = compare(size=other) <= LARGEST_DIFFERENCE
+        except (RuntimeError, BackboneError):  # it holds numbers that fit its own size only
+            any_shape = False
+    if not any_shape:
+        write(size=size)
+    difference = compare(size=size)
+    if not difference <= LARGEST_DIFFERENCE:
+        raise BackboneError(
+            f"{facts.name!r} answers differently for several pictures at once: by {difference:.2g} of its largest feature, "
+            f"where {LARGEST_DIFFERENCE} is allowed. Export it again with an open (dynamic) batch."
+        )
+    structure = {"file": outline.file.suffix, "mean": facts.mean, "std": facts.std, "version": ONNX_VERSION}
+    named = any(one.pool == "softmax" and one.layer.n_channels == len(facts.class_names) for one in taken)
+    edges = [0, *accumulate(one.layer.n_channels for one in taken)]
+    card = BackboneCard(
+        name=facts.name,
+        structure=json.dumps(structure, sort_keys=True),
+        weights_sha256=sha256,
+        stages=tuple(
+            Stage(one.name, start, stop) for one, (start, stop) in zip(taken, pairwise(edges), strict=True)
+        ),
+        preprocess=Preprocess(height_px=opened.height_px, width_px=opened.width_px, crop=facts.crop),
+        licence=facts.licence,
+        source=facts.source,
+        difference=difference,
+        any_shape=any_shape,
+        class_names=facts.class_names if named else (),
+    )
+    write_card(folder, card)
+
+
+def _open(file: Path, facts: OnnxFacts) -> _Opened:
+    graph = read_graph(file)
+    is_nhwc, height_px, width_px = _input_of(graph, file, size_px=facts.size_px)
+    sides = [height_px, width_px, 3] if is_nhwc else [3, height_px, width_px]
+    try:
+        graph.reshape([1, *sides])
+        open_batch(graph, operations())
+        graph.reshape([-1, *sides])
+        fold_constants(graph)
+    except RuntimeError as error:
+        raise BackboneError(
+            f"the network in {str(file)!r} cannot take several pictures of {height_px} x {width_px} px at once. "
+            "Export it again with an open (dynamic) batch."
+        ) from error
+    return _Opened(graph, find_layers(graph), height_px, width_px, is_nhwc)
+
+
+def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, int, int]:
+    """Return whether channels come last, and height and width. Raises BackboneError where no picture can enter."""
+    if len(graph.inputs) != 1:
+        names = ", ".join(one.get_any_name() for one in graph.inputs) or "none"
+        raise BackboneError(
+            f"the network in {str(file)!r} has {len(graph.inputs)} inputs ({names}); one that takes a picture and nothing "
+            "else is needed."
+        )
+    shape, kind = graph.inputs[0].get_partial_shape(), graph.inputs[0].get_element_type().get_type_name()
+    sides = [] if shape.rank.is_dynamic else [one.get_length() if one.is_static else -1 for one in shape]
+    if len(sides) != 4 or (3 not in (sides[1], sides[3]) and -1 not in (sides[1], sides[3])):
+        raise BackboneError(
+            f"the network in {str(file)!r} takes {kind} {shape}, and a picture is [n, 3, height, width] or "
+            "[n, height, width, 3]. Take a network for colour pictures."
+        )
+    if kind not in {"f32", "f16", "u8"}:
+        raise BackboneError(
+            f"the network in {str(file)!r} takes {kind} numbers; f32, f16 or u8 are needed. Export it again."
+        )
+    is_nhwc = sides[1] not in (3, -1) or (sides[1] == -1 and sides[3] == 3)
+    height_px, width_px = sides[1:3] if is_nhwc else sides[2:]
+    usual = size_px or _USUAL_SIZE_PX
+    return is_nhwc, height_px if height_px > 0 else usual, width_px if width_px > 0 else usual
+
+
+def _choose(stages: Sequence[str], layers: Sequence[Layer], *, name: str) -> tuple[Taken, ...]:
+    """Return the layers to take: the named ones, or the usual. Raises InputError, BackboneError."""
+    if not stages:
+        taken = usual_places(layers)
+        if not taken:
+            raise BackboneError(
+                f"{name!r} has nothing to take features from: no feature map and no fully connected layer lies between "
+                "the picture and its answer. Take a network that was trained to classify pictures."
+            )
+        return taken
+    taken = ()
+    for stage in stages:
+        place = named_place(stage, layers)
+        if place is None:
+            known = [word for layer in layers for word in (layer.name, *layer.aliases)]
+            near = ", ".join(map(repr, get_close_matches(stage, known, n=3, cutoff=0.3) or known[-3:]))
+            raise InputError(
+                f"{name!r} has no stage {stage!r}; the nearest of its {len(layers)} are {near}. All are listed by "
+                "`fovea backbones show`; a pool may follow the name: :mean, :max or :root for maps, :flat or :softmax for "
+                "vectors."
+            )
+        taken = (*taken, *([] if place in taken else [place]))
+    return taken
+
+
+def _write_pooled(
+    opened: _Opened, taken: Sequence[Taken], file: Path, *, facts: OnnxFacts, size: tuple[int, int]
+) -> None:
+    """Write the graph from uint8 (n, h, w, 3) to float32 (n, d); `size` is (h, w), -1 for any. Raises RuntimeError."""
+    ops, graph = operations(), opened.graph.clone()
+    graph.reshape([-1, *size, 3] if opened.is_nhwc else [-1, 3, *size])
+    (old,) = graph.get_parameters()
+    kind = old.get_element_type().get_type_name()
+    pixels = ops.parameter([-1, *size, 3], np.uint8, name="pixels")
+    entering: Any = pixels
+    if kind != "u8":  # what takes bytes scales them itself
+        shift, scale = (np.array(values, np.float32) * 255 for values in (facts.mean, facts.std))
+        entering = ops.divide(ops.subtract(ops.convert(pixels, "f32"), shift), scale)
+        entering = entering if kind == "f32" else ops.convert(entering, kind)
+    if not opened.is_nhwc:
+        entering = ops.transpose(entering, np.array([0, 3, 1, 2]))
+    old.output(0).replace(entering.output(0))
+    outputs = outputs_by_name(graph)
+    parts = [pooled_output(outputs[one.layer.tensor], one.pool, ops) for one in taken]
+    write_graph([ops.concat(parts, 1)], [pixels], file, name=facts.name)
+
+
+def _fits(opened: _Opened, *, size: tuple[int, int]) -> bool:
+    """Return whether pictures of another size can go through the whole graph."""
+    try:
+        opened.graph.clone().reshape([-1, *size, 3] if opened.is_nhwc else [-1, 3, *size])
+    except RuntimeError:
+        return False
+    return True
+
+
+def _difference(
+    opened: _Opened,
+    taken: Sequence[Taken],
+    file: Path,
+    *,
+    converted: Path,
+    facts: OnnxFacts,
+    size: tuple[int, int],
+) -> float:
+    """Return the largest difference between the written graph and the file's own, over the largest feature.
+
+    The file's own computes one picture at a time; NumPy scales and pools. Raises RuntimeError, BackboneError where
+    pictures of this size cannot enter.
+    """
+    height_px, width_px = size
+    pixels = example_pictures(height_px=height_px, width_px=width_px)
+    expected = _reference(opened, taken, file, facts=facts, pixels=pixels)
+    network = CompiledNetwork(converted, height_px=height_px, width_px=width_px, precision="f32", threads=1)
+    (found,) = network.run_batches([pixels])
+    if found.shape != expected.shape or not np.isfinite(expected).all():
+        return float("inf")
+    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+def _reference(
+    opened: _Opened, taken: Sequence[Taken], file: Path, *, facts: OnnxFacts, pixels: Pixels
+) -> Features:
+    graph = read_graph(file)
+    sides = pixels.shape[1:] if opened.is_nhwc else (3, *pixels.shape[1:3])
+    graph.reshape([1, *sides])
+    kind = graph.inputs[0].get_element_type().to_dtype()
+    planes = pixels if kind == np.uint8 else (pixels / 255.0 - facts.mean) / facts.std
+    planes = planes if opened.is_nhwc else planes.transpose(0, 3, 1, 2)
+    tensors = list(dict.fromkeys(one.layer.tensor for one in taken))
+    run = compile_taps(graph, tensors)
+    rows = []
+    for picture in planes.astype(kind):
+        found = dict(zip(tensors, run(picture[None]), strict=True))
+        rows.append(np.concatenate([_pool(found[one.layer.tensor][0], one.pool) for one in taken]))
+    return np.stack(rows).astype(np.float32)
+
+
+def _pool(values: NDArray[Any], pool: str) -> NDArray[np.float64]:
+    """Pool one picture's (c, h, w), (t, c) or (c,) to (c,)."""
+    axes = {3: (1, 2), 2: (0,), 1: ()}[values.ndim]
+    if pool == "max":
+        return np.asarray(values.max(axes), np.float64)
+    mean: NDArray[np.float64] = values.mean(axes, dtype=np.float64)
+    if pool == "root":
+        return np.asarray(np.sign(mean) * np.sqrt(np.abs(mean)))
+    if pool == "softmax":
+        powers = np.exp(mean - mean.max())
+        return np.asarray((powers / powers.sum()) ** 0.25)
+    return mean

@@ -1,0 +1,152 @@
+"""What an ONNX file says about itself, read from its bytes: whether it is whole, its metadata, where its weights are.
+
+A file is a protocol buffer: fields of a number, a kind and a content. Only the outermost and the list of weights are
+walked; contents are skipped, so a file of any size takes milliseconds.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from fovea.errors import BackboneError, MissingInputError
+from fovea.features.card import file_sha256
+
+# Fields' numbers, from onnx.proto3.
+_IR_VERSION, _GRAPH, _METADATA = 1, 7, 14
+_INITIALIZER = 5
+_EXTERNAL_DATA = 13
+_KEY, _VALUE = 1, 2
+_FEW = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The metadata of an ONNX file, and the files beside it that hold its weights (most hold them themselves)."""
+
+    file: Path
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+
+    def sha256(self) -> str:
+        """Return the sha256 of the file, or over it and those beside it. Raises BackboneError."""
+        if not self.beside:
+            return file_sha256(self.file)
+        digest = hashlib.sha256()
+        for name in (self.file.name, *self.beside):
+            part = self.file.parent / name
+            try:
+                digest.update(file_sha256(part).encode())
+            except OSError as error:
+                raise BackboneError(
+                    f"the weights of {str(self.file)!r} are in a file of their own, {name!r}, which cannot be read beside "
+                    f"it: {error.strerror}. Copy both, or export again with the weights inside."
+                ) from error
+        return digest.hexdigest()
+
+
+class _NoProtocolBufferError(ValueError):
+    """The bytes cannot be what they should be."""
+
+
+class _CutError(ValueError):
+    """A field's content goes on behind the end."""
+
+
+def read_outline(file: Path) -> Outline:
+    """Return what an ONNX file says about itself. Raises MissingInputError; BackboneError where it is none, or cut."""
+    try:
+        n_bytes = file.stat().st_size
+        if not n_bytes:
+            raise BackboneError(f"{str(file)!r} is empty. Download or copy it again.")
+        with file.open("rb") as stream:
+            return _outline(file, stream, n_bytes)
+    except OSError as error:
+        raise MissingInputError(
+            f"the weights file {str(file)!r} cannot be read: {error.strerror}. Check the path after --weights."
+        ) from error
+    except _CutError as error:
+        raise BackboneError(
+            f"{str(file)!r} is cut short: it has {n_bytes:,} bytes, and its content needs {error.args[0]:,} at least. "
+            "Download or copy it again."
+        ) from None
+    except _NoProtocolBufferError:
+        raise BackboneError(
+            f"{str(file)!r} is not an ONNX file. Give one that a training library exported, or name a network: "
+            "`fovea backbones` lists them."
+        ) from None
+
+
+def _outline(file: Path, stream: BinaryIO, n_bytes: int) -> Outline:
+    metadata: dict[str, str] = {}
+    beside: dict[str, None] = {}
+    seen = set()
+    for number, start, stop in _fields(stream, 0, n_bytes):
+        seen.add(number)
+        if number == _METADATA and stop - start <= _FEW:
+            pair = {n: _text(stream, a, b) for n, a, b in list(_fields(stream, start, stop))}
+            metadata[pair.get(_KEY, "")] = pair.get(_VALUE, "")
+        elif number == _GRAPH:
+            beside |= dict.fromkeys(_named_beside(stream, start, stop))
+    if not {_IR_VERSION, _GRAPH} <= seen:
+        raise _NoProtocolBufferError
+    for name in beside:
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+            raise BackboneError(
+                f"{str(file)!r} takes its weights from {name!r}, outside of its own folder; that is refused. "
+                "Export it again with the weights inside."
+            )
+    return Outline(file, metadata, tuple(sorted(beside)))
+
+
+def _named_beside(stream: BinaryIO, start: int, stop: int) -> Iterator[str]:
+    """Yield the names of files that hold weights of a graph."""
+    for number, first, last in list(_fields(stream, start, stop)):
+        if number != _INITIALIZER:
+            continue
+        for inner, a, b in list(_fields(stream, first, last)):
+            if inner == _EXTERNAL_DATA and b - a <= _FEW:
+                pair = {n: _text(stream, c, d) for n, c, d in list(_fields(stream, a, b))}
+                if pair.get(_KEY) == "location":
+                    yield pair.get(_VALUE, "")
+
+
+def _fields(stream: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and stop of every field's content; that of plain numbers is empty."""
+    place = start
+    while place < stop:
+        tag, place = _number(stream, place, stop)
+        kind, first = tag & 7, place
+        if kind == 0:
+            _, place = _number(stream, place, stop)
+            first = place
+        elif kind == 2:
+            length, first = _number(stream, place, stop)
+            place = first + length
+        elif kind in (1, 5):
+            place += 8 if kind == 1 else 4
+        else:
+            raise _NoProtocolBufferError
+        if not tag >> 3:
+            raise _NoProtocolBufferError
+        if place > stop:
+            if tag >> 3 > 30:  # no such field: it is something else altogether
+                raise _NoProtocolBufferError
+            raise _CutError(place)
+        yield tag >> 3, first, place
+
+
+def _number(stream: BinaryIO, place: int, stop: int) -> tuple[int, int]:
+    stream.seek(place)
+    value = 0
+    for index, byte in enumerate(stream.read(min(10, stop - place))):
+        value |= (byte & 127) << (7 * index)
+        if byte < 128:
+            return value, place + index + 1
+    raise _CutError(place + 1) if stop - place < 10 else _NoProtocolBufferError
+
+
+def _text(stream: BinaryIO, start: int, stop: int) -> str:
+    stream.seek(start)
+    return stream.read(stop - start).decode(errors="replace")
