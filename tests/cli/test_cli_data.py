@@ -23,7 +23,8 @@ def test_an_unknown_data_set_is_refused_with_the_closest(fovea: Fovea, tmp_path:
     said = fovea("data", "digit", "--out", tmp_path / "numbers")
     assert said.code == 1
     assert said.err == (
-        "fovea: There is no built-in data set 'digit' (did you mean 'digits'?). The built-in ones: digits.\n"
+        "fovea: There is no data set 'digit' (did you mean 'digits'?). There are: digits, mnist, fashion-mnist, cifar10, "
+        "cifar100, flowers102, ants-bees.\n"
     )
 
 

@@ -1,22 +1,10 @@
-"""`fovea data`: write a named data set out as a folder of pictures."""
+"""`fovea data`: parse, call the task, print."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from fovea.cli.console import Console, common_options
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    name: str
-    folder: Path
-    n_pictures: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "folder": str(self.folder), "n_pictures": self.n_pictures}
 
 
 @click.command()
@@ -26,19 +14,21 @@ class _Written:
 )
 @common_options
 def command(console: Console, name: str, out: Path | None) -> None:
-    """Write the data set NAME as class folders of pictures: digits, 1,797 handwritten digits (CC BY 4.0).
+    """Write the data set NAME as a folder to train on: digits (built in: 1,797 handwritten ones, CC BY 4.0).
+
+    Downloaded by torchvision's own code (extra torch): mnist, fashion-mnist, cifar10, cifar100, flowers102, ants-bees.
 
     \b
     Example:
       fovea data digits --out digits
+      fovea data cifar10 --out cifar10
     """
-    from fovea.manifest import write_data_set
+    from fovea.tasks.data import Config, run
 
-    folder = Path(name) if out is None else out
-    written = _Written(name, folder, write_data_set(name, folder))
+    written = run(Config(name, out, offline=console.offline), progress=console.progress)
     console.show(
         written,
         lambda: [
-            f"{written.n_pictures:,} pictures in {folder}. Next: fovea train {folder} --out runs/{name}"
+            f"{written.n_pictures:,} pictures in {written.folder}. Next: fovea train {written.folder} --out runs/{name}"
         ],
     )

@@ -3,7 +3,7 @@
 from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
 from fovea.manifest.folds import fold_numbers
 from fovea.manifest.layouts import packed_pictures
-from fovea.manifest.named import DATA_SETS, write_data_set, write_digits
+from fovea.manifest.named import DATA_SETS, write_data_set, write_digits, write_folder
 from fovea.manifest.packs import PackedPicture
 from fovea.manifest.rows import SPLITS, Manifest, Row, fingerprint
 from fovea.manifest.saved import formula_notes, manifest_bytes, read_manifest
@@ -15,6 +15,7 @@ from fovea.manifest.synsets import (
     imagenet_classes,
     plain_names,
     synsets,
+    with_words,
     words_of,
 )
 from fovea.manifest.units import equal_groups, join_units
@@ -44,7 +45,9 @@ __all__ = [
     "require_trainable",
     "synsets",
     "unreadable_classes",
+    "with_words",
     "words_of",
     "write_data_set",
     "write_digits",
+    "write_folder",
 ]

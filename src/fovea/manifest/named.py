@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import InputError, OutputError
+from fovea.errors import FoveaError, InputError, OutputError
 from fovea.manifest.wording import did_you_mean
 
 SIDE_PX = 32
@@ -33,24 +33,36 @@ def write_digits(folder: Path) -> int:
     Raises:
         OutputError: the folder is there and not empty, or cannot be written. Nothing is ever overwritten.
     """
+    return write_folder(folder, _write_digit_files, what="The digits", n_megabytes=8)
+
+
+def write_folder(folder: Path, write: Callable[[Path], int], *, what: str, n_megabytes: int) -> int:
+    """Let `write` fill a folder that is whole or not there: made beside its place and renamed; return what it returns.
+
+    `what` and `n_megabytes` (free space needed) are for the message.
+
+    Raises:
+        OutputError: the folder is there and not empty, or cannot be written. Nothing is ever overwritten.
+    """
     folder = Path(folder)
     _require_empty(folder)
-    # Written beside its place and renamed, so that the folder is whole or not there.
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        n_written = _write_digit_files(partial)
+        n_written = write(partial)
         partial.rename(folder)
-    except KeyboardInterrupt:
-        _remove_partial(partial)
-        raise
     except OSError as error:
         _remove_partial(partial)
+        if isinstance(error, FoveaError):
+            raise
         where = f" ({str(error.filename)!r})" if error.filename else ""
         raise OutputError(
-            f"The digits cannot be written to {str(folder)!r}: {error.strerror or error}{where}. Choose a "
-            f"folder that can be written and has about 8 MB free."
+            f"{what} cannot be written to {str(folder)!r}: {error.strerror or error}{where}. Choose a "
+            f"folder that can be written and has about {n_megabytes:,} MB free."
         ) from error
+    except BaseException:
+        _remove_partial(partial)
+        raise
     return n_written
 
 
