@@ -20,7 +20,7 @@ def network() -> "torch.nn.Module":
 def test_timm_s_own_stages_are_taken_where_we_know_none(network: "torch.nn.Module") -> None:
     network.feature_info = [{"module": name} for name in ("0", "1")]
     found = places_of(network, library="timm", architecture="new", size_px=32)
-    assert [place.name for place in found] == ["0:mean", "1:mean", "1:max", "5:softmax"]
+    assert [place.name for place in found] == ["0:mean", "1:mean", "1:max", "5:input", "5:softmax"]
 
 
 def test_without_them_the_last_module_of_each_resolution_is_taken(network: "torch.nn.Module") -> None:

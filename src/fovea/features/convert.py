@@ -15,15 +15,17 @@ import numpy as np
 from fovea import nets
 from fovea.errors import BackboneError
 from fovea.features.card import NETWORK, BackboneCard, write_card
-from fovea.features.encoder import Pixels, Preprocess, Stage
+from fovea.features.encoder import Features, Pixels, Preprocess, Stage
 from fovea.features.known import EMBEDDED, KNOWN, on_disk, weights_folders
 from fovea.features.openvino import CompiledNetwork, convert_network
 from fovea.features.processor import available_cores
+from fovea.manifest import imagenet_classes, plain_names
+from fovea.nets.official import N_IMAGENET
 
 if TYPE_CHECKING:
     from fovea.nets.stages import TorchNetwork
 
-LARGEST_DIFFERENCE = 2e-3  # of the largest feature; MobileNetV2 in float32: 1e-5
+LARGEST_DIFFERENCE = 2e-3  # of a stage's largest value; MobileNetV2 in float32, with roots: 1e-5
 LARGEST_HALF_DIFFERENCE = 1e-2  # with weights kept as float16; fovea-tiny, with roots: 4e-3
 
 
@@ -52,7 +54,10 @@ def convert_named(
     Raises BackboneError, MissingInputError, MissingExtraError; OSError where `folder` cannot be written.
     """
     named = build_named(spec, weights=weights, stages=stages, offline=offline)
-    write_backbone(named.pooled, folder, card=card_of(named, name=spec))
+    card = card_of(named, name=spec)
+    if named.card.kwargs.get("num_classes", N_IMAGENET) == N_IMAGENET:
+        card = dataclasses.replace(card, class_names=plain_names(imagenet_classes()))
+    write_backbone(named.pooled, folder, card=card)
 
 
 def build_named(
@@ -95,27 +100,39 @@ def write_backbone(
     `half` keeps the weights as float16. Filled in are stages, largest difference to torch, and whether
     pictures of another shape can enter. Raises BackboneError where the converted network answers differently.
     """
-    height_px, width_px = card.preprocess.height_px, card.preprocess.width_px
-    example = nets.example_pixels(height_px=height_px, width_px=width_px)
-    convert_network(network, folder / NETWORK, example=example, half=half)
-    difference = _difference(network, folder / NETWORK, height_px=height_px, width_px=width_px)
     allowed = LARGEST_HALF_DIFFERENCE if half else LARGEST_DIFFERENCE
-    if not difference <= allowed:
-        raise BackboneError(
-            f"{card.name!r} answers differently after conversion: by {difference:.2g} of its largest "
-            f"feature, where {allowed} is allowed. Use other weights."
-        )
-    other = _other_shape_difference(network, folder / NETWORK, height_px=height_px, width_px=width_px)
+    size = card.preprocess.height_px, card.preprocess.width_px
+    with nets.plain_attention():
+        try:
+            example = nets.example_pixels(height_px=size[0], width_px=size[1])
+            convert_network(network, folder / NETWORK, example=example, half=half)
+        except Exception as error:  # tracing and translating fail in many ways
+            reason = " ".join(str(error).split())[:200]
+            raise BackboneError(
+                f"{card.name!r} cannot be written in the runtime's form ({type(error).__name__}: {reason}). "
+                "Take another network."
+            ) from error
+        differences = _differences(network, folder / NETWORK, size_px=size)
+        difference = max(differences.values())
+        if not difference <= allowed:
+            raise BackboneError(_where_they_part(differences, name=card.name, allowed=allowed))
+        try:  # taller, narrower pictures
+            other = _differences(network, folder / NETWORK, size_px=(size[0] + 32, max(32, size[1] - 32)))
+            any_shape = max(other.values()) <= allowed
+        except (
+            BackboneError,
+            RuntimeError,
+            AssertionError,
+        ):  # torch networks refuse a shape in their own ways
+            any_shape = False
     stages = _side_by_side(nets.stage_widths(network))
-    named = any(
-        one.name.endswith(":softmax") and one.stop - one.start == len(card.class_names) for one in stages
-    )
+    answers = [one.stop - one.start for one in stages if one.name.endswith(":softmax")]
     card = dataclasses.replace(
         card,
         stages=stages,
-        class_names=card.class_names if named else (),
+        class_names=card.class_names if len(card.class_names) in answers else (),
         difference=difference,
-        any_shape=other <= allowed,
+        any_shape=any_shape,
     )
     write_card(folder, card)
     return card
@@ -129,25 +146,40 @@ def _side_by_side(widths: Sequence[tuple[str, int]]) -> tuple[Stage, ...]:
     )
 
 
-def _other_shape_difference(network: "TorchNetwork", file: Path, *, height_px: int, width_px: int) -> float:
-    """Return the difference for taller, narrower pictures; infinite where only one shape can enter."""
-    try:
-        return _difference(network, file, height_px=height_px + 32, width_px=max(32, width_px - 32))
-    except (BackboneError, RuntimeError, AssertionError):  # torch networks refuse a shape in their own ways
-        return float("inf")
-
-
-def _difference(network: "TorchNetwork", file: Path, *, height_px: int, width_px: int) -> float:
-    """Return the largest difference between the converted network and torch, over the largest feature."""
+def _differences(network: "TorchNetwork", file: Path, *, size_px: tuple[int, int]) -> dict[str, float]:
+    """Return each stage's largest difference between the converted network and torch, over its largest value."""
+    height_px, width_px = size_px
     pixels = example_pictures(height_px=height_px, width_px=width_px)
     expected = nets.run_pooled(network, pixels)
     compiled = CompiledNetwork(
         file, height_px=height_px, width_px=width_px, precision="f32", threads=available_cores()
     )
     (found,) = compiled.run_batches([pixels])
+    return stage_differences(found, expected, stages=_side_by_side(nets.stage_widths(network)))
+
+
+def stage_differences(found: Features, expected: Features, *, stages: Sequence[Stage]) -> dict[str, float]:
+    """Return each stage's largest difference of two (n, d) features, over its largest expected value; 0 is best."""
     if found.shape != expected.shape:
-        return float("inf")
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+        return {stage.name: float("inf") for stage in stages}
+    told = {}
+    for stage in stages:
+        columns = slice(stage.start, stage.stop)
+        largest = max(float(np.abs(expected[:, columns]).max()), 1e-30)
+        distance = float(np.abs(found[:, columns] - expected[:, columns]).max())
+        told[stage.name] = distance / largest if np.isfinite(distance) else float("inf")
+    return told
+
+
+def _where_they_part(differences: dict[str, float], *, name: str, allowed: float) -> str:
+    names = list(differences)
+    first = next(number for number, one in enumerate(names) if not differences[names[number]] <= allowed)
+    agreed = f"up to {names[first - 1]!r} they agree" if first else "already the first does not agree"
+    return (
+        f"{name!r} answers differently after conversion: by {max(differences.values()):.2g} of a stage's largest value, "
+        f"where {allowed} is allowed. The networks part at stage {names[first]!r} ({differences[names[first]]:.2g}); of "
+        f"{len(names)} stages, {agreed}. Use other weights."
+    )
 
 
 def example_pictures(*, height_px: int, width_px: int, n_pictures: int = 4) -> Pixels:

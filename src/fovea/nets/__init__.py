@@ -5,7 +5,7 @@ from fovea.nets.named import NamedNetwork, build_described, build_named, list_st
 from fovea.nets.places import places_of, stages_version
 from fovea.nets.stages import Place, pooled_network, stage_widths
 from fovea.nets.weights import WeightsCard, read_weights_card
-from fovea.nets.zoo import example_pixels, import_torchvision, run_pooled
+from fovea.nets.zoo import example_pixels, import_torchvision, plain_attention, run_pooled
 
 __all__ = [
     "NamedNetwork",
@@ -18,6 +18,7 @@ __all__ = [
     "import_torchvision",
     "list_stages",
     "places_of",
+    "plain_attention",
     "pooled_network",
     "read_weights_card",
     "run_pooled",

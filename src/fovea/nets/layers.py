@@ -43,10 +43,11 @@ class Layer:
 
 
 def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
-    """Run the network on one noisy picture of `size_px` and return its layers, in the order in which they finished.
+    """Run the network on two noisy pictures of `size_px` and return its layers, in the order in which they finished.
 
-    A module that ran several times stands where it ran last; one whose output is no tensor of 2 to 4 axes is left out.
-    Size is square here, so that two equal axes of an output are those of space.
+    A module that ran several times stands where it ran last; one whose output is no tensor of 2 to 4 axes, the first of
+    them that of pictures, is left out. Pictures are square here, so two equal axes of an output are those of space.
+    A network on torch's device "meta" has shapes only: none of its layers `answers`.
     """
     import torch
 
@@ -57,28 +58,31 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
             tensor = first_tensor(output)
             if tensor is not None:
                 outputs.pop(name, None)
-                outputs[name] = tensor.detach().clone() if tensor.numel() <= _LARGEST_ANSWER else tensor[:0]
-                shapes[name] = tuple(tensor.shape[1:])
+                outputs[name] = tensor.clone() if tensor.numel() <= _LARGEST_ANSWER else tensor[:0]
+                shapes[name] = tuple(tensor.shape)
 
         return hook
 
     shapes: dict[str, tuple[int, ...]] = {}
     hooks = [one.register_forward_hook(keep(name)) for name, one in network.named_modules() if name]
     generator = torch.Generator().manual_seed(0)
-    picture = torch.randn((1, 3, size_px, size_px), generator=generator)
+    pictures = torch.randn((_N_PICTURES, 3, size_px, size_px), generator=generator)
+    device = next((one.device for one in network.parameters()), pictures.device)
     try:
         with torch.inference_mode():
-            answer = first_tensor(network.eval()(picture))
+            answer = first_tensor(network.eval()(pictures.to(device)))
     finally:
         for hook in hooks:
             hook.remove()
+    maps = int(getattr(network, "maps_axis", 0))
     return tuple(
-        Layer(name=name, shape=shapes[name], axis=_axis(shapes[name]), answers=_same(output, answer))
-        for name, output in outputs.items()
-        if 1 <= len(shapes[name]) <= 3
+        Layer(name=name, shape=shape[1:], axis=_axis(shape[1:], maps=maps), answers=_same(outputs[name], answer))
+        for name, shape in ((name, shapes[name]) for name in outputs)
+        if 2 <= len(shape) <= 4 and shape[0] == _N_PICTURES
     )
 
 
+_N_PICTURES = 2  # more than one, so that windows counted as pictures are told apart
 _LARGEST_ANSWER = 65_536  # larger outputs are no list of classes, and need not be kept
 
 
@@ -94,10 +98,15 @@ def first_tensor(output: object) -> "torch.Tensor | None":
     return next((value for value in values if isinstance(value, torch.Tensor)), None)
 
 
-def _axis(shape: tuple[int, ...]) -> int:
-    """Return the axis of channels of an output: the last for (t, c) and for (h, w, c) with h = w, else the first."""
+def _axis(shape: tuple[int, ...], *, maps: int) -> int:
+    """Return the axis of channels of an output: the last for (t, c) and for (h, w, c) with h = w, else the first.
+
+    `maps` is the axis of channels in maps where the network itself knows it (keras's do), else 0.
+    """
     if len(shape) == 2:
         return 2
+    if len(shape) == 3 and maps:
+        return maps
     if len(shape) == 3 and shape[0] == shape[1] != shape[2]:
         return 3
     return 1
@@ -106,6 +115,6 @@ def _axis(shape: tuple[int, ...]) -> int:
 def _same(output: "torch.Tensor", answer: "torch.Tensor | None") -> bool:
     import torch
 
-    if answer is None or output.numel() != answer.numel() or not output.numel():
+    if answer is None or output.is_meta or output.numel() != answer.numel() or not output.numel():
         return False
     return bool(torch.equal(output.flatten(), answer.flatten()))

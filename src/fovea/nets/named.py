@@ -83,7 +83,10 @@ def list_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...
     Raises BackboneError for an unknown name, MissingExtraError without torch.
     """
     card = describe_official(spec).card
-    layers = observe(build_network(card), size_px=card.size_px)
+    try:
+        layers = observe(build_network(card, shapes_only=True), size_px=card.size_px)
+    except (RuntimeError, NotImplementedError):  # a network whose way depends on values
+        layers = observe(build_network(card), size_px=card.size_px)
     return tuple((one.name, one.n_channels, one.map_px) for one in layers)
 
 
@@ -108,7 +111,7 @@ def _with_file(official: Official, weights: Path) -> tuple["TorchNetwork", Weigh
         if told and (told.library, told.architecture) == (card.library, card.architecture):
             card = told
     tensors = read_tensors(weights)
-    n_classes = _other_classes(build_network(card), tensors)
+    n_classes = _other_classes(build_network(card, shapes_only=True), tensors)
     if n_classes:
         card = dataclasses.replace(card, kwargs={**card.kwargs, "num_classes": n_classes}, class_names=())
     card = dataclasses.replace(

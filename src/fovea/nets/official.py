@@ -70,7 +70,6 @@ def _of_timm(spec: str, name: str) -> Official:
         std=tuple(told.std),
         crop=float(told.crop_pct or 1.0),
         kwargs={} if n_classes == N_IMAGENET else {"num_classes": n_classes},
-        class_names=_imagenet_names() if n_classes == N_IMAGENET else (),
         licence=str(told.license or "unknown"),
         source=str(told.hf_hub_id or told.url or ""),
     )
@@ -97,17 +96,10 @@ def _of_torchvision(spec: str, name: str) -> Official:
         std=tuple(told.std),
         crop=told.crop_size[0] / told.resize_size[0],
         kwargs=kwargs,
-        class_names=tuple(entry.meta["categories"]),
         licence="BSD-3-Clause",
         source=entry.url,
     )
     return Official(spec, card, url=entry.url, entry=entry)
-
-
-def _imagenet_names() -> tuple[str, ...]:
-    """Return ImageNet's 1,000 classes in order, as torchvision calls them: timm's networks have the same order."""
-    entry = import_library("torchvision").ResNet18_Weights.DEFAULT
-    return tuple(entry.meta["categories"])
 
 
 def _unknown_weights(spec: str, tags: Iterable[str]) -> BackboneError:

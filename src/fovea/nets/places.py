@@ -2,9 +2,10 @@
 
 import difflib
 import hashlib
+import math
 from typing import TYPE_CHECKING, Any
 
-from fovea.errors import BackboneError
+from fovea.errors import BackboneError, InputError
 from fovea.nets.layers import Layer, observe
 from fovea.nets.stages import POOLS, Place
 
@@ -36,7 +37,7 @@ _PLACES: dict[str, tuple[Place, ...]] = {
         Place("head", "input"),
     ),
     "timm/convnext_tiny": (*_means("stages.1", "stages.2", "stages.3"), Place("head.fc", "input")),
-    "torchvision/alexnet": (
+    "torchvision/alexnet": (  # fc6 rather than fc7: Donahue 2014 (DeCAF), table 1
         *_means("features.7", "features.9", "features.12"),
         Place("classifier.2", "flat"),
     ),
@@ -82,7 +83,7 @@ def places_of(
 ) -> tuple[Place, ...]:
     """Return the places to take: those named in `stages`, else the table's, else those that the rule finds.
 
-    Raises BackboneError where a stage is not known, or where the network has no place to take.
+    Raises InputError where a stage is not known, BackboneError where the network has no place to take.
     """
     layers = observe(network, size_px=size_px)
     key = f"{library}/{architecture.partition('.')[0]}"
@@ -91,8 +92,8 @@ def places_of(
     fitting = [
         known for known in _PLACES if key == known or (known[-1] == "*" and key.startswith(known[:-1]))
     ]
-    places = _PLACES[max(fitting, key=len)] if fitting else _found(network, layers)
-    logits = _logits(network, layers)
+    logits, classifier = _classifier(network, layers)
+    places = _PLACES[max(fitting, key=len)] if fitting else _found(network, layers, classifier, logits=logits)
     places += (Place(logits, "softmax"),) if logits else ()
     if not places:
         raise BackboneError(
@@ -111,44 +112,73 @@ def stages_version() -> str:
 _RULE_VERSION = 1  # to be raised when the rule finds other places
 
 
-def _logits(network: "torch.nn.Module", layers: tuple[Layer, ...]) -> str:
-    """Return the outermost module that gives the class logits, "" where the network ends otherwise."""
+def _classifier(network: "torch.nn.Module", layers: tuple[Layer, ...]) -> tuple[str, str]:
+    """Return the outermost module that gives the class logits, and the layer in it that computes them; "" for none."""
+    for layer in sorted((one for one in layers if one.answers), key=lambda one: one.name.count(".")):
+        for inner, module in reversed(list(network.get_submodule(layer.name).named_modules())):
+            if _widths(module)[1] == math.prod(layer.shape):
+                return layer.name, f"{layer.name}.{inner}".rstrip(".")
+    return "", ""
+
+
+def _widths(module: "torch.nn.Module") -> tuple[int, int]:
+    """Return the channels that enter and leave a fully connected layer or convolution; zeros for other modules."""
     import torch
 
-    for layer in sorted((one for one in layers if one.answers), key=lambda one: one.name.count(".")):
-        n_answers = int(torch.tensor(layer.shape).prod())
-        for inner in network.get_submodule(layer.name).modules():
-            n_out = getattr(inner, "out_features", getattr(inner, "out_channels", None))
-            if n_out == n_answers and isinstance(inner, torch.nn.Linear | torch.nn.Conv2d):
-                return layer.name
-    return ""
+    if isinstance(module, torch.nn.Linear):
+        return module.in_features, module.out_features
+    if isinstance(module, torch.nn.Conv2d):
+        return module.in_channels, module.out_channels
+    n_in, n_out = getattr(module, "widths", (0, 0))  # keras's layers say it themselves
+    return int(n_in), int(n_out)
 
 
-def _found(network: "torch.nn.Module", layers: tuple[Layer, ...]) -> tuple[Place, ...]:
+def _found(
+    network: "torch.nn.Module", layers: tuple[Layer, ...], classifier: str, *, logits: str
+) -> tuple[Place, ...]:
     """Return places of a network that the table does not know.
 
-    What timm says of its own network; else the last module at each of the last three resolutions.
+    Of what timm says of its own network, else of the last modules at each resolution: the last three. Where all have one
+    resolution, as tokens have: the blocks at half and three quarters, and the last. Then what enters the classifier,
+    where that is not the mean of the last one's maps.
     """
-    known = {layer.name: layer for layer in layers}
+    spatial = {
+        one.name: one for one in layers if one.space and not f"{one.name}.".startswith(f"{logits or '?'}.")
+    }
     told: Any = getattr(network, "feature_info", None)
-    modules = [str(stage["module"]) for stage in told] if isinstance(told, list) else []
-    modules = [name for name in modules if name in known and known[name].space]
-    if not modules:
-        at: dict[tuple[int, ...], str] = {}
-        for layer in layers:
-            if layer.space:
-                at.pop(layer.space, None)
-                at[layer.space] = layer.name
-        modules = list(at.values())
-    modules = modules[-3:]
-    if not modules:
-        return ()
-    places = [Place(name, "mean", known[name].axis) for name in modules]
-    return (*places, Place(modules[-1], "max", known[modules[-1]].axis))
+    names = [str(stage["module"]) for stage in told] if isinstance(told, list) else []
+    taken = [spatial[name] for name in names if name in spatial]
+    if not taken:
+        taken = list({one.space: one for one in spatial.values()}.values())
+        taken.sort(key=list(spatial.values()).index)
+    taken = [
+        one for one in taken if len(one.space) == len(taken[-1].space)
+    ]  # tokens apart from maps before them
+    if len({one.space for one in taken}) == 1:
+        blocks = _blocks(spatial, taken[-1])
+        taken = [*(blocks[len(blocks) * part // 4 - 1] for part in (2, 3) if len(blocks) > 3), taken[-1]]
+    last = taken[-1] if taken else None
+    places = [Place(one.name, "mean", one.axis) for one in taken[-3:]]
+    if last:
+        places.append(Place(last.name, "max", last.axis))
+    if classifier and (
+        not last or not last.map_px or last.n_channels != _widths(network.get_submodule(classifier))[0]
+    ):
+        places.append(Place(classifier, "input"))
+    return tuple(places)
+
+
+def _blocks(spatial: dict[str, Layer], last: Layer) -> list[Layer]:
+    """Return the longest row of modules numbered side by side in one parent that put out the shape of `last`."""
+    rows: dict[str, list[Layer]] = {}
+    for one in spatial.values():
+        if one.shape == last.shape and one.name[-1].isdigit():
+            rows.setdefault(one.name.rstrip("0123456789"), []).append(one)
+    return max(rows.values(), key=len, default=[])
 
 
 def _named(stage: str, layers: tuple[Layer, ...], *, key: str) -> Place:
-    """Return the place of a stage's name, such as `layer4.1`, `layer4.1:max` or `fc7`. Raises BackboneError."""
+    """Return the place of a stage's name, such as `layer4.1`, `layer4.1:max` or `fc7`. Raises InputError."""
     name, _, pool = stage.rpartition(":")
     if pool not in POOLS or not name:
         name, pool = stage, ""
@@ -157,9 +187,10 @@ def _named(stage: str, layers: tuple[Layer, ...], *, key: str) -> Place:
     layer = known.get(aliases.get(name, name))
     if layer is None:
         names = [*aliases, *known]
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[-3:]
+        near = ", ".join(map(repr, difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]))
         spec = key.replace("/", ":")
-        raise BackboneError(
-            f"{spec!r} has no stage {name!r}. Closest: {', '.join(near)}. All of them: fovea backbones show {spec}."
+        raise InputError(
+            f"{spec!r} has no stage {name!r}; the nearest of its {len(known)} are {near}. All are listed by "
+            f"`fovea backbones show {spec}`; a pool may follow the name: {', '.join(f':{one}' for one in POOLS)}."
         )
     return Place(layer.name, pool or ("mean" if layer.space else "flat"), layer.axis)

@@ -3,6 +3,8 @@
 import difflib
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,24 +81,44 @@ def check_name(library: str, architecture: str, *, hint: str) -> None:
         )
 
 
-def build_network(card: WeightsCard) -> "torch.nn.Module":
-    """Return the network that a card names, with random weights, ready to answer. Raises BackboneError."""
+def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.Module":
+    """Return the network that a card names, with random weights, ready to answer; or without any, on "meta".
+
+    Raises BackboneError.
+    """
     module = import_library(card.library)
+    import torch
+
     architecture = card.architecture.partition(".")[0]  # behind the dot stands which weights
     kwargs = dict(card.kwargs)
     if card.class_names:
         kwargs.setdefault("num_classes", len(card.class_names))
     try:
-        if card.library == "timm":
-            network = module.create_model(architecture, pretrained=False, **kwargs)
-        else:
-            network = module.get_model(architecture, weights=None, **kwargs)
+        with torch.device("meta" if shapes_only else "cpu"):
+            if card.library == "timm":
+                network = module.create_model(architecture, pretrained=False, **kwargs)
+            else:
+                network = module.get_model(architecture, weights=None, **kwargs)
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise BackboneError(
             f"{card.library} cannot build {card.architecture!r} with {kwargs}: {error}. "
             "Correct `kwargs` in the metadata key 'backbone' of the weights."
         ) from error
     return network.eval()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Let torch compute attention in its plain way meanwhile: its faster one cannot be traced."""
+    import torch
+
+    switch: Any = torch.backends.mha
+    before = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        switch.set_fastpath_enabled(before)
 
 
 def example_pixels(*, height_px: int, width_px: int) -> "torch.Tensor":
