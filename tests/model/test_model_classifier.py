@@ -11,7 +11,7 @@ from PIL import Image
 
 from fovea.errors import InputError
 from fovea.features import open_store
-from fovea.model import Classifier, classifier, load_model
+from fovea.model import Classifier, chunks, load_model
 
 RED, GREEN = (250, 10, 10), (10, 250, 10)
 
@@ -94,12 +94,12 @@ def test_array_that_is_no_picture_is_the_callers_mistake(model: Classifier) -> N
 def test_more_than_a_chunk_is_answered_as_one(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [plain((10 * n, 100, 120)) for n in range(21)]
     whole = model.predict(inputs)
-    monkeypatch.setattr(classifier, "CHUNK", 5)
+    monkeypatch.setattr(chunks, "CHUNK", 5)
     assert model.predict(inputs) == whole
 
 
 def test_progress_counts_the_pictures(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     told: list[tuple[str, int, int]] = []
     model.predict([png(RED)] * 3, progress=lambda *args: told.append(args))
     assert told == [("predict", 0, 3), ("predict", 2, 3), ("predict", 3, 3)]

@@ -16,16 +16,16 @@ from click.testing import CliRunner
 
 from fovea.cli import group
 from fovea.errors import InputError, MissingInputError, ModelError, OutputError
-from fovea.model import Prediction, classifier
+from fovea.model import Prediction, chunks
 from fovea.tasks import predict_write
 from fovea.tasks.predict import Config, Result, run
 from fovea.tasks.predict_write import (
+    Columns,
     encode_rows,
     part_path,
     shown_path,
     shown_text,
     state_path,
-    table_row,
     whole_rows,
 )
 
@@ -45,7 +45,7 @@ def photos(tmp_path: Path, draw_picture: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classifier, "CHUNK", 5)
+    monkeypatch.setattr(chunks, "CHUNK", 5)
 
 
 def predict(*inputs: str | Path, csv: Path | None = None) -> Result:
@@ -266,7 +266,7 @@ def test_unfinished_csv_of_another_model_is_refused(photos: Path, tmp_path: Path
     state_path(out).write_text(json.dumps({**state, "model": "0" * 64}))
     with pytest.raises(OutputError) as caught:
         predict(photos, csv=out)
-    assert str(caught.value) == foreign(out, 11, "an unfinished result of another model")
+    assert str(caught.value) == foreign(out, 11, "an unfinished result of another model or other options")
 
 
 @pytest.mark.parametrize("state", [None, "{", "[]", "{}"])
@@ -290,7 +290,7 @@ def test_changed_rows_are_refused(photos: Path, tmp_path: Path) -> None:
 
 def test_csv_that_another_process_writes_is_left_alone(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    which = {"class_names": ["blue"], "names": ["a"], "model": {}, "chunk": 1}
+    which = {"columns": Columns(("blue",)), "names": ["a"], "model": {}, "chunk": 1}
     with predict_write.open_part(out, **which), pytest.raises(OutputError) as caught:  # type: ignore[arg-type]
         predict(photos, csv=out)
     assert str(caught.value) == (
@@ -332,7 +332,7 @@ def test_killed_in_the_middle_it_continues_to_the_same_bytes(photos: Path, tmp_p
     """A child predicts in chunks of two, slowly, and is killed with SIGKILL once a few rows are there."""
     out = tmp_path / "out.csv"
     code = (
-        "import sys, time; from fovea.model import classifier; classifier.CHUNK = 2; "
+        "import sys, time; from fovea.model import chunks; chunks.CHUNK = 2; "
         "from fovea.tasks import predict, predict_write as w; append = w.CsvPart.append; "
         "w.CsvPart.append = lambda part, rows: (append(part, rows), time.sleep(0.3)); "
         "predict.run(predict.Config(sys.argv[1], [sys.argv[2]], csv=sys.argv[3]))"
@@ -344,7 +344,7 @@ def test_killed_in_the_middle_it_continues_to_the_same_bytes(photos: Path, tmp_p
     child.send_signal(signal.SIGKILL)
     child.wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "CHUNK", 2)
+        patch.setattr(chunks, "CHUNK", 2)
         assert predict(photos, csv=out).n_resumed in (2, 4, 6, 8, 10)
         predict(photos, csv=tmp_path / "whole.csv")
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
@@ -385,7 +385,7 @@ def test_class_that_looks_like_a_formula_is_quoted(text: str, shown: str) -> Non
 
 
 def test_class_called_like_a_column_has_its_own_column() -> None:
-    row = table_row(Prediction("a", "path", 0.75, {"path": 0.75, "problem": 0.25}))
+    row = Columns(("path", "problem")).row(Prediction("a", "path", 0.75, {"path": 0.75, "problem": 0.25}))
     assert row == ["a", "path", "0.750000", "false", "false", "", "0.750000", "0.250000"]
 
 

@@ -1,18 +1,36 @@
 """`fovea predict`: parse, call the task, print."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from fovea.cli.console import Console, common_options, plain
 from fovea.tasks import predict
 
+if TYPE_CHECKING:
+    from fovea.model import Prediction
+
 SHOWN = 40
 
 
 @click.command(short_help="Classes and probabilities of pictures.")
-@click.argument("run", type=click.Path())
+@click.argument("model", metavar="RUN_OR_NETWORK", type=click.Path())
 @click.argument("inputs", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--csv", type=click.Path(dir_okay=False), help="Write the answers here; a killed run continues."
+)
+@click.option(
+    "--html", type=click.Path(dir_okay=False), help="Write a page of the answers: bars under each picture."
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    help="Tell only the N likeliest classes.  [default: all of a run's, 5 of a network's own]",
+)
+@click.option(
+    "--sure",
+    type=float,
+    help="Climb from pug to dog until the answer is as probable as this, such as 0.9 (WordNet's classes only).",
 )
 @click.option(
     "--compute",
@@ -22,39 +40,66 @@ SHOWN = 40
     help="What the network computes in; auto: as it was saved.",
 )
 @common_options
-def command(console: Console, run: str, inputs: tuple[str, ...], csv: str | None, compute: str) -> None:
-    """Tell the classes of pictures, with the model in RUN: probabilities, "unsure", "unlike anything seen".
+def command(console: Console, model: str, inputs: tuple[str, ...], **options: Any) -> None:
+    """Tell the classes of pictures.
+
+    By a run: its classes with calibrated probabilities, "unsure", "unlike anything seen". By a network as it comes (a
+    name that `fovea backbones` lists, or a file of weights): the classes that it was trained on, such as ImageNet's.
 
     \b
     Example:
       fovea predict runs/first a.jpg folder
       fovea predict runs/first folder --csv out.csv
+      fovea predict mobilenetv2 folder --top 5 --html page.html
+      fovea predict mobilenetv2 folder --sure 0.9
     """
-    config = predict.Config(model=run, inputs=inputs, csv=csv, compute=compute, threads=console.threads)
+    config = predict.Config(
+        model=model, inputs=inputs, threads=console.threads, offline=console.offline, **options
+    )
     result = predict.run(config, progress=console.progress)
-    console.show(result, lambda: _lines(result))
+    console.show(result, lambda: _lines(result, top=options["top"]))
     for note in result.notes:  # not on stdout, where --json has rows alone
         click.echo(f"Note: {plain(note)}", err=True)
 
 
-def _lines(result: predict.Result) -> list[str]:
+def _lines(result: predict.Result, *, top: int | None) -> list[str]:
+    from fovea.manifest import with_words
+
     answers = result.predictions[:SHOWN]
     paths = [plain(one.path) for one in answers]
-    classes = [plain(one.class_name or "-") for one in answers]
+    classes = [plain(with_words(one.class_name or "-")) for one in answers]
     path_width, class_width = max(map(len, paths), default=0), max(map(len, classes), default=0)
     lines = []
     for path, class_name, one in zip(paths, classes, answers, strict=True):
         sure = "" if one.probability is None else f"{one.probability:.3f}"
-        line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {plain(one.remark)}"
+        beside = "; ".join(part for part in (one.remark, _others(one, is_asked=top is not None)) if part)
+        line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {plain(beside)}"
         lines.append(line.rstrip())
     if result.csv is not None or result.n_pictures > len(answers):
         lines += [*([""] if lines else []), *_summary(result)]
+    if result.html is not None:
+        lines += [f"Page: {plain(result.html)}"]
     return lines
 
 
+def _others(one: "Prediction", *, is_asked: bool) -> str:
+    """Name the likeliest classes beside the answer: those asked for, or the one that a hedged answer stands for."""
+    from fovea.manifest import with_words
+
+    likeliest = sorted(one.probabilities.items(), key=lambda item: -item[1])
+    is_hedged = bool(likeliest) and one.class_name not in one.probabilities
+    beside = (
+        [(name, p) for name, p in likeliest if name != one.class_name] if is_asked else likeliest[:is_hedged]
+    )
+    return ", ".join(f"{with_words(name)} {p:.3f}" for name, p in beside)
+
+
 def _summary(result: predict.Result) -> list[str]:
+    from fovea.manifest import with_words
+
     counts = sorted(result.classes.items(), key=lambda item: -item[1])
-    told = ", ".join(f"{plain(name)} {n:,}" for name, n in counts if n)
+    named = [f"{plain(with_words(name))} {n:,}" for name, n in counts if n]
+    told = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN:,} more" if len(named) > SHOWN else "")
     resumed = f" ({result.n_resumed:,} of them from an interrupted run)" if result.n_resumed else ""
     where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {plain(result.csv)}"
     return [

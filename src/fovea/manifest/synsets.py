@@ -14,6 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 _ID = re.compile(r"n\d{8}")
+_ID_ALONE = re.compile(r"(?<![\w./\\-])n\d{8}(?![\w/\\-]|\.\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ def words_of(name: str) -> str:
         return ""
     known = synsets().get(name)
     return known.words[0] if known else ""
+
+
+def with_words(text: str) -> str:
+    """Return a class's name, or a sentence, with the words behind each WordNet id: "dog (n02084071)"; paths stay."""
+    return _ID_ALONE.sub(
+        lambda found: f"{words} ({found[0]})" if (words := words_of(found[0])) else found[0], text
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from fovea.model.classifier import Classifier
 from fovea.model.folder import load_model, read_evidence
+from fovea.model.own_classes import OwnClasses, open_own_classes
 from fovea.model.parts import DataFacts, ModelParts, Thresholds
 from fovea.model.prediction import Prediction, Predictions
 from fovea.model.write import write_model
@@ -10,10 +11,12 @@ __all__ = [
     "Classifier",
     "DataFacts",
     "ModelParts",
+    "OwnClasses",
     "Prediction",
     "Predictions",
     "Thresholds",
     "load_model",
+    "open_own_classes",
     "read_evidence",
     "write_model",
 ]

@@ -8,19 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import PictureError
-from fovea.features import Encoder, Item, Store, extract, read_hashes
+from fovea.features import Encoder, Store
 from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
-from fovea.manifest import PackedPicture
+from fovea.model import chunks
 from fovea.model.decide import answer
 from fovea.model.document import Document
 from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction, Predictions
-from fovea.model.sources import Input, Source, as_sources, content_item, expand, why_not_a_file
+from fovea.model.sources import Input, Source, as_sources, expand
 from fovea.progress import Progress, silent
-
-CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Classifier:
 
     def decide(self, features: NDArray[np.float32], names: Sequence[str]) -> list[Prediction]:
         """Return one prediction for every row of `features` float32 (n, d), called by `names`."""
-        return self._answer(features, names, problems=[""] * len(names))
+        return self._answer(features, names, [""] * len(names))
 
     def predict(
         self, inputs: Source | Iterable[Source], *, store: Store | None = None, progress: Progress = silent
@@ -58,8 +55,8 @@ class Classifier:
         grey, or any number of them. With a `store`, features are taken from it and kept in it.
         """
         given = list(expand(as_sources(inputs)))
-        chunks = self.predict_chunks(given, store=store, progress=progress)
-        return Predictions(prediction for chunk in chunks for prediction in chunk)
+        answered = self.predict_chunks(given, store=store, progress=progress)
+        return Predictions(prediction for chunk in answered for prediction in chunk)
 
     def predict_chunks(
         self,
@@ -69,51 +66,13 @@ class Classifier:
         store: Store | None = None,
         progress: Progress = silent,
     ) -> Iterator[list[Prediction]]:
-        """Yield predictions from number `start` on, at most `CHUNK` at a time, whatever their number."""
-        progress("predict", start, len(given))
-        for first in range(start, len(given), CHUNK):
-            chunk = given[first : first + CHUNK]
-            yield self._predict_chunk(chunk, store=store)
-            progress("predict", first + len(chunk), len(given))
-
-    def _predict_chunk(self, chunk: Sequence[Input], *, store: Store | None) -> list[Prediction]:
-        items, problems = self._items(chunk, store=store)
-        features = np.zeros((len(chunk), self.encoder.n_features), np.float32)
-        if items:
-            extraction = extract(self.encoder, list(items.values()), store=store)
-            features[list(items)] = extraction.features
-            for i, problem in zip(items, extraction.problems, strict=True):
-                problems[i] = problem
-        return self._answer(features, [given.name for given in chunk], problems=problems)
-
-    def _items(self, chunk: Sequence[Input], *, store: Store | None) -> tuple[dict[int, Item], list[str]]:
-        """Return the item of every readable input by its number, and what is wrong with the others."""
-        items: dict[int, Item] = {}
-        problems = [""] * len(chunk)
-        files: dict[int, Path] = {}
-        for i, given in enumerate(chunk):
-            if isinstance(given.source, PackedPicture):
-                try:
-                    items[i] = content_item(given.source)
-                except PictureError as error:
-                    problems[i] = str(error)
-                except OSError as error:
-                    problems[i] = f"cannot be read: {error.strerror or error}"
-                continue
-            if not isinstance(given.source, str | Path):
-                items[i] = content_item(given.source)
-                continue
-            problems[i] = why_not_a_file(Path(given.source))
-            if not problems[i]:
-                files[i] = Path(given.source)
-        for (i, file), hashed in zip(files.items(), read_hashes(list(files.values()), store), strict=True):
-            problems[i] = hashed.problem
-            if not hashed.problem:
-                items[i] = Item(sha256=hashed.sha256, read=file.read_bytes)
-        return dict(sorted(items.items())), problems
+        """Yield predictions from number `start` on, a chunk at a time, whatever their number."""
+        yield from chunks.predict_chunks(
+            self.encoder, given, decide=self._answer, start=start, store=store, progress=progress
+        )
 
     def _answer(
-        self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str]
+        self, features: NDArray[np.float32], names: Sequence[str], problems: Sequence[str]
     ) -> list[Prediction]:
         return answer(
             features,

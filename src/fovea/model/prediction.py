@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TypeAlias
 
+from fovea.manifest import with_words, words_of
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
@@ -27,15 +29,22 @@ class Prediction:
 
     def to_json(self) -> dict[str, JSON]:
         """Return the row of `fovea predict --json`; probabilities to six decimals."""
+        words: dict[str, JSON] = {"words": self.words} if self.words else {}
         return {
             "path": self.path,
             "class": self.class_name,
+            **words,
             "probability": None if self.probability is None else round(self.probability, 6),
             "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
             "unsure": self.unsure,
             "unlike": self.unlike,
             "problem": self.problem,
         }
+
+    @property
+    def words(self) -> str:
+        """What the class is called where its name is a WordNet id ("dog" for n02084071), else ""."""
+        return words_of(self.class_name or "")
 
     @property
     def remark(self) -> str:
@@ -67,5 +76,6 @@ class Predictions(list[Prediction]):
 
 def _cells(prediction: Prediction) -> str:
     sure = "" if prediction.probability is None else f"{prediction.probability:.3f}"
-    cells: Iterable[str] = (prediction.path, prediction.class_name or "", sure, prediction.remark)
+    class_name = with_words(prediction.class_name or "")
+    cells: Iterable[str] = (prediction.path, class_name, sure, prediction.remark)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

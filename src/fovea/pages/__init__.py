@@ -6,6 +6,7 @@ from fovea.pages.fragments import (
     render_facts_fragment,
     render_report_fragment,
 )
+from fovea.pages.predict import Answered, PredictPage, render_predict
 from fovea.pages.report import (
     Bin,
     Change,
@@ -23,6 +24,7 @@ from fovea.pages.report import (
 )
 
 __all__ = [
+    "Answered",
     "Bin",
     "Change",
     "CheckPage",
@@ -33,6 +35,7 @@ __all__ = [
     "Gallery",
     "Novelty",
     "Pair",
+    "PredictPage",
     "Promise",
     "Report",
     "StageTime",
@@ -40,6 +43,7 @@ __all__ = [
     "render_check",
     "render_check_fragment",
     "render_facts_fragment",
+    "render_predict",
     "render_report",
     "render_report_fragment",
 ]

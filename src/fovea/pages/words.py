@@ -6,8 +6,11 @@ from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fovea.manifest import with_words
+
 if TYPE_CHECKING:
     from fovea.pages.check import CheckPage
+    from fovea.pages.predict import PredictPage
     from fovea.pages.report import Report
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -169,6 +172,20 @@ def about_test(report: "Report") -> str:
         if report.test_without_leaks is not None:
             text += f", without {'it' if one else 'them'} {percent(report.test_without_leaks)}"
     return text + "."
+
+
+def opening_predict(page: "PredictPage") -> tuple[str, str]:
+    """Return the sentence that the page of `predict` opens with: how many pictures are what; and what to beware of."""
+    n = page.n_pictures - page.n_problems
+    text = f"{plural(n, 'picture')}, {plural(len(page.classes), 'answer')}"
+    rest = f" by {page.model}"
+    if page.classes:
+        name, commonest = page.classes[0]
+        rest += f"; the commonest is {with_words(name)} ({commonest:,})"
+    rest += f"; {page.n_unsure:,} unsure" if page.n_unsure else ""
+    rest += f"; {page.n_unlike:,} unlike anything seen" if page.n_unlike else ""
+    rest += f"; {plural(page.n_problems, 'file')} could not be read" if page.n_problems else ""
+    return text, rest + "."
 
 
 def opening_check(page: "CheckPage") -> tuple[str, str]:

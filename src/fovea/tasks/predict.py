@@ -1,6 +1,7 @@
 """`predict`: pictures in; classes, calibrated probabilities, "unsure" and "unlike anything seen" out.
 
-A list of answers, or a CSV that is written in steps of bounded memory and continued after a kill.
+A list of answers, or a CSV that is written in steps of bounded memory and continued after a kill; a page of them with
+`html`. The model is a run, or a network by name with the classes that it was trained on.
 """
 
 from collections import Counter
@@ -9,29 +10,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fovea.errors import InputError, MissingInputError
+from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
-from fovea.tasks.predict_write import open_part, part_path, refuse_existing, shown_text, state_path
+from fovea.tasks.imagenet import Refine, make_refine, open_answering
+from fovea.tasks.options import check_share
+from fovea.tasks.predict_write import Columns, open_part, part_path, refuse_existing, shown_text, state_path
 
 if TYPE_CHECKING:
     from fovea.features import Store
-    from fovea.model import Classifier, Predictions
+    from fovea.model import Predictions
     from fovea.model.prediction import JSON
     from fovea.model.sources import Input
+    from fovea.tasks.imagenet import Answering
+
+OWN_TOP = 5
+"""How many of a network's own classes are told where nothing else is asked: a thousand would bury the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """What to predict: `inputs` are files and folders (recursively); with `csv` the answers go there.
 
-    `compute` is "auto" (as the model was saved, where the processor has it), "bf16" or "f32".
+    `model` is a run's folder, the name of a network ("mobilenetv2", "timm:resnet18") or a file of its weights. `top`
+    tells only the likeliest few classes; `sure` climbs WordNet's hierarchy until an answer is as probable as that;
+    `html` writes a page. `compute` is "auto" (as the model was saved, where the processor has it), "bf16" or "f32".
     """
 
     model: str | Path
     inputs: Sequence[str | Path]
     csv: str | Path | None = None
+    html: str | Path | None = None
+    top: int | None = None
+    sure: float | None = None
     compute: str = "auto"
     threads: int | None = None
+    offline: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class Result:
     n_unlike: int
     classes: dict[str, int]
     csv: str | None = None
+    html: str | None = None
     n_resumed: int = 0
     notes: tuple[str, ...] = ()
 
@@ -52,8 +66,10 @@ class Result:
         """Return what `fovea predict --json` prints: the rows, or, where these went into a CSV, their counts."""
         if self.csv is None:
             return self.predictions.to_json()
+        page: dict[str, JSON] = {} if self.html is None else {"html": self.html}
         return {
             "csv": self.csv,
+            **page,
             "n_pictures": self.n_pictures,
             "n_problems": self.n_problems,
             "n_unsure": self.n_unsure,
@@ -76,24 +92,67 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 
     Raises:
         ModelError: the model folder is refused.
+        InputError, BackboneError: no network is called so, or it tells no classes of its own.
         MissingInputError, InputError: none of the inputs is there, or holds a picture.
-        OutputError: the CSV cannot be written, is there already, or belongs to something else.
+        OutputError: the CSV or the page cannot be written, is there already, or belongs to something else.
     """
     from fovea.features import open_store
-    from fovea.model import load_model
+    from fovea.model import OwnClasses
 
     target = None if config.csv is None else Path(config.csv)
     if target is not None:
         refuse_existing(target)
+    check_share("--sure", config.sure, example=0.9)
+    _require_free(config.html)
     given = _inputs(config, target=target)
-    precision = None if config.compute == "auto" else config.compute
-    model = load_model(config.model, precision=precision, threads=config.threads)
+    model = open_answering(
+        config.model, compute=config.compute, threads=config.threads, offline=config.offline
+    )
+    top = config.top or (OWN_TOP if isinstance(model, OwnClasses) else None)
+    asking = _Asking(model, make_refine(model, top=top, sure=config.sure), top, config.sure)
     with open_store() as store:
         if target is None:
-            result = _collect(model, given, store=store, progress=progress)
+            result = _collect(asking, given, store=store, progress=progress)
         else:
-            result = _write_csv(model, given, target=target, store=store, progress=progress)
-        return replace(result, notes=tuple(store.notes))
+            result = _write_csv(asking, given, target=target, store=store, progress=progress)
+        result = replace(result, notes=tuple(store.notes))
+    if config.html is not None:
+        from fovea.tasks.predict_page import write_page
+
+        result = replace(result, html=str(config.html))
+        write_page(config, result, model=model, given=given, progress=progress)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A model, and how it is asked."""
+
+    model: "Answering"
+    refine: Refine
+    top: int | None
+    sure: float | None
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the CSV."""
+        from fovea.manifest import words_of
+
+        names = self.model.class_names
+        top = None if self.top is None else min(self.top, len(names))
+        return Columns(tuple(names), top, with_words=any(words_of(name) for name in names))
+
+    @property
+    def which(self) -> dict[str, str]:
+        """What an unfinished CSV must belong to."""
+        asked = {"top": self.top, "sure": self.sure}
+        told = {name: str(value) for name, value in asked.items() if value is not None}
+        return {"model": self.model.fingerprint, "encoder": self.model.encoder.fingerprint, **told}
+
+
+def _require_free(html: str | Path | None) -> None:
+    if html is not None and Path(html).exists():
+        raise OutputError(f"There is something at {str(html)!r} already. Choose another name for --html.")
 
 
 def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
@@ -121,35 +180,37 @@ def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
     return given
 
 
-def _collect(model: "Classifier", given: "list[Input]", *, store: "Store", progress: Progress) -> Result:
+def _collect(asking: _Asking, given: "list[Input]", *, store: "Store", progress: Progress) -> Result:
     from fovea.model import Predictions
 
-    chunks = model.predict_chunks(given, store=store, progress=progress)
-    predictions = Predictions(one for chunk in chunks for one in chunk)
+    chunks = asking.model.predict_chunks(given, store=store, progress=progress)
+    predictions = Predictions(one for chunk in chunks for one in asking.refine(chunk))
     counts = _count((one.class_name or "", one.unsure, one.unlike, one.problem) for one in predictions)
-    return _result(predictions, counts, class_names=model.class_names)
+    return _result(predictions, counts, asking=asking)
 
 
 def _write_csv(
-    model: "Classifier", given: "list[Input]", *, target: Path, store: "Store", progress: Progress
+    asking: _Asking, given: "list[Input]", *, target: Path, store: "Store", progress: Progress
 ) -> Result:
-    from fovea.model import Predictions
-    from fovea.model.classifier import CHUNK
+    from fovea.model import Predictions, chunks
 
     names = [one.name for one in given]
-    which = {"model": model.fingerprint, "encoder": model.encoder.fingerprint}
-    with open_part(target, class_names=model.class_names, names=names, model=which, chunk=CHUNK) as part:
+    model = asking.model
+    with open_part(
+        target, columns=asking.columns, names=names, model=asking.which, chunk=chunks.CHUNK
+    ) as part:
         shown = {shown_text(name): name for name in model.class_names}
         counts = _count(
-            (shown.get(row[1], ""), row[3] == "true", row[4] == "true", row[5]) for row in part.done
+            (shown.get(row[1], row[1]), row[3] == "true", row[4] == "true", row[5]) for row in part.done
         )
         for chunk in model.predict_chunks(given, start=len(part.done), store=store, progress=progress):
-            part.append(chunk)
+            answered = asking.refine(chunk)
+            part.append(answered)
             counts.update(
-                _count((one.class_name or "", one.unsure, one.unlike, one.problem) for one in chunk)
+                _count((one.class_name or "", one.unsure, one.unlike, one.problem) for one in answered)
             )
         part.finish()
-    result = _result(Predictions(), counts, class_names=model.class_names)
+    result = _result(Predictions(), counts, asking=asking)
     return replace(result, csv=str(target), n_resumed=len(part.done))
 
 
@@ -164,14 +225,18 @@ def _count(answers: Iterable[tuple[str, bool, bool, str]]) -> Counter[tuple[str,
     return counts
 
 
-def _result(
-    predictions: "Predictions", counts: Counter[tuple[str, str]], *, class_names: Sequence[str]
-) -> Result:
+def _result(predictions: "Predictions", counts: Counter[tuple[str, str]], *, asking: _Asking) -> Result:
+    """Return the counts; of a network's own thousand classes, and of hedged answers, only those that were given."""
+    from fovea.model import OwnClasses
+
+    answered = {name: n for (kind, name), n in counts.most_common() if kind == "class" and n}
+    if not isinstance(asking.model, OwnClasses) and asking.sure is None:
+        answered = {name: counts["class", name] for name in asking.model.class_names}
     return Result(
         predictions=predictions,
         n_pictures=counts["all", ""],
         n_problems=counts["problem", ""],
         n_unsure=counts["unsure", ""],
         n_unlike=counts["unlike", ""],
-        classes={name: counts["class", name] for name in class_names},
+        classes=answered,
     )

@@ -12,6 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -24,18 +25,54 @@ COLUMNS = ("path", "class", "probability", "unsure", "unlike", "problem")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What follows the first columns of a row: `top` likeliest classes with their probabilities, or, where that is None, the
+    probability of each of `class_names`."""
+
+    class_names: tuple[str, ...]
+    top: int | None = None
+    with_words: bool = False
+
+    @property
+    def header(self) -> list[str]:
+        """The names of all columns."""
+        words = ["words"] if self.with_words else []
+        if self.top is None:
+            return [*COLUMNS, *words, *(f"p_{name}" for name in self.class_names)]
+        pairs = ((f"class_{k}", f"probability_{k}") for k in range(1, self.top + 1))
+        return [*COLUMNS, *words, *(name for pair in pairs for name in pair)]
+
+    def row(self, prediction: "Prediction") -> list[str]:
+        """Return the cells of one prediction; probabilities to six decimals, empty where there is a problem."""
+        cells = [
+            shown_path(prediction.path),
+            shown_text(prediction.class_name or ""),
+            "" if prediction.probability is None else f"{prediction.probability:.6f}",
+            str(prediction.unsure).lower(),
+            str(prediction.unlike).lower(),
+            shown_text(prediction.problem),
+        ]
+        if self.with_words:
+            cells.append(shown_text(prediction.words))
+        for name, p in prediction.probabilities.items():
+            cells += [f"{p:.6f}"] if self.top is None else [shown_text(name), f"{p:.6f}"]
+        return cells
+
+
 class CsvPart:
     """An unfinished CSV, open for appending; `done` holds the rows that were there already, no header."""
 
-    def __init__(self, target: Path, *, file: IO[bytes], done: list[list[str]]) -> None:
+    def __init__(self, target: Path, *, file: IO[bytes], done: list[list[str]], columns: Columns) -> None:
         self.target = target
         self.done = done
         self._file = file
+        self._columns = columns
 
     def append(self, predictions: "Sequence[Prediction]") -> None:
         """Write the rows of one chunk and bring them to the disk. Raises OutputError."""
         with _plainly(self.target):
-            self._file.write(encode_rows(table_row(prediction) for prediction in predictions))
+            self._file.write(encode_rows(self._columns.row(prediction) for prediction in predictions))
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -68,14 +105,13 @@ def refuse_existing(target: Path) -> None:
 
 @contextlib.contextmanager
 def open_part(
-    target: Path, *, class_names: Sequence[str], names: Sequence[str], model: Mapping[str, str], chunk: int
+    target: Path, *, columns: Columns, names: Sequence[str], model: Mapping[str, str], chunk: int
 ) -> Iterator[CsvPart]:
     """Open the CSV for the inputs called `names`, where it was left off or new.
 
-    `model` says which model answers; `chunk` is the number of rows that are written together.
+    `model` says which model answers, and how it was asked; `chunk` is the number of rows that are written together.
     Raises OutputError where the name is taken, the rows there belong to something else, or cannot be written.
     """
-    header = [*COLUMNS, *(f"p_{name}" for name in class_names)]
     belongs = {"inputs": _digest(names), "n_inputs": str(len(names)), **model}
     refuse_existing(target)
     with _plainly(target):
@@ -84,8 +120,10 @@ def open_part(
             _write_state(target, belongs)
         with part_path(target).open("ab+") as file:
             _lock(file, target=target)
-            done = _resume(file, target=target, belongs=belongs, expected=(header, names), chunk=chunk)
-            yield CsvPart(target, file=file, done=done)
+            done = _resume(
+                file, target=target, belongs=belongs, expected=(columns.header, names), chunk=chunk
+            )
+            yield CsvPart(target, file=file, done=done, columns=columns)
 
 
 def _resume(
@@ -141,7 +179,7 @@ def _check_belongs(target: Path, *, belongs: Mapping[str, str], n_rows: int) -> 
     if not isinstance(found, dict) or set(found) != set(belongs):
         raise _foreign(target, n_rows, "an unfinished result of unknown origin")
     if any(found[key] != belongs[key] for key in belongs if not key.startswith(("inputs", "n_inputs"))):
-        raise _foreign(target, n_rows, "an unfinished result of another model")
+        raise _foreign(target, n_rows, "an unfinished result of another model or other options")
     if found != belongs:
         raise _foreign(
             target, n_rows, f"an unfinished result for other pictures ({found['n_inputs']} of them)"
@@ -189,20 +227,6 @@ def _digest(names: Sequence[str]) -> str:
     for name in names:
         whole.update(name.encode("utf-8", "surrogateescape") + b"\0")
     return whole.hexdigest()
-
-
-def table_row(prediction: "Prediction") -> list[str]:
-    """Return the cells of one prediction; probabilities to six decimals, empty where there is a problem."""
-    told = [f"{p:.6f}" for p in prediction.probabilities.values()]
-    return [
-        shown_path(prediction.path),
-        shown_text(prediction.class_name or ""),
-        "" if prediction.probability is None else f"{prediction.probability:.6f}",
-        str(prediction.unsure).lower(),
-        str(prediction.unlike).lower(),
-        shown_text(prediction.problem),
-        *told,
-    ]
 
 
 def shown_path(path: str) -> str:

@@ -1,0 +1,57 @@
+"""What `predict --html` shows, as plain values (`PredictPage`), and the one HTML file made of them."""
+
+from dataclasses import dataclass
+
+from fovea.pages.report import MAX_ROWS, Section, Thumb
+from fovea.pages.templating import render
+from fovea.pages.words import opening_predict
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One picture, its answer, the likeliest classes with their probabilities, and what to know beside it."""
+
+    thumb: Thumb
+    bars: tuple[tuple[str, float], ...] = ()
+    remark: str = ""
+    is_problem: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PredictPage:
+    """All that the page of `predict` shows; `classes` are (name, n), the commonest first, `model` is who answered.
+
+    `sure` is what an answer was to be as probable as (`--sure`); None: the answer is the likeliest class.
+    """
+
+    title: str
+    model: str
+    n_pictures: int
+    n_problems: int = 0
+    n_unsure: int = 0
+    n_unlike: int = 0
+    sure: float | None = None
+    classes: tuple[tuple[str, int], ...] = ()
+    answers: tuple[Answered, ...] = ()
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    private: bool = False
+
+
+def render_predict(page: PredictPage) -> str:
+    """Return the page of `predict`: one file that needs nothing else, the same bytes for the same values."""
+    return render(
+        "predict.html",
+        page=page,
+        opening=opening_predict(page),
+        sections=[section for section in _sections(page) if section.entries],
+        most=max((n for _, n in page.classes), default=1) or 1,
+        max_rows=MAX_ROWS,
+    )
+
+
+def _sections(page: PredictPage) -> list[Section]:
+    return [
+        Section("classes", "What it was called", page.classes),
+        Section("pictures", "Picture by picture", page.answers),
+    ]

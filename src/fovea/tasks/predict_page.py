@@ -1,0 +1,139 @@
+"""The page of `fovea predict --html`: what the answers were, each picture with the likeliest classes under it."""
+
+import csv
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fovea.errors import FoveaError, OutputError, PictureError
+from fovea.features import available_cores
+from fovea.model import Prediction
+from fovea.model.sources import Input
+from fovea.pages import Answered, PredictPage, Thumb, render_predict
+from fovea.pictures import thumbnail_jpeg
+from fovea.progress import Progress
+
+if TYPE_CHECKING:
+    from fovea.tasks.imagenet import Answering
+    from fovea.tasks.predict import Config, Result
+
+N_SHOWN = 600
+"""Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
+N_BARS = 5
+GROUP = 32
+
+
+def write_page(
+    config: "Config",
+    result: "Result",
+    *,
+    model: "Answering",
+    given: Sequence[Input],
+    progress: Progress,
+) -> None:
+    """Write the page of a finished prediction to `config.html`, whole or not at all. Raises OutputError."""
+    target = Path(str(config.html))
+    answers = result.predictions[:N_SHOWN] if result.csv is None else _read_back(Path(result.csv))
+    page = PredictPage(
+        title=target.stem,
+        model=model.encoder.name if not Path(config.model).is_dir() else str(Path(config.model).name),
+        n_pictures=result.n_pictures,
+        n_unsure=result.n_unsure,
+        n_unlike=result.n_unlike,
+        n_problems=result.n_problems,
+        sure=config.sure,
+        classes=tuple(
+            sorted(((name, n) for name, n in result.classes.items() if n), key=lambda one: -one[1])
+        ),
+        answers=_answered(
+            given[: len(answers)], answers, threads=config.threads or available_cores(), progress=progress
+        ),
+        source=", ".join(str(one) for one in config.inputs[:3]) + (", …" if len(config.inputs) > 3 else ""),
+        notes=result.notes,
+    )
+    _write(target, render_predict(page))
+
+
+def _answered(
+    given: Sequence[Input], answers: Sequence[Prediction], *, threads: int, progress: Progress
+) -> tuple[Answered, ...]:
+    made: list[Answered] = []
+    progress("page", 0, len(answers))
+    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-thumbnail") as pool:
+        for first in range(0, len(answers), GROUP):
+            some = answers[first : first + GROUP]
+            thumbs = pool.map(_thumbnail, given[first : first + GROUP])
+            made += [_one(one, jpeg) for one, jpeg in zip(some, thumbs, strict=True)]
+            progress("page", len(made), len(answers))
+    return tuple(made)
+
+
+def _one(prediction: Prediction, jpeg: bytes | None) -> Answered:
+    likeliest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:N_BARS]
+    return Answered(
+        thumb=Thumb(
+            path=prediction.path,
+            answer=prediction.class_name,
+            probability=prediction.probability,
+            jpeg=jpeg,
+        ),
+        bars=tuple(likeliest),
+        remark=prediction.remark,
+        is_problem=bool(prediction.problem),
+    )
+
+
+def _thumbnail(given: Input) -> bytes | None:
+    from fovea.manifest import PackedPicture
+
+    with suppress(OSError, PictureError, FoveaError):
+        source = given.source
+        if isinstance(source, PackedPicture):
+            return thumbnail_jpeg(source.read())
+        if isinstance(source, str | Path):
+            return thumbnail_jpeg(Path(source).read_bytes())
+    return None
+
+
+def _read_back(path: Path) -> list[Prediction]:
+    """Return the first answers of a CSV that this command wrote: they were not kept."""
+    answers: list[Prediction] = []
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for row in csv.DictReader(file):
+            if len(answers) == N_SHOWN:
+                break
+            answers.append(_prediction(row))
+    return answers
+
+
+def _prediction(row: dict[str, str]) -> Prediction:
+    if row["problem"]:
+        return Prediction(row["path"], problem=row["problem"])
+    pairs = {name.removeprefix("p_"): p for name, p in row.items() if name.startswith("p_")}
+    numbers = (name.removeprefix("class_") for name in row if name.startswith("class_"))
+    pairs |= {row[f"class_{k}"]: row[f"probability_{k}"] for k in numbers}
+    return Prediction(
+        path=row["path"],
+        class_name=row["class"],
+        probability=float(row["probability"]),
+        probabilities={name: float(p) for name, p in pairs.items()},
+        unsure=row["unsure"] == "true",
+        unlike=row["unlike"] == "true",
+    )
+
+
+def _write(target: Path, text: str) -> None:
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(text.encode(errors="surrogateescape"))
+        partial.rename(target)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise OutputError(
+            f"The page {str(target)!r} cannot be written: {error.strerror or error}. Make room or get permission, or "
+            "choose another name for --html; the answers themselves are done."
+        ) from error
