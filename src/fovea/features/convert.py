@@ -119,12 +119,8 @@ def write_backbone(
         try:  # taller, narrower pictures
             other = _differences(network, folder / NETWORK, size_px=(size[0] + 32, max(32, size[1] - 32)))
             any_shape = max(other.values()) <= allowed
-        except (
-            BackboneError,
-            RuntimeError,
-            AssertionError,
-        ):  # torch networks refuse a shape in their own ways
-            any_shape = False
+        except (BackboneError, RuntimeError, AssertionError):
+            any_shape = False  # torch networks refuse a shape in their own ways
     stages = _side_by_side(nets.stage_widths(network))
     answers = [one.stop - one.start for one in stages if one.name.endswith(":softmax")]
     card = dataclasses.replace(

@@ -1,5 +1,6 @@
 """Networks: describing weights files, building zoo networks, taking and pooling their stages."""
 
+from fovea.nets.engine import TorchRunner, choose_device, has_bf16
 from fovea.nets.local import find_weights
 from fovea.nets.named import NamedNetwork, build_described, build_named, list_stages
 from fovea.nets.places import places_of, stages_version
@@ -10,11 +11,14 @@ from fovea.nets.zoo import example_pixels, import_torchvision, plain_attention, 
 __all__ = [
     "NamedNetwork",
     "Place",
+    "TorchRunner",
     "WeightsCard",
     "build_described",
     "build_named",
+    "choose_device",
     "example_pixels",
     "find_weights",
+    "has_bf16",
     "import_torchvision",
     "list_stages",
     "places_of",

@@ -106,5 +106,5 @@ def _pool(output: "torch.Tensor", place: Place) -> "torch.Tensor":
         )
     if place.pool == "max":
         return output.amax(axes)
-    mean = output.mean(axes)
+    mean = output.float().mean(axes)
     return mean.sign() * mean.abs().sqrt() if place.pool == "root" else mean
