@@ -172,7 +172,7 @@ def _shape(file: Path, source: BinaryIO | gzip.GzipFile, *, n_dimensions: int) -
         magic = sizes = b""
     if magic[:3] == b"\0\0\x08" and magic[3:] != bytes([n_dimensions]) and len(magic) == 4:
         what = "pictures (three dimensions)" if n_dimensions == 3 else "labels (one dimension)"
-        raise InputError(f"{str(file)!r} is an IDX file of {magic[3]} dimensions, where {what} are needed.")
+        raise InputError(f"{str(file)!r} is an IDX file of {count(magic[3], 'dimension')}, where {what} are needed.")
     if magic and magic != bytes([0, 0, 8, n_dimensions]):
         raise InputError(
             f"{str(file)!r} is no IDX file of bytes: it begins with {magic.hex(' ')}, not with "

