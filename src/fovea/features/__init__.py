@@ -3,15 +3,27 @@
 from fovea.features.backbones import load_encoder, open_backbone
 from fovea.features.cache import CacheFacts, StoredEncoder, clear_cache, describe_cache
 from fovea.features.card import BackboneCard, read_card
+from fovea.features.default import config_file, read_default, write_default
 from fovea.features.encoder import Encoder, Preprocess, Stage
 from fovea.features.extract import Extraction, Item, extract
+from fovea.features.finding import (
+    Shown,
+    list_backbone_stages,
+    list_converted,
+    place_of,
+    require_backbone,
+    unknown_backbone,
+)
 from fovea.features.folder import cache_folder
 from fovea.features.hashing import Hashed, Part, read_hashes
+from fovea.features.known import EMBEDDED, KNOWN, is_published, on_disk
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
 from fovea.features.store import Known, Look, Store
 
 __all__ = [
+    "EMBEDDED",
+    "KNOWN",
     "BackboneCard",
     "CacheFacts",
     "Encoder",
@@ -22,18 +34,29 @@ __all__ = [
     "Look",
     "Part",
     "Preprocess",
+    "Shown",
     "Stage",
     "Store",
     "StoredEncoder",
     "available_cores",
     "cache_folder",
     "clear_cache",
+    "config_file",
     "describe_cache",
     "extract",
     "has_native_bf16",
+    "is_published",
+    "list_backbone_stages",
+    "list_converted",
     "load_encoder",
+    "on_disk",
     "open_backbone",
     "open_store",
+    "place_of",
     "read_card",
+    "read_default",
     "read_hashes",
+    "require_backbone",
+    "unknown_backbone",
+    "write_default",
 ]

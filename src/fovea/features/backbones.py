@@ -133,9 +133,9 @@ def open_backbone(
     Raises InputError, MissingInputError, BackboneError, MissingExtraError.
     """
     if engine == "torch":
-        from fovea.features.torch_engine import open_torch  # type: ignore[import-not-found]
+        from fovea.features.torch_engine import open_torch
 
-        return open_torch(  # type: ignore[no-any-return]
+        return open_torch(
             backbone,
             weights=weights,
             stages=stages,

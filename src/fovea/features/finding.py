@@ -9,21 +9,19 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fovea.errors import BackboneError, InputError, MissingInputError
 from fovea.features.card import CARD, CARD_FORMAT, NETWORK, BackboneCard, file_sha256, read_card, write_card
 from fovea.features.encoder import Stage, fingerprint_of
 from fovea.features.folder import cache_folder, write_whole
-from fovea.features.known import EMBEDDED, KNOWN, KnownFile, on_disk, weights_folders
+from fovea.features.known import EMBEDDED, KNOWN, KnownFile, is_published, on_disk, weights_folders
+from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline, facts_of, read_outline
 from fovea.features.runs import open_run_backbone
 from fovea.nets import find_weights, stages_version
-
-if TYPE_CHECKING:
-    from fovea.features.onnx import OnnxFacts
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
 _EMBEDDED = Path(__file__).parent / "tiny"
@@ -52,7 +50,81 @@ def find_backbone(
         return _of_known(KNOWN[name], stages=stages)
     if "/" in name or Path(name).exists():
         return _chosen(*_of_run(Path(name)), stages=stages)
-    raise InputError(_unknown(name))
+    raise InputError(unknown_backbone(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stage that a network can give: its channels, the height and width of its maps (None: it has no space).
+
+    `is_usual` tells whether it is taken where nothing is said; None where that is decided at conversion.
+    """
+
+    name: str
+    n_channels: int
+    size_px: tuple[int, int] | None
+    is_usual: bool | None
+    aliases: tuple[str, ...] = ()
+
+
+def list_backbone_stages(name: str) -> tuple[Shown, ...]:
+    """Return the stages of what `name` names (as in `find_backbone`, or an .onnx file), in the order of computing.
+
+    Raises as `find_backbone` does.
+    """
+    if name.startswith(LIBRARIES):
+        from fovea.nets import list_stages
+
+        return tuple(Shown(stage, n, size, is_usual=None) for stage, n, size in list_stages(name))
+    if name in KNOWN or name.lower().endswith(".onnx"):
+        return _onnx_stages(name)
+    _, card = find_backbone(backbone=name)
+    return tuple(Shown(one.name, one.stop - one.start, None, is_usual=True) for one in card.stages)
+
+
+def list_converted() -> list[tuple[str, str, int, Path]]:
+    """Return name, licence, size in bytes and folder of the embedded network, then of libraries' networks kept here."""
+    found: dict[str, tuple[str, str, int, Path]] = {}
+    for folder in (_EMBEDDED, *sorted((cache_folder() / "backbones").glob("[!.]*"))):
+        try:
+            card = read_card(folder)
+            n_bytes = sum(one.stat().st_size for one in folder.iterdir())
+        except (BackboneError, OSError):
+            continue
+        if folder == _EMBEDDED or card.name.startswith(LIBRARIES):
+            found.setdefault(card.name, (card.name, card.licence, n_bytes, folder))
+    return list(found.values())
+
+
+def place_of(known: KnownFile) -> Path | None:
+    """Return where a network of the catalogue is on this computer: its file, or the folder it was converted to."""
+    return on_disk(known) or next(
+        (one for one in [_folder_of(_identity_of(known, ()))] if one.is_dir()), None
+    )
+
+
+def require_backbone(name: str) -> None:
+    """Raise InputError, MissingInputError, ModelError or BackboneError where `name` cannot be opened as it stands."""
+    if name in KNOWN:
+        if place_of(KNOWN[name]) is None:
+            raise MissingInputError(_not_here(KNOWN[name]))
+    elif not name.startswith(LIBRARIES) or name in LIBRARIES:
+        find_backbone(backbone=name)
+
+
+def _onnx_stages(name: str) -> tuple[Shown, ...]:
+    from fovea.features.onnx import list_onnx_layers
+
+    known = KNOWN.get(name)
+    file = Path(name) if known is None else on_disk(known)
+    if file is None:
+        raise MissingInputError(_not_here(KNOWN[name]))
+    outline = read_outline(file)
+    layers, taken = list_onnx_layers(outline, facts_of(outline, known))
+    usual = {one.layer.tensor for one in taken}
+    return tuple(
+        Shown(one.name, one.n_channels, one.size, one.tensor in usual, one.aliases) for one in layers
+    )
 
 
 def _embedded() -> tuple[Path, BackboneCard]:
@@ -92,8 +164,7 @@ def _of_file(
 
 
 def _of_onnx(file: Path, known: KnownFile | None, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
-    from fovea.features.onnx import convert_onnx, facts_of
-    from fovea.features.outline import read_outline
+    from fovea.features.onnx import convert_onnx
 
     outline = read_outline(file)
     sha256 = outline.sha256()
@@ -107,25 +178,26 @@ def _of_onnx(file: Path, known: KnownFile | None, *, stages: tuple[str, ...]) ->
 
 def _of_known(known: KnownFile, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:
     """Return a network of the catalogue, from the converted folder or the file, whose content must be the right one."""
-    from fovea.features.onnx import convert_onnx, facts_of
-    from fovea.features.outline import Outline, read_outline
-
-    facts = facts_of(Outline(Path(known.file)), known)
+    from fovea.features.onnx import convert_onnx
 
     def convert(empty: Path) -> None:
         file = on_disk(known)
         if file is None:
             raise MissingInputError(_not_here(known))
-        found = _sha256(file)
-        if found != known.sha256:
+        if not is_published(file, known):
             raise BackboneError(
-                f"{str(file)!r} is not {known.file} as it was published: its SHA-256 begins with {found[:12]}, and "
-                f"{known.sha256[:12]} is right. Delete it and give: fovea backbones get {known.name}. To use it as it is: "
-                f"--weights {file}."
+                f"{str(file)!r} is not {known.file} as it was published: its SHA-256 is another. Delete it and give: "
+                f"fovea backbones get {known.name}. To use it as it is: --weights {file}."
             )
-        convert_onnx(read_outline(file), empty, facts=facts, sha256=found, stages=stages)
+        outline = read_outline(file)
+        convert_onnx(outline, empty, facts=facts_of(outline, known), sha256=known.sha256, stages=stages)
 
-    return _kept(_onnx_identity(facts, known.sha256, stages), convert)
+    return _kept(_identity_of(known, stages), convert)
+
+
+def _identity_of(known: KnownFile, stages: tuple[str, ...]) -> dict[str, object]:
+    """Return what tells one conversion of a network of the catalogue from another; its file is not needed for that."""
+    return _onnx_identity(facts_of(Outline(Path(known.file)), known), known.sha256, stages)
 
 
 def _of_library(
@@ -171,9 +243,7 @@ def _own_stage(card: BackboneCard, name: str) -> Stage:
     )
 
 
-def _onnx_identity(facts: "OnnxFacts", sha256: str, stages: tuple[str, ...]) -> dict[str, object]:
-    from fovea.features.onnx import ONNX_VERSION
-
+def _onnx_identity(facts: OnnxFacts, sha256: str, stages: tuple[str, ...]) -> dict[str, object]:
     return {
         "onnx": ONNX_VERSION,
         "weights": sha256,
@@ -184,8 +254,7 @@ def _onnx_identity(facts: "OnnxFacts", sha256: str, stages: tuple[str, ...]) -> 
 
 def _kept(identity: Mapping[str, object], convert: Callable[[Path], None]) -> tuple[Path, BackboneCard]:
     """Return folder and card of a converted network, converting it where there is no whole folder."""
-    key = fingerprint_of({**identity, "format": CARD_FORMAT})[:32]
-    folder = cache_folder() / "backbones" / key
+    folder = _folder_of(identity)
     if folder.is_dir():
         try:
             return folder, read_card(folder)
@@ -198,6 +267,10 @@ def _kept(identity: Mapping[str, object], convert: Callable[[Path], None]) -> tu
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         convert(folder)
     return folder, read_card(folder)
+
+
+def _folder_of(identity: Mapping[str, object]) -> Path:
+    return cache_folder() / "backbones" / fingerprint_of({**identity, "format": CARD_FORMAT})[:32]
 
 
 def _sha256(weights: Path) -> str:
@@ -218,15 +291,17 @@ def _takes_no_file(backbone: str, weights: Path) -> str:
 
 
 def _not_here(known: KnownFile) -> str:
+    """Say that a file of the catalogue is missing, and where others of its name lie."""
     looked = " and ".join(repr(str(folder)) for folder in weights_folders())
-    here = ", ".join([EMBEDDED, *(name for name, one in KNOWN.items() if on_disk(one))])
+    here = ", ".join([EMBEDDED, *(name for name, one in KNOWN.items() if place_of(one))])
     return (
         f"the backbone {known.name!r} is not on this computer: no {known.file} of {known.n_bytes:,} bytes in {looked}. "
         f"Download it ({known.n_bytes / 1e6:.1f} MB): fovea backbones get {known.name}. Here are: {here}."
     )
 
 
-def _unknown(name: str) -> str:
+def unknown_backbone(name: str) -> str:
+    """Return what to tell of a name that means nothing; the closest one is offered."""
     names = [EMBEDDED, *KNOWN]
     near = get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."

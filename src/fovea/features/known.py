@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fovea.features.card import file_sha256
 from fovea.features.folder import cache_folder
 
 EMBEDDED = "fovea-tiny"
@@ -135,3 +136,11 @@ def on_disk(known: KnownFile) -> Path | None:
         except OSError:
             continue
     return None
+
+
+def is_published(file: Path, known: KnownFile) -> bool:
+    """Return whether a file holds just what was published, by its sha256."""
+    try:
+        return file_sha256(file) == known.sha256
+    except OSError:
+        return False

@@ -29,7 +29,6 @@ from fovea.features.graph import (
     pooled_output,
     usual_places,
 )
-from fovea.features.known import IMAGENET_MEAN, IMAGENET_STD, KnownFile
 from fovea.features.openvino import (
     CompiledNetwork,
     compile_taps,
@@ -39,25 +38,10 @@ from fovea.features.openvino import (
     read_graph,
     write_graph,
 )
-from fovea.features.outline import Outline
+from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline
 
 LARGEST_DIFFERENCE = 1e-3  # of the largest feature, in float32: sums in another order; residual networks 1e-6
 _USUAL_SIZE_PX = 224
-ONNX_VERSION = 1  # to be raised when the same file is cut or pooled otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxFacts:
-    """How pictures enter a network, as the catalogue or the file's metadata say; ImageNet's way where neither does."""
-
-    name: str
-    size_px: int | None = None
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-    crop: float = 1.0
-    licence: str = "unknown"
-    source: str = "its file does not say how pictures are scaled: ImageNet's mean and deviation are taken"
-    class_names: tuple[str, ...] = ()  # those of ImageNet need not be said
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,46 +53,6 @@ class _Opened:
     height_px: int
     width_px: int
     is_nhwc: bool
-
-
-def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
-    """Return how pictures enter the network of a file: by the catalogue, else by its metadata key `backbone`.
-
-    Raises BackboneError where that key holds nonsense.
-    """
-    if known is not None:
-        return OnnxFacts(
-            name=known.name,
-            size_px=known.size_px,
-            mean=known.mean,
-            std=known.std,
-            crop=known.crop,
-            licence=known.licence,
-            source=f"ONNX model zoo, {known.file}",
-        )
-    if "backbone" not in outline.metadata:
-        return OnnxFacts(outline.file.stem)
-    try:
-        told = json.loads(outline.metadata["backbone"])
-        preprocess = told["preprocess"]
-        mean, std = (tuple(float(value) for value in preprocess[key]) for key in ("mean", "std"))
-        if len(mean) != 3 or len(std) != 3 or not all(std):
-            raise ValueError("mean and std need three values")
-        return OnnxFacts(
-            name=str(told.get("architecture") or outline.file.stem),
-            size_px=int(preprocess["size"]),
-            crop=float(preprocess.get("crop") or 1.0),
-            mean=mean,
-            std=std,
-            licence=str(told.get("licence") or "unknown"),
-            source=str(told.get("source") or ""),
-            class_names=tuple(map(str, told.get("classes") or ())),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackboneError(
-            f"the metadata key 'backbone' of {str(outline.file)!r} cannot be used ({type(error).__name__}: {error}). It must "
-            'be JSON like {"preprocess": {"size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}.'
-        ) from error
 
 
 def list_onnx_layers(outline: Outline, facts: OnnxFacts) -> tuple[tuple[Layer, ...], tuple[Taken, ...]]:

@@ -1,10 +1,11 @@
-"""What an ONNX file says about itself, read from its bytes: whether it is whole, its metadata, where its weights are.
+"""What an ONNX file says about itself, read from its bytes: whether it is whole, how pictures enter, where its weights are.
 
 A file is a protocol buffer: fields of a number, a kind and a content. Only the outermost and the list of weights are
 walked; contents are skipped, so a file of any size takes milliseconds.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 from fovea.errors import BackboneError, MissingInputError
 from fovea.features.card import file_sha256
+from fovea.features.known import IMAGENET_MEAN, IMAGENET_STD, KnownFile
 
 # Fields' numbers, from onnx.proto3.
 _IR_VERSION, _GRAPH, _METADATA = 1, 7, 14
@@ -19,6 +21,7 @@ _INITIALIZER = 5
 _EXTERNAL_DATA = 13
 _KEY, _VALUE = 1, 2
 _FEW = 1 << 20
+ONNX_VERSION = 1  # to be raised when the same file is cut or pooled otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,60 @@ class Outline:
                     f"it: {error.strerror}. Copy both, or export again with the weights inside."
                 ) from error
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFacts:
+    """How pictures enter a network, as the catalogue or the file's metadata say; ImageNet's way where neither does."""
+
+    name: str
+    size_px: int | None = None
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    crop: float = 1.0
+    licence: str = "unknown"
+    source: str = "its file does not say how pictures are scaled: ImageNet's mean and deviation are taken"
+    class_names: tuple[str, ...] = ()  # those of ImageNet need not be said
+
+
+def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
+    """Return how pictures enter the network of a file: by the catalogue, else by its metadata key `backbone`.
+
+    Raises BackboneError where that key holds nonsense.
+    """
+    if known is not None:
+        return OnnxFacts(
+            name=known.name,
+            size_px=known.size_px,
+            mean=known.mean,
+            std=known.std,
+            crop=known.crop,
+            licence=known.licence,
+            source=f"ONNX model zoo, {known.file}",
+        )
+    if "backbone" not in outline.metadata:
+        return OnnxFacts(outline.file.stem)
+    try:
+        told = json.loads(outline.metadata["backbone"])
+        preprocess = told["preprocess"]
+        mean, std = (tuple(float(value) for value in preprocess[key]) for key in ("mean", "std"))
+        if len(mean) != 3 or len(std) != 3 or not all(std):
+            raise ValueError("mean and std need three values")
+        return OnnxFacts(
+            name=str(told.get("architecture") or outline.file.stem),
+            size_px=int(preprocess["size"]),
+            crop=float(preprocess.get("crop") or 1.0),
+            mean=mean,
+            std=std,
+            licence=str(told.get("licence") or "unknown"),
+            source=str(told.get("source") or ""),
+            class_names=tuple(map(str, told.get("classes") or ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"the metadata key 'backbone' of {str(outline.file)!r} cannot be used ({type(error).__name__}: {error}). It must "
+            'be JSON like {"preprocess": {"size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}.'
+        ) from error
 
 
 class _NoProtocolBufferError(ValueError):

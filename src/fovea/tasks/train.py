@@ -26,6 +26,7 @@ from fovea.manifest import (
 from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, render_report_fragment
 from fovea.progress import Progress, silent
+from fovea.tasks.backbones import with_default
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import (
     BackboneOptions,
@@ -113,6 +114,8 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     require_apart(config.photos, out=config.out)
+    backbone, told = with_default(config.backbone)
+    config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)
@@ -137,7 +140,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
-            notes = (*test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
+            notes = (*told, *test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
         evidence = Evidence(
             config=config,
             encoder=encoder,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fovea.features import EMBEDDED
 from fovea.judge import next_steps
 from fovea.manifest import Manifest, fingerprint, manifest_bytes
 from fovea.pages import report as pages
@@ -141,7 +142,8 @@ def _leaked(evidence: Evidence) -> list[str]:
 
 def _next_steps(evidence: Evidence) -> list[str]:
     quarantined = sum(bool(row.problem) for row in evidence.plan.manifest.rows)
-    embedded = evidence.config.backbone.weights is None
+    options = evidence.config.backbone
+    embedded = options.weights is None and options.backbone in (None, EMBEDDED)
     return next_steps(evidence.verdict, n_quarantined=quarantined, small_backbone=embedded)
 
 
