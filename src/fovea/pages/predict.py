@@ -6,6 +6,8 @@ from fovea.pages.report import MAX_ROWS, Section, Thumb
 from fovea.pages.templating import render
 from fovea.pages.words import opening_predict
 
+MAX_CHART = 20  # bars before the rest folds away: the pictures are what people look for
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -14,7 +16,6 @@ class Answered:
     thumb: Thumb
     bars: tuple[tuple[str, float], ...] = ()
     remark: str = ""
-    is_problem: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class PredictPage:
     n_unlike: int = 0
     sure: float | None = None
     classes: tuple[tuple[str, int], ...] = ()
-    answers: tuple[Answered, ...] = ()
+    answers: tuple[Answered, ...] = ()  # of readable pictures
+    n_answers: int | None = None  # those not given too; None: all are
+    quarantined: tuple[tuple[str, str], ...] = ()  # (path, reason)
     source: str = ""
     notes: tuple[str, ...] = ()
     private: bool = False
@@ -46,6 +49,7 @@ def render_predict(page: PredictPage) -> str:
         opening=opening_predict(page),
         sections=[section for section in _sections(page) if section.entries],
         most=max((n for _, n in page.classes), default=1) or 1,
+        max_chart=MAX_CHART,
         max_rows=MAX_ROWS,
     )
 
@@ -54,4 +58,5 @@ def _sections(page: PredictPage) -> list[Section]:
     return [
         Section("classes", "What it was called", page.classes),
         Section("pictures", "Picture by picture", page.answers),
+        Section("quarantined", "Files that could not be read", page.quarantined),
     ]

@@ -177,7 +177,7 @@ def about_test(report: "Report") -> str:
 def opening_predict(page: "PredictPage") -> tuple[str, str]:
     """Return the sentence that the page of `predict` opens with: how many pictures are what; and what to beware of."""
     n = page.n_pictures - page.n_problems
-    text = f"{plural(n, 'picture')}, {plural(len(page.classes), 'answer')}"
+    text = f"{plural(n, 'picture')}, {plural(len(page.classes), 'different answer')}"
     rest = f" by {page.model}"
     if page.classes:
         name, commonest = page.classes[0]

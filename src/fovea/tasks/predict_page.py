@@ -36,6 +36,8 @@ def write_page(
     """Write the page of a finished prediction to `config.html`, whole or not at all. Raises OutputError."""
     target = Path(str(config.html))
     answers = result.predictions[:N_SHOWN] if result.csv is None else _read_back(Path(result.csv))
+    shown = [pair for pair in zip(given, answers, strict=False) if not pair[1].problem]
+    folder = str(config.inputs[0]) if len(config.inputs) == 1 and Path(config.inputs[0]).is_dir() else ""
     page = PredictPage(
         title=target.stem,
         model=model.encoder.name if not Path(config.model).is_dir() else str(Path(config.model).name),
@@ -48,8 +50,10 @@ def write_page(
             sorted(((name, n) for name, n in result.classes.items() if n), key=lambda one: -one[1])
         ),
         answers=_answered(
-            given[: len(answers)], answers, threads=config.threads or available_cores(), progress=progress
+            shown, folder=folder, threads=config.threads or available_cores(), progress=progress
         ),
+        n_answers=result.n_pictures - result.n_problems,
+        quarantined=tuple((_below(one.path, folder), one.problem) for one in answers if one.problem),
         source=", ".join(str(one) for one in config.inputs[:3]) + (", …" if len(config.inputs) > 3 else ""),
         notes=result.notes,
     )
@@ -57,31 +61,38 @@ def write_page(
 
 
 def _answered(
-    given: Sequence[Input], answers: Sequence[Prediction], *, threads: int, progress: Progress
+    shown: Sequence[tuple[Input, Prediction]], *, folder: str, threads: int, progress: Progress
 ) -> tuple[Answered, ...]:
     made: list[Answered] = []
-    progress("page", 0, len(answers))
+    progress("page", 0, len(shown))
     with ThreadPoolExecutor(threads, thread_name_prefix="fovea-thumbnail") as pool:
-        for first in range(0, len(answers), GROUP):
-            some = answers[first : first + GROUP]
-            thumbs = pool.map(_thumbnail, given[first : first + GROUP])
-            made += [_one(one, jpeg) for one, jpeg in zip(some, thumbs, strict=True)]
-            progress("page", len(made), len(answers))
+        for first in range(0, len(shown), GROUP):
+            some = shown[first : first + GROUP]
+            thumbs = pool.map(_thumbnail, [given for given, _ in some])
+            made += [
+                _one(one, jpeg, path=_below(one.path, folder))
+                for (_, one), jpeg in zip(some, thumbs, strict=True)
+            ]
+            progress("page", len(made), len(shown))
     return tuple(made)
 
 
-def _one(prediction: Prediction, jpeg: bytes | None) -> Answered:
+def _below(path: str, folder: str) -> str:
+    """Return a path as it stands below the one folder that was given, or whole."""
+    return path.removeprefix(folder.rstrip("/") + "/") if folder else path
+
+
+def _one(prediction: Prediction, jpeg: bytes | None, *, path: str) -> Answered:
     likeliest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:N_BARS]
     return Answered(
         thumb=Thumb(
-            path=prediction.path,
+            path=path,
             answer=prediction.class_name,
             probability=prediction.probability,
             jpeg=jpeg,
         ),
         bars=tuple(likeliest),
         remark=prediction.remark,
-        is_problem=bool(prediction.problem),
     )
 
 
