@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 WITH_TORCH = ["torchvision", "timm"]
+ON_TORCH = ["keras"]  # asks for no engine by itself, so it comes with all that it needs
 FOR_TIMM = ["pyyaml", "huggingface_hub"]
 
 
@@ -25,6 +26,8 @@ def main() -> None:
     install_torch()
     if not pip("install", "--no-deps", *WITH_TORCH):
         sys.exit("torchvision and timm could not be installed; pip says why above.")
+    if not pip("install", *ON_TORCH):
+        sys.exit("keras could not be installed; pip says why above.")
 
 
 def install_torch() -> None:

@@ -16,6 +16,7 @@ from fovea import nets
 from fovea.errors import BackboneError
 from fovea.features.card import NETWORK, BackboneCard, write_card
 from fovea.features.encoder import Features, Pixels, Preprocess, Stage
+from fovea.features.folder import cache_folder
 from fovea.features.known import EMBEDDED, KNOWN, on_disk, weights_folders
 from fovea.features.openvino import CompiledNetwork, convert_network
 from fovea.features.processor import available_cores
@@ -47,23 +48,48 @@ def convert_named(
     stages: tuple[str, ...] = (),
     offline: bool = True,
 ) -> None:
-    """Write the backbone that `spec` names (`timm:NAME`, `torchvision:NAME`) into the empty `folder`.
+    """Write the backbone that `spec` names (`timm:NAME`, `torchvision:NAME`, `keras:NAME`) into the empty `folder`.
 
     With the tensors of the file `weights`, else the official ones: from a folder of weights or the library's own cache,
     or fetched by its code unless `offline`. `stages` are taken instead of the network's own.
     Raises BackboneError, MissingInputError, MissingExtraError; OSError where `folder` cannot be written.
     """
     named = build_named(spec, weights=weights, stages=stages, offline=offline)
-    card = card_of(named, name=spec)
+    card = card_of(named, name=_name(spec, named, weights=weights))
     if named.card.kwargs.get("num_classes", N_IMAGENET) == N_IMAGENET:
         card = dataclasses.replace(card, class_names=plain_names(imagenet_classes()))
     write_backbone(named.pooled, folder, card=card)
+
+
+def _name(spec: str, named: nets.NamedNetwork, *, weights: Path | None) -> str:
+    """Return what a network is called: as keras writes it, a user's whole network by its file, others as asked for."""
+    if not spec.startswith("keras:"):
+        return spec
+    return weights.name if weights and weights.suffix == ".keras" else f"keras:{named.card.architecture}"
 
 
 def build_named(
     spec: str, *, weights: Path | None, stages: tuple[str, ...], offline: bool
 ) -> nets.NamedNetwork:
     """Return the torch network of `convert_named`. Raises as that does."""
+    if spec.startswith("keras:"):
+        from fovea.nets.keras import build_keras
+
+        return build_keras(
+            spec,
+            weights=weights,
+            stages=stages,
+            offline=offline,
+            folders=weights_folders(),
+            downloads=cache_folder() / "keras",
+        )
+    if spec.startswith("keras:"):
+        from fovea.nets.keras import build_keras
+
+        folders, downloads = weights_folders(), cache_folder() / "keras"
+        return build_keras(
+            spec, weights=weights, stages=stages, offline=offline, folders=folders, downloads=downloads
+        )
     here = (EMBEDDED, *(name for name, known in KNOWN.items() if on_disk(known)))
     return nets.build_named(
         spec, weights=weights, stages=stages, offline=offline, folders=weights_folders(), also_here=here
