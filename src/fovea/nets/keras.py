@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
 from fovea.nets.keras_file import Config, KerasFile, read_keras_file, unpack_weights
@@ -24,11 +24,14 @@ from fovea.nets.keras_official import (
     scaling_of,
 )
 from fovea.nets.keras_start import import_keras, quiet
-from fovea.nets.layers import observe
+from fovea.nets.layers import Layer, observe
 from fovea.nets.named import NamedNetwork
 from fovea.nets.places import places_of
 from fovea.nets.stages import pooled_network
 from fovea.nets.weights import WeightsCard
+
+if TYPE_CHECKING:
+    from fovea.nets.stages import TorchNetwork
 
 SIZE_PX = 224
 """The side of pictures where a network takes any."""
@@ -82,14 +85,21 @@ def build_keras(
 def list_keras_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...]:
     """Return (name, number of channels, (height, width) of its maps or None) of every stage that `keras:NAME` can give.
 
-    The network is built with random weights, nothing is fetched. Raises BackboneError, MissingExtraError.
+    Raises as `outline_keras`.
+    """
+    return tuple((one.name, one.n_channels, one.map_px) for one in outline_keras(spec)[1])
+
+
+def outline_keras(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
+    """Return the network that `keras:NAME` names, with random weights, and its layers; nothing is fetched.
+
+    Raises BackboneError for an unknown name, MissingExtraError without keras or torch.
     """
     keras = import_keras()
-    name = find_application(keras, spec.removeprefix("keras:"))
-    model = build_application(keras, name)
+    model = build_application(keras, find_application(keras, spec.removeprefix("keras:")))
     height_px, width_px = _shape_px(model)
     network = torch_network(keras, model, shape_px=(height_px, width_px), bgr=False)
-    return tuple((one.name, one.n_channels, one.map_px) for one in observe(network, size_px=height_px))
+    return network, observe(network, size_px=height_px)
 
 
 def _pooled(
