@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fovea.features import Hashed, Store, hashing, open_store, read_hashes
+from fovea.errors import PictureError
+from fovea.features import Hashed, Part, Store, hashing, open_store, read_hashes
 
 OLD = time.time() - 3600
 
@@ -50,6 +51,42 @@ def test_hashes_come_in_the_order_of_the_files(tmp_path: Path, store: Store) -> 
 
 def test_without_a_store_files_are_hashed_too(tmp_path: Path) -> None:
     assert read_hashes([write(tmp_path / "a", b"a")], None) == [Hashed(sha256(b"a"))]
+
+
+def test_a_part_is_hashed_by_its_content_and_not_read_twice(tmp_path: Path, store: Store) -> None:
+    file = write(tmp_path / "many", b"ab")
+    read: list[int] = []
+
+    def part(number: int, *, is_quick: bool = False) -> Part:
+        return Part(file, number, lambda: read.append(number) or b"%d" % number, is_quick)  # type: ignore[func-returns-value]
+
+    wanted = [Hashed(sha256(b"0")), Hashed(sha256(b"1"))]
+    assert read_hashes([part(0), part(1)], store) == wanted
+    assert read_hashes([part(1), part(0)], store) == wanted[::-1]
+    assert sorted(read) == [0, 1]
+    write(file, b"changed")
+    assert read_hashes([part(0)], store) == wanted[:1]
+    assert len(read) == 3
+
+
+def test_a_quick_part_is_not_remembered(tmp_path: Path, store: Store) -> None:
+    file = write(tmp_path / "many", b"ab")
+    quick = [Part(file, number, lambda: b"x", is_quick=True) for number in range(3)]
+    assert read_hashes(quick, store) == [Hashed(sha256(b"x"))] * 3
+    assert (
+        store.hashes(
+            [stamp for one in quick if (stamp := hashing._stamp(Part(one.file, one.number, one.read)))]
+        )
+        == {}
+    )
+
+
+def test_a_part_without_a_picture_has_a_problem(tmp_path: Path, store: Store) -> None:
+    def empty() -> bytes:
+        raise PictureError("the table's row holds no picture")
+
+    file = write(tmp_path / "many", b"ab")
+    assert read_hashes([Part(file, 0, empty)], store) == [Hashed("", "the table's row holds no picture")]
 
 
 def test_a_file_that_cannot_be_read_has_a_problem(tmp_path: Path, store: Store) -> None:

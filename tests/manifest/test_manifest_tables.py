@@ -109,7 +109,10 @@ def test_without_labels_those_that_are_there_are_kept(write_table: Write) -> Non
             "there is no file 'x.jpg'; correct the path (it is read from the table's folder) or delete the "
             "row",
         ),
-        ("/secret/val/x.jpg,cat,", "there is no file '/secret/val/x.jpg'; correct the path or delete the row"),
+        (
+            "/secret/val/x.jpg,cat,",
+            "there is no file '/secret/val/x.jpg'; correct the path or delete the row",
+        ),
         (" /x.jpg ,cat,", "there is no file '/x.jpg'; correct the path or delete the row"),
         (
             f"{'x' * 300},cat,",

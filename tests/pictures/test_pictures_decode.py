@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from fovea.errors import InputError, PictureError
-from fovea.pictures import decode, decode_to, thumbnail_jpeg
+from fovea.pictures import Facts, decode, decode_to, thumbnail_jpeg
 
 Drawn = Callable[..., NDArray[np.uint8]]
 TURNS = {
@@ -58,6 +58,24 @@ def test_lossless_formats_give_the_pixels_that_went_in(draw_pixels: Drawn, forma
     assert np.array_equal(picture.pixels, pixels)
     assert (picture.facts.format, picture.facts.width, picture.facts.height) == (format, 48, 32)
     assert picture.facts.conversions == ()
+
+
+@pytest.mark.parametrize("size", [b"48 32", b"48\n32", b"48\t32", b"48 # wide\n32"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_raw_pixels_are_read_behind_any_header(draw_pixels: Drawn, mode: str, size: bytes) -> None:
+    image = Image.fromarray(draw_pixels(seed=1)).convert(mode)
+    kind = b"P5" if mode == "L" else b"P6"
+    picture = decode(kind + b"\n" + size + b"\n255\n" + image.tobytes() + b"and what follows")
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+    assert picture.facts == Facts("PPM", mode, 48, 32, ("grey",) if mode == "L" else ())
+
+
+@pytest.mark.parametrize("header", [b"P5 4 4 255 ", b"P6\n4 4\n255\n", b"P6\n#\n4 4\n255\n"])
+def test_raw_pixels_cut_short_are_told(header: bytes) -> None:
+    content = header + bytes(15)
+    assert reason(content) == (
+        f"cut short: the file ends after {len(content)} bytes, before its picture does"
+    )
 
 
 @pytest.mark.parametrize("format", ["JPEG", "AVIF", "WEBP"])

@@ -43,6 +43,27 @@ def test_hashes_are_filled_in_and_what_is_gone_gets_a_problem(few: Manifest) -> 
     assert [path for path, row in rows.items() if row.problem] == ["cat/gone.png"]
 
 
+def test_packed_pictures_have_the_features_of_the_same_pictures_as_files(
+    tmp_path: Path, encoder: Encoder, draw_pixels: Callable[..., np.ndarray]
+) -> None:
+    from PIL import Image
+
+    grey = [draw_pixels(seed=number, size_px=(28, 28))[..., 0] for number in range(9)]
+    for name in ("packed", "files"):
+        (tmp_path / name).mkdir()
+    sizes = b"".join(n.to_bytes(4, "big") for n in (9, 28, 28))
+    content = b"\0\0\x08\x03" + sizes + b"".join(one.tobytes() for one in grey)
+    (tmp_path / "packed" / "train-images-idx3-ubyte").write_bytes(content)
+    for number, one in enumerate(grey):
+        Image.fromarray(one).save(tmp_path / "files" / f"{number}.png")
+    packed, files = (
+        gathered(read_source(tmp_path / name, labelled=False), encoder) for name in ("packed", "files")
+    )
+    assert [row.path for row in packed.manifest.rows][8] == "train-images-idx3-ubyte#8"
+    assert (packed.manifest.rows[0].width, packed.manifest.rows[0].height) == (28, 28)
+    assert np.array_equal(packed.features, files.features)
+
+
 def test_rows_with_a_problem_or_a_hash_are_left_as_they_are(few: Manifest) -> None:
     known = few.with_rows(
         [replace(few.rows[0], problem="wrong label"), *(replace(row, sha256="ab") for row in few.rows[1:])]

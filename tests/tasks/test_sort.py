@@ -70,6 +70,20 @@ def placed(into: Path) -> list[str]:
     return sorted(p.relative_to(into).as_posix() for p in into.rglob("*.*") if p.is_file())
 
 
+def test_pictures_packed_into_files_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "t10k-images-idx3-ubyte").write_bytes(
+        b"\0\0\x08\x03" + b"\0\0\0\1" * 3 + b"x"
+    )
+    with pytest.raises(InputError) as caught:
+        sort.run(config(tmp_path / "set"))
+    assert str(caught.value) == (
+        f"'{tmp_path}/set' holds its pictures packed into a few files, so none of them can be put into a folder by itself. "
+        f"For a table of the answers use 'fovea predict model {tmp_path}/set --csv answers.csv'."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
 def test_unsure_and_unlike_ones_go_to_unsure_and_unreadable_ones_stay(scraped: Path) -> None:
     result = sort.run(config(scraped))
 

@@ -103,7 +103,8 @@ class ParquetPack:
             for _ in range(following, window):
                 next(ahead)
             values: list[Any] = next(ahead).column(0).to_pylist()
-        except (ArrowException, StopIteration) as error:
+        except (ArrowException, OSError, StopIteration) as error:
+            self._ahead = -1, 0, iter(())
             raise OSError(f"damaged at row {self._starts[group] + window * _WINDOW:,} and after") from error
         self._ahead = group, window + 1, ahead
         self._windows[group, window] = values

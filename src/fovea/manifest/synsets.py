@@ -14,7 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 _ID = re.compile(r"n\d{8}")
-_ID_ALONE = re.compile(r"(?<![\w./\\-])n\d{8}(?![\w/\\-]|\.\w)")
+_ID_ALONE = re.compile(r"(?<![\w./\\(-])n\d{8}(?![\w/\\-]|\.\w)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ def undo(into: Path, *, progress: Progress = silent) -> UndoResult:
 
 def _find(config: Config) -> tuple[list[Path], tuple[str, ...]]:
     """List the pictures to sort (absolute paths), but those in INTO, before anything slow is begun."""
+    from fovea.manifest import packed_pictures
     from fovea.pictures import scan_folder
 
     if config.how not in HOW:
@@ -180,6 +181,11 @@ def _find(config: Config) -> tuple[list[Path], tuple[str, ...]]:
         raise InputError(
             f"{str(config.source)!r} is a file, not a folder of pictures. "
             f"For single pictures use 'fovea predict {config.model} {config.source}'."
+        )
+    if packed_pictures(config.source) is not None:
+        raise InputError(
+            f"{str(config.source)!r} holds its pictures packed into a few files, so none of them can be put into a folder "
+            f"by itself. For a table of the answers use 'fovea predict {config.model} {config.source} --csv answers.csv'."
         )
     root, into = config.source.resolve(), config.into.resolve()
     if root.is_relative_to(into):
