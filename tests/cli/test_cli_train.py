@@ -93,7 +93,7 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             "0.3",
         ),
         *("--balance", "--drop", "x", "--drop", "y", "--merge", "a,b=c", "--group-by", "who", "--strict"),
-            *("--label-by", "kind"),
+        *("--label-by", "kind"),
         *("--group-pattern", "(p)", "--private", "--seed", "7", "--threads", "3", "--offline"),
     )
     assert asked == [
@@ -101,7 +101,9 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             Path("photos"),
             Path("run"),
             source=task.SourceOptions("kind", "who", "(p)", True, ("x", "y"), {"a": "c", "b": "c"}),
-            backbone=task.BackboneOptions(Path("w"), "f32", "pad", 2, 3, True),
+            backbone=task.BackboneOptions(
+                weights=Path("w"), compute="f32", fit="pad", views=2, threads=3, offline=True
+            ),
             promise=task.PromiseOptions(0.9, 0.8, True),
             since=Path("old"),
             valid_share=0.3,
