@@ -83,13 +83,6 @@ def build_named(
             folders=weights_folders(),
             downloads=cache_folder() / "keras",
         )
-    if spec.startswith("keras:"):
-        from fovea.nets.keras import build_keras
-
-        folders, downloads = weights_folders(), cache_folder() / "keras"
-        return build_keras(
-            spec, weights=weights, stages=stages, offline=offline, folders=folders, downloads=downloads
-        )
     here = (EMBEDDED, *(name for name, known in KNOWN.items() if on_disk(known)))
     return nets.build_named(
         spec, weights=weights, stages=stages, offline=offline, folders=weights_folders(), also_here=here

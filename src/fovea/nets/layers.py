@@ -3,8 +3,10 @@
 In: any torch network of pictures. Out: a `Layer` for each module that ran, in the order in which they finished.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
 
     A module that ran several times stands where it ran last; one whose output is no tensor of 2 to 4 axes, the first of
     them that of pictures, is left out. Pictures are square here, so two equal axes of an output are those of space.
-    A network on torch's device "meta" has shapes only: none of its layers `answers`.
+    A network on torch's device "meta" has shapes only; of it, the last layers with as many values as it gives answer.
     """
     import torch
 
@@ -75,8 +77,9 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
         for hook in hooks:
             hook.remove()
     maps = int(getattr(network, "maps_axis", 0))
+    answering = _answering(outputs, shapes, answer)
     return tuple(
-        Layer(name=name, shape=shape[1:], axis=_axis(shape[1:], maps=maps), answers=_same(outputs[name], answer))
+        Layer(name=name, shape=shape[1:], axis=_axis(shape[1:], maps=maps), answers=name in answering)
         for name, shape in ((name, shapes[name]) for name in outputs)
         if 2 <= len(shape) <= 4 and shape[0] == _N_PICTURES
     )
@@ -112,9 +115,19 @@ def _axis(shape: tuple[int, ...], *, maps: int) -> int:
     return 1
 
 
-def _same(output: "torch.Tensor", answer: "torch.Tensor | None") -> bool:
+def _answering(
+    outputs: dict[str, "torch.Tensor"], shapes: dict[str, tuple[int, ...]], answer: "torch.Tensor | None"
+) -> set[str]:
+    """Return the names of the modules whose output is the network's own."""
     import torch
 
-    if answer is None or output.is_meta or output.numel() != answer.numel() or not output.numel():
-        return False
-    return bool(torch.equal(output.flatten(), answer.flatten()))
+    if answer is None:
+        return set()
+    if answer.is_meta:
+        sized = (name for name in reversed(outputs))
+        return set(takewhile(lambda name: math.prod(shapes[name]) == answer.numel(), sized))
+    return {
+        name
+        for name, output in outputs.items()
+        if output.numel() == answer.numel() and torch.equal(output.flatten(), answer.flatten())
+    }

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
-from fovea.nets.layers import observe
+from fovea.nets.layers import Layer, observe
 from fovea.nets.local import find_official, find_weights, official_here
 from fovea.nets.official import Official, describe_official
-from fovea.nets.places import places_of
+from fovea.nets.places import choose_places, places_of
 from fovea.nets.stages import pooled_network
 from fovea.nets.state import fit_tensors, read_tensors, tensors_sha256
 from fovea.nets.weights import WeightsCard, read_weights_card
@@ -79,15 +79,33 @@ def build_described(weights: Path, *, stages: tuple[str, ...] = (), sha256: str 
 def list_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...]:
     """Return (name, number of channels, (height, width) of its maps or None) of every stage that `spec` can give.
 
-    In the order of running; the network is built with random weights, nothing is fetched.
+    In the order of running; nothing is fetched or computed but shapes.
     Raises BackboneError for an unknown name, MissingExtraError without torch.
     """
-    card = describe_official(spec).card
-    try:
-        layers = observe(build_network(card, shapes_only=True), size_px=card.size_px)
-    except (RuntimeError, NotImplementedError):  # a network whose way depends on values
-        layers = observe(build_network(card), size_px=card.size_px)
+    _, layers = _outlined(spec)
     return tuple((one.name, one.n_channels, one.map_px) for one in layers)
+
+
+def usual_stages(spec: str) -> tuple[str, ...]:
+    """Return the names, such as `layer4:mean`, of the stages that are taken of `spec` where none are named.
+
+    Raises as `list_stages`.
+    """
+    network, layers = _outlined(spec)
+    card = describe_official(spec).card
+    places = choose_places(network, layers, library=card.library, architecture=card.architecture)
+    return tuple(place.name for place in places)
+
+
+def _outlined(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
+    """Return the network without values, and its layers."""
+    card = describe_official(spec).card
+    network = build_network(card, shapes_only=True)
+    try:
+        return network, observe(network, size_px=card.size_px)
+    except (RuntimeError, NotImplementedError):  # a network whose way depends on values
+        network = build_network(card)
+        return network, observe(network, size_px=card.size_px)
 
 
 def _pooled(

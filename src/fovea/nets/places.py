@@ -69,6 +69,7 @@ _PLACES: dict[str, tuple[Place, ...]] = {
 _ALIASES: dict[str, dict[str, str]] = {
     "torchvision/alexnet": {"fc6": "classifier.2", "fc7": "classifier.5", "fc8": "classifier.6"},
     "torchvision/vgg": {"fc6": "classifier.1", "fc7": "classifier.4", "fc8": "classifier.6"},
+    "keras/VGG": {"fc6": "fc1", "fc7": "fc2", "fc8": "predictions"},
     "timm/vgg": {"fc6": "pre_logits.act1", "fc7": "pre_logits.act2", "fc8": "head.fc"},
 }
 
@@ -86,6 +87,18 @@ def places_of(
     Raises InputError where a stage is not known, BackboneError where the network has no place to take.
     """
     layers = observe(network, size_px=size_px)
+    return choose_places(network, layers, library=library, architecture=architecture, stages=stages)
+
+
+def choose_places(
+    network: "torch.nn.Module",
+    layers: tuple[Layer, ...],
+    *,
+    library: str,
+    architecture: str,
+    stages: tuple[str, ...] = (),
+) -> tuple[Place, ...]:
+    """Return the places to take of a network whose layers are known; see `places_of`."""
     key = f"{library}/{architecture.partition('.')[0]}"
     if stages:
         return tuple(_named(stage, layers, key=key) for stage in dict.fromkeys(stages))
@@ -143,7 +156,11 @@ def _found(
     where that is not the mean of the last one's maps.
     """
     spatial = {
-        one.name: one for one in layers if one.space and not f"{one.name}.".startswith(f"{logits or '?'}.")
+        one.name: one
+        for one in layers
+        if one.space
+        and len(set(one.space)) == 1  # maps of a square picture are square: other shapes are windows of them
+        and not f"{one.name}.".startswith(f"{logits or '?'}.")
     }
     told: Any = getattr(network, "feature_info", None)
     names = [str(stage["module"]) for stage in told] if isinstance(told, list) else []

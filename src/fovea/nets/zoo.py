@@ -1,10 +1,11 @@
 """The two libraries that networks come from, timm and torchvision: imported, asked to build, run. Needs torch."""
 
+import contextlib
 import difflib
 import importlib
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,9 @@ def check_name(library: str, architecture: str, *, hint: str) -> None:
 
 
 def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.Module":
-    """Return the network that a card names, with random weights, ready to answer; or without any, on "meta".
+    """Return the network that a card names, with random weights, ready to answer.
 
+    With `shapes_only` without any weights, on torch's device "meta", where the network can be built so.
     Raises BackboneError.
     """
     module = import_library(card.library)
@@ -93,21 +95,23 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
     kwargs = dict(card.kwargs)
     if card.class_names:
         kwargs.setdefault("num_classes", len(card.class_names))
+    if card.library == "timm":
+        make = partial(module.create_model, architecture, pretrained=False, **kwargs)
+    else:
+        make = partial(module.get_model, architecture, weights=None, **kwargs)
+    if shapes_only:
+        with contextlib.suppress(RuntimeError), torch.device("meta"):
+            return make().eval()  # type: ignore[no-any-return]
     try:
-        with torch.device("meta" if shapes_only else "cpu"):
-            if card.library == "timm":
-                network = module.create_model(architecture, pretrained=False, **kwargs)
-            else:
-                network = module.get_model(architecture, weights=None, **kwargs)
+        return make().eval()  # type: ignore[no-any-return]
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise BackboneError(
             f"{card.library} cannot build {card.architecture!r} with {kwargs}: {error}. "
             "Correct `kwargs` in the metadata key 'backbone' of the weights."
         ) from error
-    return network.eval()  # type: ignore[no-any-return]
 
 
-@contextmanager
+@contextlib.contextmanager
 def plain_attention() -> Iterator[None]:
     """Let torch compute attention in its plain way meanwhile: its faster one cannot be traced."""
     import torch
