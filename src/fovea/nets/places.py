@@ -151,9 +151,9 @@ def _found(
 ) -> tuple[Place, ...]:
     """Return places of a network that the table does not know.
 
-    Of what timm says of its own network, else of the last modules at each resolution: the last three. Where all have one
-    resolution, as tokens have: the blocks at half and three quarters, and the last. Then what enters the classifier,
-    where that is not the mean of the last one's maps.
+    Of what timm says of its own network, else of the outermost and last module at each resolution: the last three. Where
+    all have one resolution, as tokens have: the blocks at half and three quarters, and the last. Then what enters the
+    classifier, where that is not the mean of the last one's maps.
     """
     spatial = {
         one.name: one
@@ -166,11 +166,9 @@ def _found(
     names = [str(stage["module"]) for stage in told] if isinstance(told, list) else []
     taken = [spatial[name] for name in names if name in spatial]
     if not taken:
-        taken = list({one.space: one for one in spatial.values()}.values())
-        taken.sort(key=list(spatial.values()).index)
-    taken = [
-        one for one in taken if len(one.space) == len(taken[-1].space)
-    ]  # tokens apart from maps before them
+        at = {one.space: one for one in sorted(spatial.values(), key=lambda one: -one.name.count("."))}
+        taken = [one for one in spatial.values() if at[one.space] == one]
+    taken = [one for one in taken if len(one.space) == len(taken[-1].space)]  # tokens without the maps before
     if len({one.space for one in taken}) == 1:
         blocks = _blocks(spatial, taken[-1])
         taken = [*(blocks[len(blocks) * part // 4 - 1] for part in (2, 3) if len(blocks) > 3), taken[-1]]
