@@ -170,15 +170,16 @@ def _shape(output: Any, *, planar: bool) -> tuple[int, ...] | None:
 
 
 def _with_aliases(layers: list[Layer]) -> tuple[Layer, ...]:
-    """Add what people call the three fully connected layers of AlexNet and VGG."""
+    """Add what people call the three fully connected layers of AlexNet and VGG, and the answers."""
     connected = [layer for layer in layers if layer.origin == "MatMul" and len(layer.shape) == 1]
-    if len(connected) != 3:
-        return tuple(layers)
-    names = dict(zip((layer.tensor for layer in connected), ("fc6", "fc7", "fc8"), strict=True))
-    return tuple(
-        dataclasses.replace(one, aliases=(names[one.tensor],)) if one.tensor in names else one
-        for one in layers
-    )
+    names: dict[str, tuple[str, ...]] = {}
+    logits = _logits(layers)
+    if logits is not None:
+        names[logits.tensor] = ("logits",)
+    if len(connected) == 3:
+        for layer, name in zip(connected, ("fc6", "fc7", "fc8"), strict=True):
+            names[layer.tensor] = (name, *names.get(layer.tensor, ()))
+    return tuple(dataclasses.replace(one, aliases=names.get(one.tensor, ())) for one in layers)
 
 
 def usual_places(layers: Sequence[Layer]) -> tuple[Taken, ...]:
