@@ -105,6 +105,11 @@ def test_a_line_of_places_without_a_known_class_is_refused(places: Path) -> None
     )
 
 
+def test_a_list_that_is_no_text_is_refused(places: Path) -> None:
+    (places / "places365_val.txt").write_bytes(b"v1.jpg \xff\n")
+    assert refusal() == f"The list {where('places365_val.txt')} cannot be read: it is not UTF-8 text."
+
+
 def test_a_line_of_places_categories_without_a_number_is_refused(places: Path) -> None:
     (places / "categories_places365.txt").write_text("/a/airfield\n")
     assert refusal() == (

@@ -149,12 +149,14 @@ def test_threads_may_read_at_once(write_parquet: Write) -> None:
         assert list(pool.map(manifest.read, manifest.rows)) == contents
 
 
-def test_reading_on_holds_a_few_windows_only(write_parquet: Write) -> None:
-    contents = [bytes(20_000) for _ in range(1000)]
-    manifest = read_source(write_parquet("t.parquet", rows=1000, image=boxed(*contents), label=[0] * 1000))
-    for row in manifest.rows:
-        manifest.read(row)
-    assert sum(len(window) for window in manifest.packs["t.parquet"]._windows.values()) <= 512  # type: ignore[attr-defined]
+@pytest.mark.parametrize("n_bytes", [20_000, 1_000_000])
+def test_reading_on_holds_some_64_megabytes_at_most(write_parquet: Write, n_bytes: int) -> None:
+    contents = [k.to_bytes(2, "big") * (n_bytes // 2) for k in range(200)]
+    manifest = read_source(write_parquet("t.parquet", rows=200, image=boxed(*contents), label=[0] * 200))
+    for row, content in zip(manifest.rows, contents, strict=True):
+        assert manifest.read(row) == content
+    windows = manifest.packs["t.parquet"]._windows.values()  # type: ignore[attr-defined]
+    assert sum(len(one["bytes"]) for window in windows for one in window) <= 64_000_000
 
 
 def test_a_row_without_a_picture_is_told(write_parquet: Write) -> None:

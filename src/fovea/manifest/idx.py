@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 from fovea.manifest.packs import PixelPack, Wish
+from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.wording import count, some
 
@@ -95,11 +96,7 @@ def _labels(images: Path, *, n_pictures: int) -> list[str | None]:
 def _class_names(file: Path, *, n_classes: int) -> list[str]:
     if not file.is_file():
         return [str(number) for number in range(n_classes)]
-    names = [
-        line.strip()
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
+    names = [line for _, line in read_lines(file)]
     if len(names) < n_classes or len(set(names)) < len(names):
         raise InputError(
             f"{str(file)!r} names {count(len(set(names)), 'class', 'classes')}, and the labels count to {n_classes:,}. "
@@ -172,7 +169,9 @@ def _shape(file: Path, source: BinaryIO | gzip.GzipFile, *, n_dimensions: int) -
         magic = sizes = b""
     if magic[:3] == b"\0\0\x08" and magic[3:] != bytes([n_dimensions]) and len(magic) == 4:
         what = "pictures (three dimensions)" if n_dimensions == 3 else "labels (one dimension)"
-        raise InputError(f"{str(file)!r} is an IDX file of {count(magic[3], 'dimension')}, where {what} are needed.")
+        raise InputError(
+            f"{str(file)!r} is an IDX file of {count(magic[3], 'dimension')}, where {what} are needed."
+        )
     if magic and magic != bytes([0, 0, 8, n_dimensions]):
         raise InputError(
             f"{str(file)!r} is no IDX file of bytes: it begins with {magic.hex(' ')}, not with "

@@ -4,11 +4,13 @@ Read are LOC_val_solution.csv (Kaggle), val.txt (names with WordNet ids or numbe
 ILSVRC2012_validation_ground_truth.txt with the devkit's meta.mat, and lines of WordNet ids in the pictures' order.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fovea.errors import ManifestError
+from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.wording import count, some
 from fovea.pictures import scan_folder
@@ -71,22 +73,33 @@ def read_imagenet(root: Path, *, folder: Path) -> Manifest:
 
 def _data(folder: Path) -> Path | None:
     """Return the folder that holds train and val: the folder itself, or where Kaggle's archive has them."""
-    for place in (folder, folder / "ILSVRC/Data/CLS-LOC", folder / "Data/CLS-LOC"):
-        train = place / "train"
-        if train.is_dir():
-            names = [one.name for one in train.iterdir() if not one.name.startswith(".") and one.is_dir()]
-            if names and all(map(_WNID.fullmatch, names)):
-                return place
-    return None
+    places = (folder, folder / "ILSVRC/Data/CLS-LOC", folder / "Data/CLS-LOC")
+    return next((place for place in places if _has_wnid_folders(place / "train")), None)
+
+
+def _has_wnid_folders(train: Path) -> bool:
+    """Return whether all folders in `train` are called by WordNet ids."""
+    has_one = False
+    try:
+        with os.scandir(train) as entries:
+            for entry in entries:
+                if entry.is_dir() and not entry.name.startswith("."):
+                    if not _WNID.fullmatch(entry.name):
+                        return False
+                    has_one = True
+    except OSError:
+        return False
+    return has_one
 
 
 def _flat_val(data: Path) -> Path | None:
     """Return the folder of validation pictures where it has no class folders."""
-    for name in _VAL:
-        val = data / name
-        if val.is_dir():
-            entries = [one.name for one in val.iterdir()]
-            return val if any(map(_PICTURE.fullmatch, entries)) else None
+    for val in (data / name for name in _VAL):
+        try:
+            if any(_PICTURE.fullmatch(one.name) for one in val.iterdir()):
+                return val
+        except OSError:
+            continue
     return None
 
 
@@ -116,27 +129,23 @@ def _truth(folder: Path, *, val: Path, wnids: Sequence[str]) -> dict[str, str]:
             f"of {some(_TRUTHS)} there (the first comes with Kaggle's archive, the fourth with ImageNet's development kit, "
             "together with its meta.mat), or put the pictures into class folders."
         )
-    lines = [
-        line.strip()
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
+    lines = read_lines(file)
     if file.name == _TRUTHS[0]:
         return _solution(file, lines)
-    if lines and len(lines[0].split()) == 1:
+    if lines and len(lines[0][1].split()) == 1:
         names = _Names(folder, val=val, wnids=wnids, file=file, counts_from=1)
-        return {f"{number:08d}": names.of(line, number=number) for number, line in enumerate(lines, start=1)}
+        return {f"{number:08d}": names.of(line, number=number) for number, line in lines}
     names = _Names(folder, val=val, wnids=wnids, file=file, counts_from=0)
     truth = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in lines:
         name, _, wnid = line.partition(" ")
         truth[Path(name).stem] = names.of(wnid.strip(), number=number)
     return truth
 
 
-def _solution(file: Path, lines: Sequence[str]) -> dict[str, str]:
+def _solution(file: Path, lines: Sequence[tuple[int, str]]) -> dict[str, str]:
     truth = {}
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in lines[1:]:
         stem, _, boxes = line.partition(",")
         wnid = boxes.strip().partition(" ")[0]
         if not _WNID.fullmatch(wnid):
@@ -192,7 +201,7 @@ class _Names:
         file = next(_find(self._folder, val=self._val, names=_ORDERS), None)
         found = self._wnids
         if file is not None:
-            found = _WNID.findall(file.read_text(encoding="utf-8", errors="replace"))
+            found = [wnid for _, line in read_lines(file) for wnid in _WNID.findall(line)[:1]]
         if file is None and len(found) != 1000:
             raise ManifestError(
                 f"{str(self._file)!r} counts classes by their place among ImageNet's 1,000, and train has {len(found):,}, so "

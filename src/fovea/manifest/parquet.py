@@ -10,6 +10,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 _PICTURES = ("image", "img", "picture", "photo", "jpg", "png", "bytes")
 _LABELS = ("label", "labels", "fine_label", "class", "category", "target")
-_WINDOW = 64
-"""Rows read at a time."""
+_WINDOW_ROWS, _WINDOW_BYTES = 64, 8_000_000
+"""Rows read at a time: this many, fewer where pictures are large."""
 _KEPT = 8
 """Windows kept: decoding threads run a few batches ahead of each other."""
 
@@ -65,9 +66,11 @@ class ParquetPack:
         self._file, self._column = file, column
         self._open = open_parquet(file)
         meta = self._open.metadata
-        self._starts = [0]
-        for group in range(meta.num_row_groups):
-            self._starts.append(self._starts[-1] + meta.row_group(group).num_rows)
+        groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+        self._starts = [0, *accumulate(group.num_rows for group in groups)]
+        n_bytes = sum(_column_bytes(group, column) for group in groups)
+        average = max(1, n_bytes // max(1, meta.num_rows))
+        self._window_rows = min(_WINDOW_ROWS, max(1, _WINDOW_BYTES // average))
         self._windows: OrderedDict[tuple[int, int], list[Any]] = OrderedDict()
         self._ahead: tuple[int, int, Iterator[Any]] = (-1, 0, iter(()))
         self._lock = threading.Lock()
@@ -80,7 +83,7 @@ class ParquetPack:
         from bisect import bisect_right
 
         group = bisect_right(self._starts, number) - 1
-        window, at = divmod(number - self._starts[group], _WINDOW)
+        window, at = divmod(number - self._starts[group], self._window_rows)
         with self._lock:
             found = self._window(group, window)[at]
         content = found.get("bytes") if isinstance(found, dict) else found
@@ -98,19 +101,26 @@ class ParquetPack:
         open_group, following, ahead = self._ahead
         if open_group != group or following > window:
             following = 0
-            ahead = self._open.iter_batches(_WINDOW, row_groups=[group], columns=[self._column])
+            ahead = self._open.iter_batches(self._window_rows, row_groups=[group], columns=[self._column])
         try:
             for _ in range(following, window):
                 next(ahead)
             values: list[Any] = next(ahead).column(0).to_pylist()
         except (ArrowException, OSError, StopIteration) as error:
             self._ahead = -1, 0, iter(())
-            raise OSError(f"damaged at row {self._starts[group] + window * _WINDOW:,} and after") from error
+            row = self._starts[group] + window * self._window_rows
+            raise OSError(f"damaged at row {row:,} and after") from error
         self._ahead = group, window + 1, ahead
         self._windows[group, window] = values
         if len(self._windows) > _KEPT:
             self._windows.popitem(last=False)
         return values
+
+
+def _column_bytes(group: Any, leaf: str) -> int:
+    """Return how many bytes a leaf column has in a row group, unpacked."""
+    columns = (group.column(number) for number in range(group.num_columns))
+    return sum(one.total_uncompressed_size for one in columns if one.path_in_schema == leaf)
 
 
 def read_parquet(root: Path, *, files: Sequence[Path], wish: Wish) -> Manifest:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fovea.errors import ManifestError
+from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.wording import count, some
 
@@ -67,7 +68,7 @@ def read_lists(root: Path, *, folder: Path, lists: Sequence[str]) -> Manifest:
 def _categories(file: Path) -> dict[int, str]:
     """Return the class's name by its number: `/a/airfield 0` is 0 -> airfield."""
     names = {}
-    for number, line in _lines(file):
+    for number, line in read_lines(file):
         path, _, index = line.rpartition(" ")
         if not index.isdecimal() or not path:
             raise ManifestError(
@@ -79,7 +80,7 @@ def _categories(file: Path) -> dict[int, str]:
 
 def _entries(file: Path, *, names: Mapping[int, str]) -> list[tuple[str, str]]:
     entries = []
-    for number, line in _lines(file):
+    for number, line in read_lines(file):
         path, _, index = line.rpartition(" ")
         if not path or not index.isdecimal() or int(index) not in names:
             raise ManifestError(
@@ -100,11 +101,3 @@ def _place(folder: Path, *, side: str, entries: Sequence[tuple[str, str]]) -> Pa
         found = [any((place / path).is_file() for path, _ in entries) for place in places if place.is_dir()]
         places = [place for place in places if place.is_dir()]
     return places[found.index(max(found))] if any(found) else None
-
-
-def _lines(file: Path) -> list[tuple[int, str]]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"The list {str(file)!r} cannot be read: {error}.") from error
-    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]

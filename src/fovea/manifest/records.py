@@ -50,6 +50,20 @@ def read_records(table: Path) -> tuple[list[str], list[Record]]:
     return columns, records
 
 
+def read_lines(file: Path) -> list[tuple[int, str]]:
+    """Return the lines of a text file that are not blank, each with its number from 1.
+
+    Raises:
+        ManifestError: it cannot be read, or is not UTF-8 text.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ManifestError(f"The list {str(file)!r} cannot be read: {reason}.") from error
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
 def _text(table: Path) -> str:
     try:
         content = table.read_bytes()
