@@ -69,3 +69,13 @@ def write_weights(tmp_path: Path, needs_torch: None) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Return keras as fovea imports it: on torch, with a home of its own."""
+    if not all(importlib.util.find_spec(name) for name in ("torch", "keras", "h5py")):
+        pytest.skip("the extra 'keras' is not installed")
+    from fovea.nets.keras_start import import_keras
+
+    return import_keras()

@@ -101,7 +101,10 @@ def read_keras_file(file: Path) -> KerasFile:
             f"it is a {top.get('class_name')!r}, and only Sequential and functional models hold "
             "their whole layout in a file",
         )
-    return KerasFile(file, _Check(file).checked(top), version)
+    try:
+        return KerasFile(file, _Check(file).checked(top), version)
+    except RecursionError:
+        raise _refused(file, "its 'config.json' is nested too deeply") from None
 
 
 def unpack_weights(file: Path, folder: Path) -> Path:

@@ -68,9 +68,15 @@ def _agree(network: "torch.nn.Module", planes: "torch.Tensor", expected: "torch.
 
 
 def layers_of(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (name, layer) of a model and of the models in it, in the order of its configuration."""
+    """Yield (name, layer) of a model and of the models in it, in the order of its configuration.
+
+    Names are keras's, but for dots, and for words that every torch module has as methods, such as "half": "half_".
+    """
+    import torch
+
     for layer in model.layers:
-        name = prefix + layer.name.replace(".", "_")
+        own = layer.name.replace(".", "_")
+        name = f"{prefix}{own}_" if hasattr(torch.nn.Module, own) else prefix + own
         yield name, layer
         if hasattr(layer, "layers"):
             yield from layers_of(layer, f"{name}.")
