@@ -57,13 +57,13 @@ def find_backbone(
 class Shown:
     """A stage that a network can give: its channels, the height and width of its maps (None: it has no space).
 
-    `is_usual` tells whether it is taken where nothing is said; None where that is decided at conversion.
+    `is_usual` tells whether it is taken where nothing is said.
     """
 
     name: str
     n_channels: int
     size_px: tuple[int, int] | None
-    is_usual: bool | None
+    is_usual: bool
     aliases: tuple[str, ...] = ()
 
 
@@ -73,9 +73,10 @@ def list_backbone_stages(name: str) -> tuple[Shown, ...]:
     Raises as `find_backbone` does.
     """
     if name.startswith(LIBRARIES):
-        from fovea.nets import list_stages
+        from fovea.nets import list_stages, usual_stages
 
-        return tuple(Shown(stage, n, size, is_usual=None) for stage, n, size in list_stages(name))
+        usual = {stage.rpartition(":")[0] for stage in usual_stages(name)}
+        return tuple(Shown(stage, n, size, stage in usual) for stage, n, size in list_stages(name))
     if name in KNOWN or name.lower().endswith(".onnx"):
         return _onnx_stages(name)
     _, card = find_backbone(backbone=name)
