@@ -1,6 +1,8 @@
 """CIFAR's python batches: pictures and both kinds of labels; what a batch does not hold is refused."""
 
+import contextlib
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -210,6 +212,33 @@ def test_a_batch_cut_short_is_refused(write_batch: Write, n_bytes: int) -> None:
     assert refusal(file) == (
         f"{str(file.absolute())!r} is cut short: the pickle ends too early. Download it again."
     )
+
+
+@pytest.mark.parametrize(
+    "opcode", [b"\x8e", b"\x96", b"\x8d", b"\x95"], ids=["bytes", "bytearray", "text", "frame"]
+)
+def test_a_length_that_lies_takes_no_memory(write_batch: Write, opcode: bytes) -> None:
+    file = write_batch("data_batch_1")
+    file.write_bytes(b"\x80\x05" + opcode + (2**36).to_bytes(8, "little") + b"x.")
+    tracemalloc.start()
+    assert "is cut short" in refusal(file)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_whatever_is_changed_in_a_batch_it_is_read_or_refused_in_words(
+    write_batch: Write, protocol: int
+) -> None:
+    file = write_batch("data_batch_1", protocol=protocol, data=pictures(1), labels=[0], filenames=[b"a.png"])
+    whole, rng = file.read_bytes(), np.random.default_rng(protocol)
+    for _ in range(300):
+        content = bytearray(whole)
+        for at in rng.integers(0, 250, 3).tolist():
+            content[at % len(content)] = rng.integers(256)
+        file.write_bytes(content)
+        with contextlib.suppress(InputError):
+            read_source(file)
 
 
 def test_what_is_no_pickle_is_refused(write_batch: Write) -> None:

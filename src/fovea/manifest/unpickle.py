@@ -7,7 +7,7 @@ numbers and arrays of bytes), puts its own plain objects in the place of numpy's
 import codecs
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,7 @@ def _reconstruct(*_: object) -> _Array:
 def _from_buffer(content: object, kind: object, shape: object, order: object, *_: object) -> _Array:
     """Do what newer numpys write with protocol 5."""
     array = _Array()
-    held = bytes(content) if isinstance(content, bytearray) else content
-    array.__setstate__((1, shape, kind, order != "C", held))
+    array.__setstate__((1, shape, kind, order != "C", content))
     return array
 
 
@@ -84,14 +83,39 @@ class _RefusedError(pickle.UnpicklingError):
     """The pickle holds what no batch holds."""
 
 
+class _Bounded:
+    """A file that ends at once where more is asked for than it has, before memory for that is taken."""
+
+    def __init__(self, source: BinaryIO, *, n_bytes: int) -> None:
+        self._source, self.n_bytes = source, n_bytes
+        self.readline = source.readline
+
+    def read(self, n: int) -> bytes:
+        if n > self.n_bytes - self._source.tell():
+            raise EOFError
+        return self._source.read(n)
+
+
 class _Reader(pickle._Unpickler):
     """The reader written in Python: its memory grows with the file, whatever numbers stand in it."""
+
+    def __init__(self, source: _Bounded) -> None:
+        super().__init__(source, encoding="bytes")
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in; everything else is refused before it is imported."""
         if (module, name) not in _STANDINS:
             raise _RefusedError(f"the name {_shown(f'{module}.{name}')}")
         return _STANDINS[module, name]
+
+
+def _load_bytearray(reader: Any) -> None:
+    """Read a bytearray as bytes: the original takes memory first and reads then."""
+    n_bytes = int.from_bytes(reader.read(8), "little")
+    reader.append(reader.read(n_bytes))
+
+
+_Reader.dispatch = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _load_bytearray}
 
 
 def read_batch(file: Path) -> dict[str, Any]:
@@ -102,7 +126,7 @@ def read_batch(file: Path) -> dict[str, Any]:
     """
     try:
         with file.open("rb") as source:
-            found = _plain(_Reader(source, encoding="bytes").load())
+            found = _plain(_Reader(_Bounded(source, n_bytes=file.stat().st_size)).load())
     except _RefusedError as error:
         raise InputError(
             f"{str(file)!r} is a pickle that holds {error}. A pickle can run code when it is opened; only CIFAR's python "
