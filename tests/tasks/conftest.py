@@ -38,3 +38,39 @@ def photos(tmp_path: Path, draw_class: Callable[..., Path]) -> Path:
         for number in range(40):
             draw_class(folder / kind, kind, number)
     return folder
+
+
+@pytest.fixture(scope="session")
+def imagenet_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a network of 1,000 classes to be worked out by hand.
+
+    The logits of pug, beagle and tabby are 4 times the mean of the red, green and blue channel from 0 to 1, all others -30.
+    """
+    from fovea.features import BackboneCard, Preprocess, Stage
+    from fovea.features.card import NETWORK, write_card
+    from fovea.features.openvino import _import_openvino
+
+    openvino = _import_openvino()
+    from openvino import opset13 as ops
+
+    folder = tmp_path_factory.mktemp("imagenet") / "network"
+    folder.mkdir()
+    weights, bias = np.zeros((3, 1000), np.float32), np.full((1, 1000), -30, np.float32)
+    weights[[0, 1, 2], [254, 162, 281]], bias[0, [254, 162, 281]] = 4, 0
+    pixels = ops.parameter([-1, -1, -1, 3], np.uint8, name="pixels")
+    mean = ops.reduce_mean(ops.multiply(ops.convert(pixels, "f32"), np.float32(1 / 255)), np.array([1, 2]))
+    answers = ops.softmax(ops.add(ops.matmul(mean, weights, False, False), bias), 1)
+    rooted = ops.sqrt(ops.sqrt(answers))
+    model = openvino.Model([ops.concat([mean, rooted], 1)], [pixels], "imagenet")
+    openvino.save_model(model, folder / NETWORK, compress_to_fp16=False)
+    card = BackboneCard(
+        name="by hand",
+        structure="by hand",
+        weights_sha256="1" * 64,
+        stages=(Stage("mean", 0, 3), Stage("head:softmax", 3, 1003)),
+        preprocess=Preprocess(height_px=16, width_px=16),
+        licence="CC0-1.0",
+        precision="f32",
+    )
+    write_card(folder, card)
+    return folder

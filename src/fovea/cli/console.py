@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -39,7 +40,7 @@ class Console:
         if self.as_json:
             text = json.dumps(result.to_json(), indent=1, allow_nan=False)
         else:
-            text = "\n".join(plain(line) for line in lines())
+            text = _with_words("\n".join(plain(line) for line in lines()))
         try:
             print(text, flush=True)
         except BrokenPipeError:  # whoever read it has seen enough: click ends quietly
@@ -50,6 +51,15 @@ class Console:
                 f"All is done, but the result cannot be printed ({error.strerror or error}). "
                 "Make room where the output goes, and give the same command."
             ) from error
+
+
+def _with_words(text: str) -> str:
+    """Return the text with the words behind WordNet ids, where there may be such."""
+    if not re.search(r"n\d{8}", text):
+        return text
+    from fovea.manifest import with_words
+
+    return with_words(text)
 
 
 def plain(line: str) -> str:

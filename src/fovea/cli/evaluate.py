@@ -45,11 +45,13 @@ def command(console: Console, run: Path, photos: Path, **options: Any) -> None:
 
 
 def _lines(result: "Result") -> list[str]:
+    from fovea.manifest import with_words
+
     m = result.metrics
     counts = f"{m['n_measured']:,} of {m['n_pictures']:,} pictures measured, {m['n_quarantined']:,} unusable."
     table = [f"  {name:<30} {value}" for name, value in result.table()]
     classes = [
-        f"  {name:<30} {_share(one['recall'])} found, {_share(one['precision'])} right  ({one['n']:,} "
+        f"  {with_words(name):<30} {_share(one['recall'])} found, {_share(one['precision'])} right  ({one['n']:,} "
         "pictures)"
         for name, one in m["per_class"].items()
         if one["n"]

@@ -91,7 +91,8 @@ def _others(one: "Prediction", *, is_asked: bool) -> str:
     beside = (
         [(name, p) for name, p in likeliest if name != one.class_name] if is_asked else likeliest[:is_hedged]
     )
-    return ", ".join(f"{with_words(name)} {p:.3f}" for name, p in beside)
+    told = ", ".join(f"{with_words(name)} {p:.3f}" for name, p in beside)
+    return f"likeliest: {told}" if is_hedged else told
 
 
 def _summary(result: predict.Result) -> list[str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """What some classes are kinds of: m meanings, the most specific first.
+    """What some classes are kinds of: m meanings, those of the fewest classes first, no two of the same classes.
 
     `holds` float64 (m, k) is 1 where a class is a kind of a meaning (a class is a kind of itself), else 0.
     """
@@ -21,16 +21,19 @@ class Hierarchy:
 def make_hierarchy(classes: Sequence[str], *, above: Callable[[str], Collection[str]]) -> Hierarchy:
     """Return the hierarchy over k classes; `above` gives all that a class or meaning is a kind of, itself included.
 
-    A meaning is the more specific the fewer classes it holds, and with as many the more there is above it.
+    Of meanings that hold the same classes, the one with the most above it is kept: it says the most.
     """
-    over = [frozenset(above(one)) for one in classes]
-    n_classes: dict[str, int] = {}
-    for meanings in over:
-        for meaning in meanings:
-            n_classes[meaning] = n_classes.get(meaning, 0) + 1
-    ordered = sorted(n_classes, key=lambda one: (n_classes[one], -len(above(one)), one))
-    holds = np.array([[meaning in meanings for meanings in over] for meaning in ordered], np.float64)
-    return Hierarchy(tuple(ordered), holds)
+    held: dict[str, list[int]] = {}
+    for k, one in enumerate(classes):
+        for meaning in above(one):
+            held.setdefault(meaning, []).append(k)
+    ordered = sorted(held, key=lambda one: (len(held[one]), -len(above(one)), one))
+    kept = {tuple(held[one]): one for one in reversed(ordered)}
+    meanings = [one for one in ordered if kept[tuple(held[one])] == one]
+    holds = np.zeros((len(meanings), len(classes)))
+    for row, one in zip(holds, meanings, strict=True):
+        row[held[one]] = 1
+    return Hierarchy(tuple(meanings), holds)
 
 
 def climb(
@@ -44,10 +47,13 @@ def climb(
         sure: in (0, 1): what the classes' probabilities must sum to.
 
     Returns:
-        The meaning's number (n,) and its probability (n,); where not even the broadest is as probable, that one.
+        The number of the meaning (n,) with the fewest classes, of several the likeliest, and its probability (n,); where
+        not even the broadest is as probable, that one.
     """
     together = np.minimum(np.asarray(probabilities, np.float64) @ hierarchy.holds.T, 1.0)
     enough = together >= sure
     enough[:, -1] = True
-    found = enough.argmax(axis=1)
+    n_open = np.where(enough, hierarchy.holds.sum(axis=1), np.inf)
+    fewest = n_open == n_open.min(axis=1, keepdims=True)
+    found = np.where(fewest, together, -1).argmax(axis=1)
     return found, together[np.arange(len(found)), found]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fovea.pages.privacy import without_secrets
 from fovea.pages.report import MAX_ROWS, MAX_THUMBS, Section, Thumb
 from fovea.pages.templating import render
+from fovea.pages.texts import named
 from fovea.pages.words import opening_check
 
 MAX_SAMPLES = 6  # pictures shown of every class: one row on a wide screen
@@ -47,8 +48,7 @@ class CheckPage:
 
 def render_check(page: CheckPage) -> str:
     """Return the page of `check`: one file that needs nothing else, the same bytes for the same values."""
-    if page.private:
-        page = without_secrets(page)
+    page = named(without_secrets(page) if page.private else page)
     return render(
         "check.html",
         page=page,

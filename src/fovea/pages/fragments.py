@@ -6,12 +6,13 @@ from fovea.pages.check import CheckPage
 from fovea.pages.privacy import without_secrets
 from fovea.pages.report import Report
 from fovea.pages.templating import render
+from fovea.pages.texts import named
 from fovea.pages.words import about_test, opening, opening_check
 
 
 def render_report_fragment(report: Report) -> str:
     """Return a run in a notebook: the opening sentence, next steps and figures."""
-    report = without_secrets(report) if report.private else report
+    report = named(without_secrets(report) if report.private else report)
     return render(
         "report_fragment.html", report=report, opening=opening(report), about_test=about_test(report)
     )
@@ -19,7 +20,7 @@ def render_report_fragment(report: Report) -> str:
 
 def render_check_fragment(page: CheckPage) -> str:
     """Return what is in a folder in a notebook: the opening sentence and the classes with their counts."""
-    page = without_secrets(page) if page.private else page
+    page = named(without_secrets(page) if page.private else page)
     most = max((entry.n for entry in page.classes), default=1) or 1
     return render("check_fragment.html", page=page, opening=opening_check(page), most=most)
 

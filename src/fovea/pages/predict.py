@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fovea.pages.report import MAX_ROWS, Section, Thumb
 from fovea.pages.templating import render
+from fovea.pages.texts import named
 from fovea.pages.words import opening_predict
 
 MAX_CHART = 20  # bars before the rest folds away: the pictures are what people look for
@@ -43,6 +44,7 @@ class PredictPage:
 
 def render_predict(page: PredictPage) -> str:
     """Return the page of `predict`: one file that needs nothing else, the same bytes for the same values."""
+    page = named(page)
     return render(
         "predict.html",
         page=page,

@@ -1,8 +1,9 @@
 """`--private`: the same values with no thumbnail, and every absolute path cut to its last name."""
 
 import re
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from fovea.pages.texts import change_leaves
 
 Page = TypeVar("Page")
 _ROOT = r"(?:~|[A-Za-z]:|\\\\[^\s\\/]+|file:/*)?[\\/]"  # /home, ~/x, C:\x, \\server\x
@@ -13,20 +14,8 @@ _BARE = re.compile(rf"(?<![\w.…/\\'\"‘“`~:]){_ROOT}[^\s\\/,;:]+(?:[\\/][^\
 
 def without_secrets(page: Page) -> Page:
     """Return a page's values without pictures and absolute paths; relative paths stay."""
-    cleaned: Page = _clean(page)
+    cleaned: Page = change_leaves(page, lambda leaf: _clean_text(leaf) if isinstance(leaf, str) else None)
     return cleaned
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return None
-    if isinstance(value, str):
-        return _clean_text(value)
-    if isinstance(value, tuple):
-        return tuple(_clean(entry) for entry in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _clean(getattr(value, field.name)) for field in fields(value)})
-    return value
 
 
 def _clean_text(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fovea.pages.plots import reliability_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.templating import render
+from fovea.pages.texts import named
 from fovea.pages.words import about_test, opening
 
 MAX_THUMBS = 24  # a gallery's pictures; with 160 px thumbnails the page stays near 1 MB
@@ -207,8 +208,7 @@ class Section:
 
 def render_report(report: Report) -> str:
     """Return report.html: one file that needs nothing else, the same bytes for the same report."""
-    if report.private:
-        report = without_secrets(report)
+    report = named(without_secrets(report) if report.private else report)
     return render(
         "report.html",
         report=report,

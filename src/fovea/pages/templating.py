@@ -4,7 +4,6 @@ from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fovea.manifest import with_words
 from fovea.pages import words
 from fovea.pages.plots import share_svg
 
@@ -41,7 +40,6 @@ def _environment() -> "Environment":
         count=words.count,
         seconds=words.seconds,
         data_uri=data_uri,
-        with_words=with_words,
     )
     environment.globals.update(
         plural=words.plural,

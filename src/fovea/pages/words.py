@@ -6,8 +6,6 @@ from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fovea.manifest import with_words
-
 if TYPE_CHECKING:
     from fovea.pages.check import CheckPage
     from fovea.pages.predict import PredictPage
@@ -181,7 +179,7 @@ def opening_predict(page: "PredictPage") -> tuple[str, str]:
     rest = f" by {page.model}"
     if page.classes:
         name, commonest = page.classes[0]
-        rest += f"; the commonest is {with_words(name)} ({commonest:,})"
+        rest += f"; the commonest is {name} ({commonest:,})"
     rest += f"; {page.n_unsure:,} unsure" if page.n_unsure else ""
     rest += f"; {page.n_unlike:,} unlike anything seen" if page.n_unlike else ""
     rest += f"; {plural(page.n_problems, 'file')} could not be read" if page.n_problems else ""

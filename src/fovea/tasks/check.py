@@ -9,7 +9,7 @@ from typing import Any
 
 from fovea.errors import InputError, OutputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
-from fovea.manifest import Manifest, Row, read_source, require_trainable, unreadable_classes
+from fovea.manifest import Manifest, Row, read_source, require_trainable, unreadable_classes, words_of
 from fovea.manifest.wording import count
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
 from fovea.pictures import content_sha256, decode, thumbnail_jpeg
@@ -55,7 +55,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
+        words = {name: words_of(name) for name in self.classes if words_of(name)}
         return {
+            **({"class_words": words} if words else {}),
             "n_pictures": self.n_pictures,
             "n_quarantined": len(self.quarantined),
             "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],

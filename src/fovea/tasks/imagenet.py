@@ -31,10 +31,10 @@ def open_answering(
     from fovea.features import open_backbone
     from fovea.model import load_model, open_own_classes
 
-    path = Path(name)
-    is_file = path.is_file()
+    path, is_file = Path(name), Path(name).is_file()
+    is_bare = not (path / "model.json").exists() and (path / "backbone.json").is_file()
     is_path = path.exists() or ("/" in str(name) and ":" not in str(name))  # timm:NAME may hold a slash
-    if is_path and not is_file:
+    if is_path and not is_file and not is_bare:
         return load_model(path, precision=None if compute == "auto" else compute, threads=threads)
     encoder = open_backbone(
         path if is_file else None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from fovea.features import EMBEDDED
 from fovea.judge import next_steps
-from fovea.manifest import Manifest, fingerprint, manifest_bytes
+from fovea.manifest import Manifest, fingerprint, manifest_bytes, words_of
 from fovea.pages import report as pages
 from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
@@ -88,6 +88,9 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
         "notes": list(evidence.notes),
         "next_steps": _next_steps(evidence),
     }
+    words = {name: words_of(name) for name in evidence.verdict.class_names if words_of(name)}
+    if words:
+        metrics["class_words"] = words
     if evidence.test is not None:
         metrics["test"] = evidence.test
     if changes is not None:
