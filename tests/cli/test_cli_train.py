@@ -93,7 +93,18 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             "0.3",
         ),
         *("--balance", "--drop", "x", "--drop", "y", "--merge", "a,b=c", "--group-by", "who", "--strict"),
-        *("--label-by", "kind"),
+        *(
+            "--label-by",
+            "kind",
+            "--backbone",
+            "timm:n",
+            "--stage",
+            "a.1",
+            "--stage",
+            "fc7",
+            "--engine",
+            "torch",
+        ),
         *("--group-pattern", "(p)", "--private", "--seed", "7", "--threads", "3", "--offline"),
     )
     assert asked == [
@@ -102,7 +113,7 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             Path("run"),
             source=task.SourceOptions("kind", "who", "(p)", True, ("x", "y"), {"a": "c", "b": "c"}),
             backbone=task.BackboneOptions(
-                weights=Path("w"), compute="f32", fit="pad", views=2, threads=3, offline=True
+                "timm:n", Path("w"), ("a.1", "fc7"), "torch", "f32", "pad", 2, 3, True
             ),
             promise=task.PromiseOptions(0.9, 0.8, True),
             since=Path("old"),

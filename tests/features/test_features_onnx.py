@@ -123,6 +123,15 @@ def test_metadata_say_how_pictures_are_scaled(tmp_path: Path, noise: Draw) -> No
     assert (encoder.licence, encoder.class_names) == ("MIT", tuple("abcdefghij"))
 
 
+def test_a_scaling_that_nobody_told_is_noted(tmp_path: Path) -> None:
+    told = '{"preprocess": {"size": 32, "mean": [0, 0, 0], "std": [1, 1, 1]}}'
+    assert open_onnx(graphs.write_small(tmp_path / "a.onnx", metadata={"backbone": told})).notes == ()
+    assert open_onnx(graphs.write_small(tmp_path / "b.onnx")).notes == (
+        "b.onnx does not say how pictures are scaled for it; they are as for most networks, by ImageNet's mean and "
+        "deviation. Where that is wrong the answers are worse: --backbone NAME takes the catalogue's scaling.",
+    )
+
+
 def test_a_network_written_for_one_picture_answers_each_of_many(tmp_path: Path, noise: Draw) -> None:
     nodes = [*graphs.small_nodes()[:-2], node("Reshape", "pool sides", "flat"), graphs.small_nodes()[-1]]
     weights = {**graphs.SMALL_WEIGHTS, "sides": np.array([1, 16])}

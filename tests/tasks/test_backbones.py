@@ -178,7 +178,17 @@ def test_a_run_trains_on_the_user_s_default_and_says_so(
     run(Config("use", str(tmp_path / "saved")))
     done = train(photos, out=tmp_path / "run")
     assert done.metrics["notes"][0] == (
-        f"Features are of {str(tmp_path / 'saved')!r}, your default (fovea backbones use); --backbone fovea-tiny takes the "
-        "embedded network."
+        "Features are of 'saved', your default (fovea backbones use); --backbone fovea-tiny takes the embedded network."
     )
     assert done.model.encoder.n_features == open_backbone().stages[0].stop
+
+
+def test_a_private_run_does_not_tell_where_its_backbone_lay(photos: Path, tmp_path: Path) -> None:
+    from fovea.tasks.train import train
+
+    open_backbone().save(tmp_path / "saved")
+    run(Config("use", str(tmp_path / "saved")))
+    done = train(photos, out=tmp_path / "run", private=True)
+    needle = str(tmp_path).encode()
+    files = [path for path in done.folder.rglob("*") if path.is_file()]
+    assert [path.name for path in files if needle in path.read_bytes()] == []

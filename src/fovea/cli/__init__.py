@@ -15,7 +15,7 @@ COMMANDS = {
     "train": "A folder of pictures in; a checked, saved classifier out.",
     "evaluate": "The same figures on new labelled pictures.",
     "predict": "Classes and probabilities of pictures.",
-    "sort": "Put pictures into class folders at a stated precision, or undo it.",
+    "sort": "Pictures into class folders at a stated precision, or undo it.",
     "backbones": "Networks to take features with: list, get, use, show.",
     "cache": "Where stored features are and how large; clear what is not used.",
     "doctor": "Versions, processor, engine, and a self-test in seconds.",

@@ -83,6 +83,11 @@ class OpenVinoEncoder:
         return self.card.class_names
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain sentences for the user about what is doubtful in it."""
+        return self.card.notes
+
+    @property
     def threads(self) -> int:
         """How many cores it uses."""
         return self.network.threads

@@ -24,6 +24,7 @@ class BackboneCard:
     `preprocess` and `precision` are how it was last used; both can be changed at opening.
     `difference` is the largest distance to the original network's features over their largest value.
     `any_shape` tells whether pictures of another size than that of training can enter.
+    `notes` are sentences for the user about what is doubtful in it.
     `class_names` are what its softmax stage names, in order; empty where unknown.
     `files` are (name, sha256) of the network's two files.
     """
@@ -39,6 +40,7 @@ class BackboneCard:
     difference: float = 0.0
     any_shape: bool = True
     class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
 
 
@@ -83,7 +85,8 @@ def _parse(content: dict[str, object]) -> BackboneCard:
     fields: dict[str, object] = dict(content)
     fields["stages"] = tuple(Stage(**stage) for stage in content["stages"])  # type: ignore[attr-defined]
     fields["preprocess"] = Preprocess(**content["preprocess"])  # type: ignore[arg-type]
-    fields["class_names"] = tuple(content.get("class_names", ()))  # type: ignore[arg-type]
+    for key in ("class_names", "notes"):  # older cards have none
+        fields[key] = tuple(content.get(key, ()))  # type: ignore[arg-type]
     fields["files"] = tuple((name, sha256) for name, sha256 in content["files"])  # type: ignore[attr-defined]
     return BackboneCard(**fields)  # type: ignore[arg-type]
 

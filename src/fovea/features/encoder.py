@@ -87,6 +87,10 @@ class Encoder(Protocol):
         """What the network's own softmax stage names, in order; empty where unknown."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain sentences for the user about what is doubtful in it."""
+
+    @property
     def batch_size(self) -> int:
         """How many pictures a batch holds at most."""
 

@@ -90,7 +90,8 @@ def convert_onnx(
             f"{facts.name!r} answers differently for several pictures at once: by {difference:.2g} of its largest feature, "
             f"where {LARGEST_DIFFERENCE} is allowed. Export it again with an open (dynamic) batch."
         )
-    structure = {"file": outline.file.suffix, "mean": facts.mean, "std": facts.std, "version": ONNX_VERSION}
+    is_scaled = opened.graph.inputs[0].get_element_type().get_type_name() != "u8"
+    structure = {"onnx": ONNX_VERSION, "mean": facts.mean, "std": facts.std}
     named = any(one.pool == "softmax" and one.layer.n_channels == len(facts.class_names) for one in taken)
     edges = [0, *accumulate(one.layer.n_channels for one in taken)]
     card = BackboneCard(
@@ -106,6 +107,7 @@ def convert_onnx(
         difference=difference,
         any_shape=any_shape,
         class_names=facts.class_names if named else (),
+        notes=facts.notes if is_scaled else (),
     )
     write_card(folder, card)
 

@@ -59,8 +59,9 @@ class OnnxFacts:
     std: tuple[float, ...] = IMAGENET_STD
     crop: float = 1.0
     licence: str = "unknown"
-    source: str = "its file does not say how pictures are scaled: ImageNet's mean and deviation are taken"
+    source: str = ""
     class_names: tuple[str, ...] = ()  # those of ImageNet need not be said
+    notes: tuple[str, ...] = ()
 
 
 def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
@@ -79,7 +80,11 @@ def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
             source=f"ONNX model zoo, {known.file}",
         )
     if "backbone" not in outline.metadata:
-        return OnnxFacts(outline.file.stem)
+        note = (
+            f"{outline.file.name} does not say how pictures are scaled for it; they are as for most networks, by ImageNet's "
+            "mean and deviation. Where that is wrong the answers are worse: --backbone NAME takes the catalogue's scaling."
+        )
+        return OnnxFacts(outline.file.stem, notes=(note,))
     try:
         told = json.loads(outline.metadata["backbone"])
         preprocess = told["preprocess"]

@@ -66,6 +66,11 @@ class TorchEncoder:
         return self.converted.class_names
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Plain sentences for the user about what is doubtful in it."""
+        return self.converted.notes
+
+    @property
     def batch_size(self) -> int:
         """How many pictures a batch holds at most: 8 on the processor, 64 on a GPU."""
         return self.runner.batch_size

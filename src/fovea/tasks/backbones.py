@@ -128,7 +128,7 @@ def with_default(options: BackboneOptions) -> tuple[BackboneOptions, tuple[str, 
     if default is None:
         return options, ()
     note = (
-        f"Features are of {default!r}, your default (fovea backbones use); --backbone {EMBEDDED} takes the embedded "
+        f"Features are of {Path(default).name!r}, your default (fovea backbones use); --backbone {EMBEDDED} takes the embedded "
         "network."
     )
     return replace(options, backbone=default), (note,)

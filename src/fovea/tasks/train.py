@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fovea.features import Encoder, open_backbone, open_store
+from fovea.features import KNOWN, Encoder, open_backbone, open_store
 from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
 from fovea.manifest import (
     Manifest,
@@ -140,7 +140,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
-            notes = (*told, *test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
+            notes = (*told, *encoder.notes, *test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
         evidence = Evidence(
             config=config,
             encoder=encoder,
@@ -179,9 +179,16 @@ def settings_json(config: Config) -> dict[str, Any]:
     for group, name in ((plain, "since"), (plain["backbone"], "weights")):
         group[name] = None if group[name] is None else str(Path(group[name]).absolute())
     plain["backbone"]["stages"] = list(config.backbone.stages)
+    if _is_folder(config.backbone.backbone):
+        plain["backbone"]["backbone"] = str(Path(config.backbone.backbone or "").absolute())
     plain["source"]["drop"] = list(config.source.drop)
     plain["source"]["merge"] = dict(config.source.merge)
     return plain
+
+
+def _is_folder(backbone: str | None) -> bool:
+    """Return whether a backbone is named by its place: a run, or a saved network."""
+    return backbone is not None and backbone not in KNOWN and Path(backbone).is_dir()
 
 
 def _read(config: Config) -> Manifest:
@@ -249,6 +256,8 @@ def _model_parts(evidence: Evidence, parts: Learned, *, metrics: dict[str, Any])
     settings = settings_json(config)
     if config.private:
         settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
+        if _is_folder(config.backbone.backbone):
+            settings["backbone"]["backbone"] = Path(settings["backbone"]["backbone"]).name
     counts = np.bincount(parts.train_labels, minlength=len(parts.class_names)).tolist()
     return ModelParts(
         encoder=evidence.encoder,
