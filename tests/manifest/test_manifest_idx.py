@@ -110,6 +110,13 @@ def test_the_files_lie_in_a_folder_of_torchvisions(small: Path) -> None:
     assert read_source(Path("data")).rows[0].path == "MNIST/raw/t10k-images-idx3-ubyte.gz#0"
 
 
+def test_what_stands_beside_the_set_is_said_to_be_left_out(small: Path) -> None:
+    (small / "photo.jpg").write_bytes(b"x")
+    (small / "more").mkdir()
+    (small / "README.md").write_text("about")
+    assert read_source(small).notes == ("Left out beside the set's own files: 'more/', 'photo.jpg'.",)
+
+
 def where(file: Path) -> str:
     return repr(str(file.absolute()))
 

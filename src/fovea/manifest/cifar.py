@@ -16,6 +16,8 @@ from fovea.manifest.wording import count, did_you_mean, some
 
 _LABELS = {"labels": "label_names", "fine_labels": "fine_label_names", "coarse_labels": "coarse_label_names"}
 _METAS = ("batches.meta", "meta")
+NAMES = re.compile(r"data_batch_\d+|test_batch|batches\.meta|train|test|meta|file\.txt~?")
+"""What the files of the two sets are called."""
 _TEN = re.compile(r"data_batch_\d+|test_batch")
 _HUNDRED = frozenset({"train", "test"})
 _SIDE_PX = 32

@@ -21,6 +21,8 @@ from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.wording import count, some
 
 CLASSES = "classes.txt"
+NAMES = re.compile(r".*(?:images|labels)[-.]idx\d-\w+(?:\.gz)?")
+"""What the files of a set are called."""
 _IMAGES = re.compile(r"(?P<before>.*)images(?P<between>[-.])idx3-ubyte(?:\.gz)?")
 _SPLITS = (("train", "train"), ("t10k", "test"), ("test", "test"), ("valid", "valid"))
 _MOST_INFLATED = 1032

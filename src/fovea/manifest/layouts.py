@@ -1,6 +1,7 @@
 """Folders and files laid out as well-known sets come: told by their names, before class folders are looked for."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from fovea.errors import InputError
 from fovea.manifest import cifar, idx, image_folder, imagenet, parquet, places365
 from fovea.manifest.packs import PackedPicture, Wish
 from fovea.manifest.rows import Manifest
+from fovea.manifest.wording import some
 
 _DEEPEST = 3
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".tar.xz")
@@ -92,10 +94,12 @@ def refuse_columns(source: Path, *, wish: Wish, label_by: bool = True) -> None:
 def _read(root: Path, folder: _Folder, *, wish: Wish) -> Manifest | None:
     if names := idx.find_idx(folder.files):
         refuse_columns(root, wish=wish)
-        return idx.read_idx(root, files=[folder.path / name for name in names], wish=wish)
+        manifest = idx.read_idx(root, files=[folder.path / name for name in names], wish=wish)
+        return _with_left_out(manifest, folder, known=idx.NAMES)
     if names := cifar.find_batches(folder.files):
         refuse_columns(root, wish=wish, label_by=False)
-        return cifar.read_batches(root, files=[folder.path / name for name in names], wish=wish)
+        manifest = cifar.read_batches(root, files=[folder.path / name for name in names], wish=wish)
+        return _with_left_out(manifest, folder, known=cifar.NAMES)
     if files := parquet.find_tables(folder.path):
         return parquet.read_parquet(root, files=files, wish=wish)
     if not wish.labelled:  # what follows only says which class each file is
@@ -109,6 +113,14 @@ def _read(root: Path, folder: _Folder, *, wish: Wish) -> Manifest | None:
         refuse_columns(root, wish=wish)
         return imagenet.read_imagenet(root, folder=folder.path)
     return None
+
+
+def _with_left_out(manifest: Manifest, folder: _Folder, *, known: re.Pattern[str]) -> Manifest:
+    """Note what stands beside a set's own files."""
+    files = [name for name in folder.files if not known.fullmatch(name) and not _may_stand_around(name)]
+    others = [*(f"{name}/" for name in folder.folders), *files]
+    notes = [f"Left out beside the set's own files: {some(others)}."] if others else []
+    return manifest.with_rows(manifest.rows, notes=notes)
 
 
 def _look(path: Path) -> _Folder:

@@ -1,5 +1,6 @@
 """Places365's file lists as rows: `places365_val.txt` names pictures and class numbers, `categories_places365.txt` them."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,11 +46,12 @@ def read_lists(root: Path, *, folder: Path, lists: Sequence[str]) -> Manifest:
         entries = _entries(folder / name, names=names)
         side = "train" if "train" in name else "val"
         place = _place(folder, side=side, entries=entries)
+        before = "" if place in (None, root) else f"{place.relative_to(root).as_posix()}/"
         missing = []
         for path, label in entries:
-            if place is not None and (place / path).is_file():
-                relative = (place / path).relative_to(root).as_posix()
-                rows[relative] = Row(relative, label, _SPLITS[side])
+            # os.path and texts: there are 1.8 million of them.
+            if place is not None and os.path.isfile(f"{root}/{before}{path}"):  # noqa: PTH113
+                rows[before + path] = Row(before + path, label, _SPLITS[side])
             else:
                 missing.append(path)
         first = first or next(iter(missing), "")
