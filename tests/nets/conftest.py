@@ -79,3 +79,23 @@ def keras() -> Any:
     from fovea.nets.keras_start import import_keras
 
     return import_keras()
+
+
+@pytest.fixture
+def write_tensors(tmp_path: Path, needs_torch: None) -> Callable[..., Path]:
+    """Return a function that writes random tensors of one of timm's networks, without a word about it."""
+
+    def write(architecture: str) -> Path:
+        import torch
+
+        from fovea.nets import import_torchvision
+
+        import_torchvision()
+        import timm
+
+        torch.manual_seed(0)
+        file = tmp_path / f"{architecture}.pth"
+        torch.save(timm.create_model(architecture).state_dict(), file)
+        return file
+
+    return write

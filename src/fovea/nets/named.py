@@ -92,13 +92,17 @@ def usual_stages(spec: str) -> tuple[str, ...]:
     Raises as `list_stages`.
     """
     network, layers = _outlined(spec)
-    card = describe_official(spec).card
-    places = choose_places(network, layers, library=card.library, architecture=card.architecture)
+    library, _, architecture = spec.partition(":")
+    places = choose_places(network, layers, library=library, architecture=architecture)
     return tuple(place.name for place in places)
 
 
 def _outlined(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
     """Return the network without values, and its layers."""
+    if spec.startswith("keras:"):
+        from fovea.nets.keras import outline_keras
+
+        return outline_keras(spec)
     card = describe_official(spec).card
     network = build_network(card, shapes_only=True)
     try:
@@ -152,12 +156,9 @@ def _fitted(card: WeightsCard, tensors: "dict[str, TorchTensor]", *, file: Path,
     """Return the network with all the tensors in it. Raises BackboneError where they do not fit."""
     network = build_network(card)
     wrong = fit_tensors(network, tensors)
-    if (
-        wrong and card.library == "timm"
-    ):  # another layout that timm itself knows, say of the authors' own files
-        adapted = _adapted(card, tensors)
-        if adapted is not None:
-            return adapted
+    adapted = _adapted(card, tensors) if wrong and card.library == "timm" else None
+    if adapted is not None:
+        return adapted
     if wrong:
         raise BackboneError(
             f"the tensors in {str(file)!r} do not fit {spec!r}: {wrong}. "
@@ -167,8 +168,10 @@ def _fitted(card: WeightsCard, tensors: "dict[str, TorchTensor]", *, file: Path,
 
 
 def _adapted(card: WeightsCard, tensors: "dict[str, TorchTensor]") -> "TorchNetwork | None":
-    """Return timm's network with tensors that it renames and reshapes itself, or None where that fails too."""
+    """Return timm's network with tensors that it renames itself, as of the authors' own files; None where it cannot."""
     overlay = {"state_dict": dict(tensors), "custom_load": False}
+    if "num_classes" in card.kwargs:  # else timm takes tensors without a classifier, and leaves it random
+        overlay["num_classes"] = card.kwargs["num_classes"]
     try:
         network: TorchNetwork = import_library("timm").create_model(
             card.architecture, pretrained=True, pretrained_cfg_overlay=overlay, **card.kwargs

@@ -6,6 +6,7 @@ Files of Python's pickle are read with torch's `weights_only`: one that holds an
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,12 @@ def _load_pickled(file: Path) -> object:
     import torch
 
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _holds_code(file) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        if "TorchScript" in str(error):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of compiled scripts, which are refused below
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        foreign = isinstance(error, pickle.UnpicklingError) and "Unsupported operand" in str(error)
+        if "TorchScript" in str(error) or (isinstance(error, pickle.UnpicklingError) and not foreign):
             raise _holds_code(file) from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BackboneError(
