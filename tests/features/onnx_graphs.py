@@ -25,6 +25,8 @@ def write(
     output: str = "answer",
     metadata: dict[str, str] | None = None,
     beside: str = "",
+    opset: int = 13,
+    ir_version: int = 8,
 ) -> Path:
     """Write a graph of nodes (see `node`); `beside` names a file that is to hold its weights."""
     graph = helper.make_graph(
@@ -34,7 +36,7 @@ def write(
         [helper.make_tensor_value_info(output, inputs[0][1], None)],
         [numpy_helper.from_array(values, name) for name, values in (weights or {}).items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
     if metadata:
         helper.set_model_props(model, metadata)
     if beside:

@@ -141,6 +141,55 @@ def test_a_network_written_for_one_picture_answers_each_of_many(tmp_path: Path, 
     np.testing.assert_allclose(fixed.encode(pixels), encoder.encode(pixels), rtol=1e-5, atol=1e-6)
 
 
+def test_a_file_of_the_first_years_is_read(tmp_path: Path, noise: Draw) -> None:
+    """As the model zoo's oldest: weights told as inputs too, batch normalisation by itself, dropout left in."""
+    nodes = [
+        node("Conv", "picture first", "bare", strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", "bare one bias zero one", "conv1", epsilon=0.0),
+        *graphs.small_nodes()[1:-1],
+        node("Dropout", "flat", "dropped", ratio=0.5),
+        node("Gemm", "dropped dense none", "answer", transB=1),
+    ]
+    weights = {
+        **graphs.SMALL_WEIGHTS,
+        "one": np.ones(8, np.float32),
+        "zero": np.zeros(8, np.float32),
+        "none": np.zeros(10, np.float32),
+    }
+    inputs = [graphs.NCHW, *((name, 1, values.shape) for name, values in weights.items())]
+    file = graphs.write(tmp_path / "old.onnx", nodes, inputs=inputs, weights=weights, opset=7, ir_version=3)
+    encoder = open_onnx(file)
+    pixels = noise(3)
+    np.testing.assert_allclose(encoder.encode(pixels), small_features(pixels), rtol=2e-4, atol=1e-5)
+
+
+def test_a_file_of_tensorflow_s_is_read(tmp_path: Path, noise: Draw) -> None:
+    """Channels last, colons and slashes in the names, a squeezed pool, a softmax at the end."""
+    nodes = [
+        node("Transpose", "images:0", "net/planes:0", perm=[0, 3, 1, 2]),
+        node("Conv", "net/planes:0 first bias", "net/conv1:0", strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Relu", "net/conv1:0", "relu1"),
+        *graphs.small_nodes()[2:5],
+        node("Squeeze", "pool axes", "net/squeezed:0"),
+        node("MatMul", "net/squeezed:0 turned", "net/matmul:0"),
+        node("Add", "net/matmul:0 none", "net/logits:0"),
+        node("Softmax", "net/logits:0", "answer", axis=1),
+    ]
+    weights = {
+        **graphs.SMALL_WEIGHTS,
+        "axes": np.array([2, 3]),
+        "turned": np.ascontiguousarray(graphs.DENSE.T),
+        "none": np.zeros(10, np.float32),
+    }
+    file = graphs.write(
+        tmp_path / "tf.onnx", nodes, inputs=[("images:0", 1, [1, 32, 32, 3])], weights=weights
+    )
+    encoder = open_onnx(file)
+    assert [one.name for one in encoder.stages][-2:] == ["RELU2:max", "NET/LOGITS:0:softmax"]
+    pixels = noise(3)
+    np.testing.assert_allclose(encoder.encode(pixels), small_features(pixels), rtol=2e-4, atol=1e-5)
+
+
 def test_weights_of_half_precision_stay_so(tmp_path: Path, noise: Draw) -> None:
     import onnx
 

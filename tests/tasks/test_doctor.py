@@ -127,3 +127,27 @@ def test_a_notebook_shows_each_part_of_the_self_test(monkeypatch: pytest.MonkeyP
     assert "A part of the self-test failed." in html
     assert "engine</th><td>fine: tried</td>" in html
     assert "probe</th><td>FAILED: BackboneError: The embedded network is gone.</td>" in html
+
+
+def test_downloaded_weights_are_listed_and_a_chosen_default_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from fovea.features import KNOWN, write_default
+
+    monkeypatch.setenv("FOVEA_WEIGHTS", str(tmp_path))
+    with (tmp_path / KNOWN["resnet18"].file).open("wb") as file:
+        file.truncate(KNOWN["resnet18"].n_bytes)
+    write_default("resnet18")
+    result = doctor.run()
+    assert f"resnet18 ({tmp_path / 'resnet18-v1-7.onnx'})" in result.weights_on_disk
+    assert result.advice[-1] == "Default backbone: resnet18, chosen with `fovea backbones use`"
+
+
+def test_damaged_settings_are_told_and_the_rest_is_examined(tmp_path: Path) -> None:
+    from fovea.features import config_file
+
+    config_file().parent.mkdir(parents=True)
+    config_file().write_text("[]")
+    result = doctor.run()
+    assert result.is_fine
+    assert "it holds no JSON object" in result.advice[-1]

@@ -16,6 +16,7 @@ Graph: TypeAlias = Any  # openvino.Model
 POOLS = ("mean", "max", "root", "flat", "softmax")
 _CONVOLUTIONS = {"Convolution", "GroupConvolution"}
 _WINDOWS = {"MaxPool", "AvgPool"}
+_SOFTMAXES = {"Softmax", "LogSoftmax"}
 _MOVES = {"Reshape", "Squeeze", "Unsqueeze", "Transpose", "Split", "VariadicSplit", "Convert"} | {
     *("Gather", "Slice", "StridedSlice", "Pad", "Broadcast", "Sigmoid")
 }
@@ -88,7 +89,7 @@ def find_layers(graph: Graph) -> tuple[Layer, ...]:
         data = [one for one in _sources(node) if forward.get(one.get_name())]
         if not data or not forward.get(key):
             continue
-        changes = kind in _CONVOLUTIONS | _WINDOWS | _MOVES | {"MatMul"} or len(data) > 1
+        changes = kind in _CONVOLUTIONS | _WINDOWS | _MOVES | _SOFTMAXES | {"MatMul"} or len(data) > 1
         origins[key] = kind if changes else origins.get(data[0].get_name(), kind)
         if kind in _CONVOLUTIONS | _WINDOWS or (
             kind not in _MOVES | {"MatMul"} and any(one.get_name() in planar for one in data)
@@ -146,14 +147,8 @@ def _is_read(node: Any, forward: dict[str, int]) -> bool:
     for reader in _readers(node):
         kind = reader.get_type_name()
         n_data = sum(bool(forward.get(one.get_name())) for one in _sources(reader))
-        if n_data > 1 or kind in _CONVOLUTIONS | _WINDOWS | _MOVES | {
-            "MatMul",
-            "Result",
-            "Softmax",
-            "LogSoftmax",
-        }:
-            return True
-        if kind.startswith(("Reduce", "MVN", "AdaptiveAvgPool")):
+        ends = _CONVOLUTIONS | _WINDOWS | _MOVES | _SOFTMAXES | {"MatMul", "Result"}
+        if n_data > 1 or kind in ends or kind.startswith(("Reduce", "MVN", "AdaptiveAvgPool")):
             return True
     return False
 
@@ -224,7 +219,7 @@ def _logits(layers: Sequence[Layer]) -> Layer | None:
     last = layers[-1] if layers else None
     if last is None or last.size not in (None, (1, 1)):
         return None
-    if len(layers) > 1 and last.origin == "Softmax":
+    if len(layers) > 1 and last.origin in _SOFTMAXES:
         last = layers[-2]
     is_connected = last.origin == "MatMul" and len(last.shape) == 1
     return last if is_connected or last.n_channels in _IMAGENET_WIDTHS else None

@@ -13,7 +13,16 @@ import numpy as np
 
 from fovea import __version__
 from fovea.errors import FoveaError
-from fovea.features import available_cores, describe_cache, has_native_bf16, open_backbone, read_card
+from fovea.features import (
+    KNOWN,
+    available_cores,
+    describe_cache,
+    has_native_bf16,
+    on_disk,
+    open_backbone,
+    read_card,
+    read_default,
+)
 from fovea.progress import Progress, silent
 
 CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "threadpoolctl", "click", "rich", "jinja2")
@@ -82,7 +91,9 @@ def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
     """Look at the installation and try its parts, in a few seconds; nothing is written and no connection opened."""
     extras = {name: find_spec(module) is not None for name, (module, _) in EXTRAS.items()}
     facts = describe_cache()
-    weights = ["fovea-tiny (embedded)", *_converted(facts.folder / "backbones")]
+    downloaded = ((name, on_disk(known)) for name, known in KNOWN.items())
+    weights = ["fovea-tiny (embedded)", *(f"{name} ({file})" for name, file in downloaded if file)]
+    weights += _converted(facts.folder / "backbones")
     tests = {
         "engine": lambda: _try_engine(threads),
         "pictures": _try_pictures,
@@ -95,6 +106,7 @@ def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
     progress("self-test", len(tests), len(tests))
     advice = [] if extras["torch"] else [f"For {EXTRAS['torch'][1]}: {TORCH_LINE}"]
     advice += [] if extras["heic"] else [f'For {EXTRAS["heic"][1]}: pip install "fovea-vision[heic]"']
+    advice += _about_default()
     return Result(
         versions={"fovea": __version__, "python": platform.python_version()} | _versions(),
         extras=extras,
@@ -117,6 +129,14 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def _about_default() -> list[str]:
+    try:
+        name = read_default()
+    except FoveaError as error:
+        return [str(error)]
+    return [f"Default backbone: {name}, chosen with `fovea backbones use`"] if name else []
 
 
 def _processor() -> str:
