@@ -50,5 +50,5 @@ def test_the_page_shows_each_copy_beside_what_it_is_a_copy_of(run: Run) -> None:
 
 def test_the_page_does_not_say_that_copies_were_kept_apart(run: Run) -> None:
     text = run.report.read_text()
-    assert "4 of them stand in the other splits too, or nearly so, without them" in text
+    assert "4 of them stand in the other splits too, or nearly so; without them" in text
     assert "Copies were kept on one side" not in text

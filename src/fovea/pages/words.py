@@ -168,7 +168,7 @@ def about_test(report: "Report") -> str:
         one = report.test_n_leaked == 1
         text += f"; {report.test_n_leaked:,} of them {'stands' if one else 'stand'} in the other splits too, or nearly so"
         if report.test_without_leaks is not None:
-            text += f", without {'it' if one else 'them'} {percent(report.test_without_leaks)}"
+            text += f"; without {'it' if one else 'them'} {percent(report.test_without_leaks)}"
     return text + "."
 
 
