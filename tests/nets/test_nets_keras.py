@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from fovea.errors import BackboneError, InputError
 from fovea.features import Encoder, convert, open_backbone
-from fovea.nets.keras import build_keras, list_keras_stages
+from fovea.features.finding import list_backbone_stages
+from fovea.nets import list_stages, usual_stages
+from fovea.nets.keras import build_keras
 from fovea.nets.keras_graph import layers_of, torch_network
 from fovea.nets.keras_start import quiet
 
@@ -112,8 +114,12 @@ def test_stages_are_part_of_what_a_network_is(keras: Any, file: Path) -> None:
 
 def test_an_unknown_stage_names_the_nearest(keras: Any, file: Path) -> None:
     save(keras, small_model(keras), file)
-    with pytest.raises(InputError, match=r"has no stage 'secnd'; the nearest of its \d+ are 'second'"):
+    with pytest.raises(InputError) as caught:
         open_file(file, stages=("secnd",))
+    assert str(caught.value) == (
+        "'mine.keras' has no stage 'secnd'; the nearest of its 7 are 'second', 'scaled', 'classes'. All are listed by `fovea "
+        "backbones show mine.keras`; a pool may follow the name: :mean, :max, :root, :flat, :input, :softmax."
+    )
 
 
 def test_a_model_inside_a_model_has_its_layers_as_stages(keras: Any, file: Path, pixels: Pixels) -> None:
@@ -274,13 +280,28 @@ def test_nothing_half_converted_is_left(keras: Any, file: Path, tmp_path: Path) 
 
 
 def test_stages_of_an_application_are_listed_with_their_sizes(keras: Any) -> None:
-    listed = list_keras_stages("keras:mobilenetv3small")
+    listed = list_stages("keras:mobilenetv3small")
     names = [name for name, _, _ in listed]
     assert ("activation_17", 576, (7, 7)) in listed
     assert ("logits", 1000, None) in listed
-    assert names == [
-        name for name, _, _ in list_keras_stages("keras:MobileNetV3Small")
-    ]  # keras counts over all
+    assert names == [name for name, _, _ in list_stages("keras:MobileNetV3Small")]  # keras counts over all
+
+
+def test_the_stages_of_a_file_are_listed_before_it_is_converted(keras: Any, file: Path) -> None:
+    save(keras, small_model(keras), file)
+    assert ("second", 8, (7, 7)) in list_stages(str(file))
+    assert usual_stages(str(file))[-2:] == ("classes:input", "classes:softmax")
+    shown = list_backbone_stages(str(file))
+    assert [one.name for one in shown if one.is_usual] == ["norm", "half_", "second", "classes"]
+
+
+def test_a_network_for_pictures_that_are_not_square_is_refused(keras: Any, file: Path) -> None:
+    save(keras, small_model(keras, size_px=(48, 32)), file)
+    with pytest.raises(BackboneError) as caught:
+        open_file(file)
+    assert str(caught.value) == (
+        "'mine.keras' takes pictures of 48 x 32 px, and only square ones are read of keras. Give another network."
+    )
 
 
 def test_the_second_use_needs_neither_keras_nor_torch(

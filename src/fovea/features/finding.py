@@ -68,11 +68,11 @@ class Shown:
 
 
 def list_backbone_stages(name: str) -> tuple[Shown, ...]:
-    """Return the stages of what `name` names (as in `find_backbone`, or an .onnx file), in the order of computing.
+    """Return the stages of what `name` names (as in `find_backbone`, an .onnx or .keras file), in the order of computing.
 
     Raises as `find_backbone` does.
     """
-    if name.startswith(LIBRARIES):
+    if name.startswith(LIBRARIES) or name.endswith(".keras"):
         from fovea.nets import list_stages, usual_stages
 
         usual = {stage.rpartition(":")[0] for stage in usual_stages(name)}

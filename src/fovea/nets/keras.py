@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
 from fovea.nets.keras_file import Config, KerasFile, read_keras_file, unpack_weights
-from fovea.nets.keras_graph import torch_network
+from fovea.nets.keras_graph import planes_of, torch_network
 from fovea.nets.keras_official import (
     SCALINGS,
     Scaling,
@@ -78,28 +78,33 @@ def build_keras(
     with file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return _pooled(
-        keras, model, scaling, title=title, stages=stages, licence=licence, source=source, sha256=sha256
+        keras,
+        model,
+        scaling,
+        title=title,
+        shown=title if file.suffix != ".keras" else file.name,
+        stages=stages,
+        licence=licence,
+        source=source,
+        sha256=sha256,
     )
 
 
-def list_keras_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...]:
-    """Return (name, number of channels, (height, width) of its maps or None) of every stage that `keras:NAME` can give.
-
-    Raises as `outline_keras`.
-    """
-    return tuple((one.name, one.n_channels, one.map_px) for one in outline_keras(spec)[1])
-
-
 def outline_keras(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
-    """Return the network that `keras:NAME` names, with random weights, and its layers; nothing is fetched.
+    """Return the network that `keras:NAME` names, with random weights, or a `.keras` file holds, and its layers.
 
-    Raises BackboneError for an unknown name, MissingExtraError without keras or torch.
+    Nothing is fetched. Raises BackboneError, MissingInputError, MissingExtraError.
     """
-    keras = import_keras()
-    model = build_application(keras, find_application(keras, spec.removeprefix("keras:")))
-    height_px, width_px = _shape_px(model)
-    network = torch_network(keras, model, shape_px=(height_px, width_px), bgr=False)
-    return network, observe(network, size_px=height_px)
+    if spec.endswith(".keras"):
+        held = read_keras_file(Path(spec))
+        keras = import_keras()
+        model = _load(keras, held)
+    else:
+        keras = import_keras()
+        model = build_application(keras, find_application(keras, spec.removeprefix("keras:")))
+    size_px = _size_px(model, title=spec)
+    network = torch_network(keras, model, shape_px=(size_px, size_px), bgr=False)
+    return network, observe(network, size_px=size_px)
 
 
 def _pooled(
@@ -108,23 +113,19 @@ def _pooled(
     scaling: Scaling,
     *,
     title: str,
+    shown: str,
     stages: tuple[str, ...],
     licence: str,
     source: str,
     sha256: str,
 ) -> NamedNetwork:
-    height_px, width_px = _shape_px(model)
-    if height_px != width_px:
-        raise BackboneError(
-            f"{title!r} takes pictures of {height_px} x {width_px} px; only square ones are read from keras. Give another "
-            "network."
-        )
-    network = torch_network(keras, model, shape_px=(height_px, width_px), bgr=scaling.bgr)
-    places = places_of(network, library="keras", architecture=title, size_px=height_px, stages=stages)
+    size_px = _size_px(model, title=shown)
+    network = torch_network(keras, model, shape_px=(size_px, size_px), bgr=scaling.bgr)
+    places = places_of(network, library="keras", architecture=shown, size_px=size_px, stages=stages)
     card = WeightsCard(
         library="keras",
         architecture=title,
-        size_px=height_px,
+        size_px=size_px,
         mean=scaling.mean,
         std=scaling.std,
         kwargs={"order": "bgr"} if scaling.bgr else {},
@@ -135,10 +136,16 @@ def _pooled(
     return NamedNetwork(pooled=pooled, card=card, weights_sha256=sha256)
 
 
-def _shape_px(model: Any) -> tuple[int, int]:
-    shape = model.input_shape
-    sides = shape[1:3] if shape[3] in (1, 3) else shape[2:4]
-    return int(sides[0] or SIZE_PX), int(sides[1] or SIZE_PX)
+def _size_px(model: Any, *, title: str) -> int:
+    """Return the side of the square pictures that a model takes. Raises BackboneError where it takes others."""
+    first = {3: 1, 1: 2}[planes_of(model)[1]]
+    height_px, width_px = (int(side or SIZE_PX) for side in model.input_shape[first : first + 2])
+    if height_px != width_px:
+        raise BackboneError(
+            f"{title!r} takes pictures of {height_px} x {width_px} px, and only square ones are read of keras. Give another "
+            "network."
+        )
+    return height_px
 
 
 def _load(keras: Any, held: KerasFile) -> Any:

@@ -95,7 +95,7 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
     import torch
 
     aliases = _without_aliases()
-    n_planes, axis = _planes(model)
+    n_planes, axis = planes_of(model)
     reasons = (ValueError, TypeError, RuntimeError, AssertionError, IndexError)
 
     class KerasNetwork(torch.nn.Module):
@@ -153,7 +153,7 @@ def _add(network: "torch.nn.Module", path: str, layer: Any) -> None:
     )  # a name like "type" is fine here
 
 
-def _planes(model: Any) -> tuple[int, int]:
+def planes_of(model: Any) -> tuple[int, int]:
     """Return how many planes enter a model (3 or 1), and their axis (1 or 3). Raises BackboneError."""
     shapes = model.input_shape
     shape = (
@@ -205,7 +205,7 @@ def _without_aliases() -> Any:
 
 def _channels_first(keras: Any, model: Any) -> Any:
     """Return the same model with channels first and the same weights, or None where it cannot be built so."""
-    if _planes(model)[1] == 1:
+    if planes_of(model)[1] == 1:
         return None
     try:
         told = keras.saving.serialize_keras_object(model)

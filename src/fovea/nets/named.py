@@ -99,7 +99,7 @@ def usual_stages(spec: str) -> tuple[str, ...]:
 
 def _outlined(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
     """Return the network without values, and its layers."""
-    if spec.startswith("keras:"):
+    if spec.startswith("keras:") or spec.endswith(".keras"):
         from fovea.nets.keras import outline_keras
 
         return outline_keras(spec)

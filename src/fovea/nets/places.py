@@ -101,7 +101,8 @@ def choose_places(
     """Return the places to take of a network whose layers are known; see `places_of`."""
     key = f"{library}/{architecture.partition('.')[0]}"
     if stages:
-        return tuple(_named(stage, layers, key=key) for stage in dict.fromkeys(stages))
+        shown = architecture if architecture.endswith(".keras") else key.replace("/", ":")
+        return tuple(_named(stage, layers, key=key, shown=shown) for stage in dict.fromkeys(stages))
     fitting = [
         known for known in _PLACES if key == known or (known[-1] == "*" and key.startswith(known[:-1]))
     ]
@@ -192,8 +193,11 @@ def _blocks(spatial: dict[str, Layer], last: Layer) -> list[Layer]:
     return max(rows.values(), key=len, default=[])
 
 
-def _named(stage: str, layers: tuple[Layer, ...], *, key: str) -> Place:
-    """Return the place of a stage's name, such as `layer4.1`, `layer4.1:max` or `fc7`. Raises InputError."""
+def _named(stage: str, layers: tuple[Layer, ...], *, key: str, shown: str) -> Place:
+    """Return the place of a stage's name, such as `layer4.1`, `layer4.1:max` or `fc7`. Raises InputError.
+
+    `shown` is what `fovea backbones show` takes for the network.
+    """
     name, _, pool = stage.rpartition(":")
     if pool not in POOLS or not name:
         name, pool = stage, ""
@@ -203,9 +207,8 @@ def _named(stage: str, layers: tuple[Layer, ...], *, key: str) -> Place:
     if layer is None:
         names = [*aliases, *known]
         near = ", ".join(map(repr, difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[-3:]))
-        spec = key.replace("/", ":")
         raise InputError(
-            f"{spec!r} has no stage {name!r}; the nearest of its {len(known)} are {near}. All are listed by "
-            f"`fovea backbones show {spec}`; a pool may follow the name: {', '.join(f':{one}' for one in POOLS)}."
+            f"{shown!r} has no stage {name!r}; the nearest of its {len(known)} are {near}. All are listed by "
+            f"`fovea backbones show {shown}`; a pool may follow the name: {', '.join(f':{one}' for one in POOLS)}."
         )
     return Place(layer.name, pool or ("mean" if layer.space else "flat"), layer.axis)
