@@ -1,5 +1,6 @@
 """ONNX files as backbones: the features that NumPy and torch compute, cut anywhere; wrong files named, nothing left."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -297,10 +298,28 @@ def test_a_graph_that_the_engine_cannot_read_is_refused(tmp_path: Path) -> None:
     assert converted() == []
 
 
-def test_a_damaged_graph_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_graph_is_refused_or_read_and_nothing_is_left(tmp_path: Path, seed: int) -> None:
     file = graphs.write_small(tmp_path / "small.onnx")
-    content = file.read_bytes()
-    file.write_bytes(content.replace(b"Conv", b"Cxnv"))
-    with pytest.raises(BackboneError):
+    rng, content = np.random.default_rng(seed), bytearray(file.read_bytes())
+    names = [
+        at for word in (b"CONV", b"relu", b"Gemm", b"strides", b"answer") for at in places(content, word)
+    ]
+    for at in rng.choice(names, 3):
+        content[at + int(rng.integers(-2, 4))] = int(rng.integers(256))
+    file.write_bytes(content)
+    with contextlib.suppress(BackboneError):
+        open_onnx(file)
+    assert [one for one in converted() if one.name.startswith(".")] == []
+
+
+def places(content: bytearray, word: bytes) -> list[int]:
+    return [at for at in range(len(content)) if content.startswith(word, at)]
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    file = graphs.write_small(tmp_path / "small.onnx")
+    file.write_bytes(file.read_bytes().replace(b"relu2", b"rel\xff2").replace(b"answer", b"ans\xffer"))
+    with pytest.raises(BackboneError, match=r"^the network in '.*small.onnx' cannot be read: "):
         open_onnx(file)
     assert converted() == []

@@ -36,6 +36,7 @@ from fovea.features.openvino import (
     operations,
     outputs_by_name,
     read_graph,
+    readable,
     write_graph,
 )
 from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline
@@ -82,9 +83,10 @@ def convert_onnx(
             any_shape = compare(size=other) <= LARGEST_DIFFERENCE
         except (RuntimeError, BackboneError):  # it holds numbers that fit its own size only
             any_shape = False
-    if not any_shape:
-        write(size=size)
-    difference = compare(size=size)
+    with readable(outline.file):
+        if not any_shape:
+            write(size=size)
+        difference = compare(size=size)
     if not difference <= LARGEST_DIFFERENCE:
         raise BackboneError(
             f"{facts.name!r} answers differently for several pictures at once: by {difference:.2g} of its largest feature, "
@@ -114,7 +116,8 @@ def convert_onnx(
 
 def _open(file: Path, facts: OnnxFacts) -> _Opened:
     graph = read_graph(file)
-    is_nhwc, height_px, width_px = _input_of(graph, file, size_px=facts.size_px)
+    with readable(file):
+        is_nhwc, height_px, width_px = _input_of(graph, file, size_px=facts.size_px)
     sides = [height_px, width_px, 3] if is_nhwc else [3, height_px, width_px]
     try:
         graph.reshape([1, *sides])
@@ -126,7 +129,8 @@ def _open(file: Path, facts: OnnxFacts) -> _Opened:
             f"the network in {str(file)!r} cannot take several pictures of {height_px} x {width_px} px at once. "
             "Export it again with an open (dynamic) batch."
         ) from error
-    return _Opened(graph, find_layers(graph), height_px, width_px, is_nhwc)
+    with readable(file):
+        return _Opened(graph, find_layers(graph), height_px, width_px, is_nhwc)
 
 
 def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, int, int]:

@@ -4,6 +4,7 @@ uint8 NHWC in, float32 (n, d) out; batches of 8 on one stream a core, so that an
 the other pictures of its batch nor on the number of cores. Importing this file imports nothing heavy.
 """
 
+import contextlib
 import sys
 import threading
 import warnings
@@ -35,9 +36,16 @@ def _import_openvino() -> Any:
 
 def read_graph(file: Path) -> Any:
     """Return the network in an .xml or .onnx file, not compiled. Raises BackboneError."""
-    try:
+    with readable(file):
         return _import_openvino().Core().read_model(file)
-    except RuntimeError as error:
+
+
+@contextlib.contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Turn what the engine says of a network in `file` that it cannot use into a BackboneError."""
+    try:
+        yield
+    except (RuntimeError, UnicodeDecodeError) as error:  # it hands on damaged names as they are
         raise BackboneError(
             f"the network in {str(file)!r} cannot be read: {_reason(error)}. Export it again, or take another."
         ) from error
@@ -98,7 +106,7 @@ def outputs_by_name(graph: Any) -> dict[str, Any]:
     }
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """Return the end of what the engine says, on one line, without the places in its own source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = [
