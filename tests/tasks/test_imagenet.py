@@ -165,6 +165,49 @@ def test_shared_networks_name_what_the_photos_show(shared: Path) -> None:
     assert sum(name == row["label"].replace("_", " ") for name, row in zip(names, rows, strict=True)) >= 6
 
 
+def test_the_page_shows_every_picture_with_its_five_bars(ask: Callable[..., Result], tmp_path: Path) -> None:
+    result = ask(html=tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert result.html == str(tmp_path / "page.html")
+    assert text.count('<table class="bars">') == text.count("data:image/jpeg;base64,") == 3
+    assert text.count('<td class="num">') == 3 * 5
+    assert '<code class="path">4-broken.png</code></td><td>not a picture: a text file' in text
+
+
+def test_the_page_beside_a_csv_is_the_page_without_one(ask: Callable[..., Result], tmp_path: Path) -> None:
+    ask(html=tmp_path / "a" / "page.html", sure=0.9)
+    ask(html=tmp_path / "b" / "page.html", sure=0.9, csv=tmp_path / "out.csv")
+    assert (tmp_path / "a" / "page.html").read_text() == (tmp_path / "b" / "page.html").read_text()
+
+
+def test_a_page_is_never_overwritten(ask: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        ask(html=tmp_path / "page.html")
+    assert str(caught.value) == (
+        f"There is something at {str(tmp_path / 'page.html')!r} already. Choose another name for --html."
+    )
+
+
+def test_a_page_that_cannot_be_written_is_said(ask: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        ask(html=tmp_path / "file" / "page.html")
+    assert str(caught.value) == (
+        f"The page {str(tmp_path / 'file' / 'page.html')!r} cannot be written: File exists. Get permission, "
+        "or choose another name for --html."
+    )
+
+
+def test_a_runs_likeliest_classes_can_be_asked_for_too(photos: Path, tmp_path: Path) -> None:
+    result = run(Config(MODEL, [photos / "1-red.png"], top=2, csv=tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["class_1"], row["probability_1"]) == ("red", row["probability"])
+    assert float(row["probability_1"]) > float(row["probability_2"])
+    assert result.classes == {"blue": 0, "green": 0, "red": 1}
+
+
 @pytest.fixture
 def by_id(tmp_path: Path) -> Path:
     """Return class folders named by WordNet ids: reddish pugs, greenish beagles, bluish tabbies, a few in between."""

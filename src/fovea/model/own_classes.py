@@ -73,7 +73,8 @@ class OwnClasses:
         shares = features[:, self.stage.start : self.stage.stop].astype(np.float64) ** 4
         # Half floats in the store and bf16 in the network move the sum from 1 by some thousandths.
         total = shares.sum(axis=1, keepdims=True)
-        return np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+        told: NDArray[np.float64] = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+        return told
 
 
 def open_own_classes(encoder: Encoder) -> OwnClasses:

@@ -151,8 +151,18 @@ class _Asking:
 
 
 def _require_free(html: str | Path | None) -> None:
-    if html is not None and Path(html).exists():
+    """Refuse a page's place before the work and not after it."""
+    if html is None:
+        return
+    if Path(html).exists():
         raise OutputError(f"There is something at {str(html)!r} already. Choose another name for --html.")
+    try:
+        Path(html).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The page {str(html)!r} cannot be written: {error.strerror or error}. Get permission, or choose another "
+            "name for --html."
+        ) from error
 
 
 def _inputs(config: Config, *, target: Path | None) -> "list[Input]":

@@ -84,14 +84,15 @@ def _below(path: str, folder: str) -> str:
 
 def _one(prediction: Prediction, jpeg: bytes | None, *, path: str) -> Answered:
     likeliest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:N_BARS]
+    bars = tuple((name, round(p, 6)) for name, p in likeliest)  # as a CSV has them
     return Answered(
         thumb=Thumb(
             path=path,
             answer=prediction.class_name,
-            probability=prediction.probability,
+            probability=None if prediction.probability is None else round(prediction.probability, 6),
             jpeg=jpeg,
         ),
-        bars=tuple(likeliest),
+        bars=bars,
         remark=prediction.remark,
     )
 
@@ -138,7 +139,6 @@ def _prediction(row: dict[str, str]) -> Prediction:
 def _write(target: Path, text: str) -> None:
     partial = target.with_name(f".{target.name}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(text.encode(errors="surrogateescape"))
         partial.rename(target)
     except OSError as error:
@@ -146,5 +146,5 @@ def _write(target: Path, text: str) -> None:
             partial.unlink()
         raise OutputError(
             f"The page {str(target)!r} cannot be written: {error.strerror or error}. Make room or get permission, or "
-            "choose another name for --html; the answers themselves are done."
+            "choose another name for --html. The features are stored, so the same command takes seconds."
         ) from error
