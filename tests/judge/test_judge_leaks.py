@@ -89,3 +89,18 @@ def test_two_copies_alone_are_found():
 
 def test_rows_are_scaled_to_length_one():
     np.testing.assert_allclose(normalise(np.array([[3.0, 4.0], [0, 0]])), [[0.6, 0.8], [0, 0]])
+
+
+@pytest.mark.parametrize("n", [2, 6, 127, 128, 129, 640, 900])
+def test_pairs_are_those_of_the_plain_definition_at_any_number(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(n, 16)).astype(np.float32)
+    x[n // 2] = x[0] + 0.01 * rng.normal(size=16)
+    cosine = normalise(x) @ normalise(x).T
+    np.fill_diagonal(cosine, -1)
+    fifth = np.sort(cosine, axis=1)[:, -min(5, n - 1)]
+    wanted = {
+        (min(i, j), max(i, j))
+        for i, j in np.argwhere(cosine >= 1 - np.maximum(0.5 * (1 - fifth), 2e-5)[:, None]).tolist()
+    }
+    assert {(i, j) for i, j in near_duplicates(x)[0].tolist()} == wanted
