@@ -140,7 +140,14 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             novelty = _novelty(parts, seed=config.seed)
             seconds["judge"] += time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
-            notes = (*told, *encoder.notes, *test.manifest.notes, *parts.plan.notes, *formula_notes(manifest), *store.notes)
+            notes = (
+                *told,
+                *encoder.notes,
+                *test.manifest.notes,
+                *parts.plan.notes,
+                *formula_notes(manifest),
+                *store.notes,
+            )
         evidence = Evidence(
             config=config,
             encoder=encoder,
