@@ -9,7 +9,7 @@ import pytest
 from fovea.errors import BackboneError, InputError
 from fovea.features import Encoder, convert, load_encoder, open_backbone, torch_engine
 from fovea.features.torch_engine import open_torch
-from fovea.nets import TorchRunner, choose_device
+from fovea.nets import TorchRunner, choose_device, has_bf16
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("needs_torch")
@@ -99,6 +99,13 @@ def test_a_gpu_is_taken_where_there_is_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert choose_device() == device
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_cuda_has_bf16_where_its_hardware_does(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: native)
+    assert has_bf16("cuda") is native
+    assert not has_bf16("mps")
 
 
 def test_the_network_runs_with_channels_last() -> None:

@@ -223,17 +223,17 @@ def test_a_server_that_lies_is_found_out(publish: Callable[..., Path]) -> None:
     assert list(hub().iterdir()) == []
 
 
-def test_weights_that_are_nowhere_name_what_is_here(publish: Callable[..., Path], tmp_path: Path) -> None:
-    (hub()).mkdir(parents=True)
+def test_weights_that_are_nowhere_name_what_is_here(write_weights: Callable[..., Path]) -> None:
+    own = write_weights().parent
+    (own / "resnet50-0676ba61.pth").write_bytes(b"")
+    hub().mkdir(parents=True)
     (hub() / "resnet18-f37072fd.pth").write_bytes(b"")
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "resnet50-0676ba61.pth").write_bytes(b"")
     with pytest.raises(BackboneError) as raised:
-        build_named("torchvision:alexnet", folders=[tmp_path / "own"], also_here=["fovea-tiny"])
+        build_named("torchvision:alexnet", folders=[own], also_here=["fovea-tiny"])
     assert str(raised.value) == (
         "the weights of 'torchvision:alexnet' are not on this computer and nothing may be downloaded offline. Fetch "
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth where there is a connection, and name the file: "
-        "--weights FILE. Here are: torchvision:resnet18, torchvision:resnet50.IMAGENET1K_V1, fovea-tiny."
+        "--weights FILE. Here are: timm:test_resnet, torchvision:resnet18, torchvision:resnet50.IMAGENET1K_V1, fovea-tiny."
     )
 
 

@@ -3,14 +3,15 @@
 Nothing is fetched, and no connection opened.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fovea.errors import BackboneError
 from fovea.nets.official import Official
 from fovea.nets.state import SUFFIXES
-from fovea.nets.weights import read_weights_card
-from fovea.nets.zoo import import_library
+from fovea.nets.weights import WeightsCard, read_weights_card
+from fovea.nets.zoo import LIBRARIES, import_library
 
 _HUB_FILES = (
     "model.safetensors",
@@ -28,14 +29,17 @@ def find_weights(spec: str, folders: Sequence[Path]) -> Path | None:
         for suffix in SUFFIXES:
             if (folder / f"{name}{suffix}").is_file():
                 return folder / f"{name}{suffix}"
-        for file in sorted(folder.glob("*.safetensors")):
-            try:
-                card = read_weights_card(file)
-            except BackboneError:
-                continue
+        for file, card in _described(folder):
             if (card.library, card.architecture) == (library, name):
                 return file
     return None
+
+
+def _described(folder: Path) -> Iterator[tuple[Path, WeightsCard]]:
+    """Yield the files of a folder that say themselves which network they belong to."""
+    for file in sorted(folder.glob("*.safetensors")):
+        with contextlib.suppress(BackboneError):
+            yield file, read_weights_card(file)
 
 
 def find_official(official: Official, folders: Sequence[Path]) -> Path | None:
@@ -59,10 +63,16 @@ def _in_hub_cache(repository: str) -> list[Path]:
     return [Path(file) for file in found if isinstance(file, str)]
 
 
-def official_here(folders: Sequence[Path]) -> Iterator[str]:
-    """Yield the official networks whose weights lie on this computer, as `timm:NAME` and `torchvision:NAME`."""
+def networks_here(folders: Sequence[Path]) -> Iterator[str]:
+    """Yield the networks whose weights lie on this computer, as `timm:NAME` and `torchvision:NAME`.
+
+    Those in files of the folders that describe themselves, then official ones in the folders and the libraries' caches.
+    """
     import torch
 
+    for _, card in (one for folder in folders for one in _described(folder)):
+        if card.library in LIBRARIES:
+            yield f"{card.library}:{card.architecture}"
     places = (*folders, Path(torch.hub.get_dir()) / "checkpoints")
     names = {file.name for folder in places if folder.is_dir() for file in folder.iterdir()}
     models = import_library("torchvision")

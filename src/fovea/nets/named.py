@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
 from fovea.nets.layers import Layer, observe
-from fovea.nets.local import find_official, find_weights, official_here
+from fovea.nets.local import find_official, find_weights, networks_here
 from fovea.nets.official import Official, describe_official
 from fovea.nets.places import choose_places, places_of
 from fovea.nets.stages import pooled_network
@@ -54,7 +54,7 @@ def build_named(
         if file is not None:
             network = _fitted(card, read_tensors(file), file=file, spec=spec)
         else:
-            network = _fetched(official, offline=offline, here=(*official_here(folders), *also_here))
+            network = _fetched(official, offline=offline, here=(*networks_here(folders), *also_here))
     return _pooled(network, card, stages=stages, sha256=tensors_sha256(network))
 
 
