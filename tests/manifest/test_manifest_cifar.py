@@ -298,3 +298,17 @@ def test_a_list_is_no_batch(write_batch: Write) -> None:
         refusal(file)
         == f"{str(file.absolute())!r} holds a list, where CIFAR's python batches hold a dictionary."
     )
+
+
+def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "data_batch_1").symlink_to(tmp_path / "gone")
+    assert refusal(tmp_path) == f"'{tmp_path}/data_batch_1' cannot be read: No such file or directory."
+
+
+def test_a_batch_larger_than_the_memory_is_said(write_batch: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    file = write_batch("data_batch_1", data=pictures(1), labels=[0])
+    monkeypatch.setattr(pickle._Unpickler, "load", full)
+    assert refusal(file) == f"{str(file.absolute())!r} is larger than the memory that is left."

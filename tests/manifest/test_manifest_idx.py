@@ -207,3 +207,8 @@ def test_columns_of_a_set_without_columns_are_refused(small: Path, option: str, 
     assert refusal(small, **{option: "kind"}).startswith(
         f"{told} 'kind' needs a table, and {where(small)} is a folder, which has no columns. "
     )
+
+
+def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / IMAGES).symlink_to(tmp_path / "gone")
+    assert refusal(tmp_path) == f"{where(tmp_path / IMAGES)} cannot be read: No such file or directory."

@@ -187,6 +187,21 @@ def test_places_in_the_order_of_all_classes_are_explained_by_a_list(imagenet: Pa
     assert told(read_source(imagenet)) == WANTED
 
 
+def test_a_line_of_kaggles_without_a_wordnet_id_is_refused(imagenet: Path) -> None:
+    (imagenet / "LOC_val_solution.csv").write_text(f"ImageId,PredictionString\n{VAL[0]},dog 1 2 3 4\n")
+    assert refusal() == (
+        f"Line 2 of {where('LOC_val_solution.csv')} is '{VAL[0]},dog 1 2 3 4', without a WordNet id such as n01440764."
+    )
+
+
+def test_a_class_that_is_neither_an_id_nor_a_known_number_is_refused(imagenet: Path) -> None:
+    (imagenet / "val.txt").write_text(f"{VAL[0]}.JPEG 2\n")
+    (imagenet / "synset_words.txt").write_text(f"{WNIDS[0]} tench, Tinca tinca\n{WNIDS[1]} dog\n")
+    assert refusal() == (
+        f"Line 1 of {where('val.txt')} says '2', which is neither a WordNet id nor the number of one of 2 classes."
+    )
+
+
 def test_imagenet_without_ground_truth_is_refused(imagenet: Path) -> None:
     assert refusal().startswith(
         f"The classes of the pictures in {where('val')} are not known: there is no ground truth in {where()}. Put one of "

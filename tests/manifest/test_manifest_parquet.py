@@ -270,3 +270,24 @@ def test_without_pyarrow_the_extra_is_named(write_parquet: Write, monkeypatch: p
     assert str(caught.value) == (
         f'Reading {where(file)} needs an optional package: pip install "fovea-vision[parquet]"'
     )
+
+
+def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").symlink_to(tmp_path / "gone")
+    assert (
+        refusal(tmp_path) == f"{where(tmp_path / 'train.parquet')} cannot be read: No such file or directory."
+    )
+
+
+def test_labels_that_are_damaged_are_refused(write_parquet: Write) -> None:
+    from pyarrow.parquet import ParquetFile
+
+    file = write_parquet("t.parquet", image=boxed(png(1)), label=[0])
+    leaf = ParquetFile(file).metadata.row_group(0).column(2)
+    content = bytearray(file.read_bytes())
+    at = leaf.dictionary_page_offset or leaf.data_page_offset
+    content[at : at + 16] = b"\xff" * 16
+    file.write_bytes(content)
+    assert refusal(file) == (
+        f"{where(file)} is damaged: its column 'label' cannot be read. Download it again."
+    )

@@ -50,7 +50,7 @@ def open_parquet(file: Path) -> "ParquetFile":
         return ParquetFile(file, memory_map=True)
     except (ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise InputError(f"{str(file)!r} cannot be read: {error.strerror or error}.") from error
+            raise InputError(f"{str(file)!r} cannot be read: {os.strerror(error.errno)}.") from error
         raise InputError(
             f"{str(file)!r} is cut short or no Parquet file: its end, which says what is in it, cannot be read. "
             "Download it again."
