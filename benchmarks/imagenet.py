@@ -1,6 +1,6 @@
 """ImageNet's classes as they are: top-1 of the shared MobileNetV2 at least 0.80 on 500 photos, SqueezeNet's beside it.
 
-    python benchmarks/imagenet.py ../shared/data/imagenet ../shared/weights/mobilenetv2_100.safetensors squeezenet1_1.safetensors ...
+    python benchmarks/imagenet.py ../shared/data/imagenet ../shared/weights/{mobilenetv2_100,squeezenet1_1}.safetensors
 
 Each network answers `fovea predict NETWORK FOLDER --top 5`; the truth is the folder's pictures.csv (path, label: the class's
 number). Then the same with --sure 0.9: how often the hedged answer is right (the true class is one of its kinds), and how
@@ -70,9 +70,7 @@ def hedge(network: str, folder: Path, truth: dict[str, int], *, sure: float) -> 
         for wnid in ancestors(one.wnid):
             kinds.setdefault(names[k] if wnid == one.wnid else synsets()[wnid].words[0], set()).add(k)
     answers = [
-        one
-        for one in run(Config(network, [folder / "pictures"], sure=sure)).predictions
-        if one.path in truth
+        one for one in run(Config(network, [folder / "pictures"], sure=sure)).predictions if one.path in truth
     ]
     right = [truth[one.path] in kinds[one.class_name or ""] for one in answers]
     n_open = [len(kinds[one.class_name or ""]) for one in answers]

@@ -19,7 +19,7 @@ from fovea.model import ModelParts, write, write_model
 class MeanColour:
     """The colour network in numpy: no engine, no threads, so that this process may fork."""
 
-    name, fingerprint, engine, precision, licence = "colours", "0" * 64, "numpy", "f32", "CC0-1.0"
+    name, fingerprint, engine, precision, licence = "colours", "0" * 64, "openvino", "f32", "CC0-1.0"
     stages, n_features, preprocess = (Stage("mean", 0, 4),), 4, Preprocess(SIDE_PX, SIDE_PX)
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
