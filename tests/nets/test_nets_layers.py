@@ -2,6 +2,7 @@
 
 import pytest
 
+from fovea.errors import BackboneError
 from fovea.nets.layers import Layer, observe
 
 torch = pytest.importorskip("torch")
@@ -75,3 +76,12 @@ def test_the_network_is_left_without_hooks() -> None:
     network = Odd()
     observe(network, size_px=8)
     assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_network_that_takes_no_such_pictures_is_refused() -> None:
+    with pytest.raises(BackboneError) as raised:
+        observe(torch.nn.Linear(5, 2), size_px=8)
+    assert str(raised.value) == (
+        "the network cannot be run on pictures of 8 x 8 px (RuntimeError: mat1 and mat2 shapes cannot be multiplied (48x8 "
+        "and 5x2)). Take another network, or correct the size that its weights name."
+    )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from fovea.errors import BackboneError
+
 if TYPE_CHECKING:
     import torch
 
@@ -50,6 +52,7 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
     A module that ran several times stands where it ran last; one whose output is no tensor of 2 to 4 axes, the first of
     them that of pictures, is left out. Pictures are square here, so two equal axes of an output are those of space.
     A network on torch's device "meta" has shapes only; of it, the last layers with as many values as it gives answer.
+    Raises BackboneError where it cannot be run on such pictures.
     """
     import torch
 
@@ -73,6 +76,17 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
     try:
         with torch.inference_mode():
             answer = first_tensor(network.eval()(pictures.to(device)))
+    except (
+        RuntimeError,
+        AssertionError,
+        ValueError,
+        TypeError,
+    ) as error:  # each network refuses in its own way
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(
+            f"the network cannot be run on pictures of {size_px} x {size_px} px ({type(error).__name__}: {reason}). Take "
+            "another network, or correct the size that its weights name."
+        ) from error
     finally:
         for hook in hooks:
             hook.remove()

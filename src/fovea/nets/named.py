@@ -107,7 +107,7 @@ def _outlined(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
     network = build_network(card, shapes_only=True)
     try:
         return network, observe(network, size_px=card.size_px)
-    except (RuntimeError, NotImplementedError):  # a network whose way depends on values
+    except BackboneError:  # a network whose way depends on values
         network = build_network(card)
         return network, observe(network, size_px=card.size_px)
 
