@@ -1,7 +1,10 @@
 """Keras networks as backbones: features against keras' own answers, stages, scaling, layouts, and what is refused."""
 
+import copy
+import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from keras_files import rewrite, save, shake, small_model
 from numpy.typing import NDArray
 
-from fovea.errors import BackboneError, InputError
+from fovea.errors import BackboneError, FoveaError, InputError
 from fovea.features import Encoder, convert, open_backbone
 from fovea.features.finding import list_backbone_stages
 from fovea.nets import list_stages, usual_stages
@@ -257,8 +260,6 @@ def test_weights_of_another_layout_are_refused(keras: Any, file: Path, tmp_path:
     save(keras, small_model(keras), file)
     other = keras.Sequential([keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
     save(keras, other, tmp_path / "other.keras")
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "other.keras") as archive:
         rewrite(file, weights=archive.read("model.weights.h5"))
     with pytest.raises(BackboneError) as caught:
@@ -268,6 +269,34 @@ def test_weights_of_another_layout_are_refused(keras: Any, file: Path, tmp_path:
         f"the network in {str(file)!r} cannot be built by keras {keras.__version__} (saved by "
     )
     assert said.endswith(" Save it again with model.save('NAME.keras').") and "\n" not in said
+
+
+def test_a_mangled_configuration_is_refused_in_one_paragraph(keras: Any, file: Path, tmp_path: Path) -> None:
+    save(keras, small_model(keras), file)
+    with zipfile.ZipFile(file) as archive:
+        config = json.loads(archive.read("config.json"))
+    rng = np.random.default_rng(0)
+    said = []
+    for _ in range(25):
+        rewrite(file, config=json.dumps(mangle(config, rng)).encode())
+        try:
+            build_keras("keras:", weights=file, downloads=tmp_path)
+        except FoveaError as error:
+            said.append(str(error))
+    assert len(said) > 5
+    assert [one for one in said if "\n" in one or not one.endswith(".")] == []
+
+
+def mangle(value: Any, rng: np.random.Generator) -> Any:
+    """Return a copy of JSON in which one value, somewhere, is another or gone."""
+    if not isinstance(value, dict | list) or not value or rng.random() < 0.1:
+        return [None, -1, "x", [], {}, [1, 2], {"class_name": "ReLU"}][rng.integers(7)]
+    copied: Any = copy.copy(value)
+    key: Any = (
+        list(value)[rng.integers(len(value))] if isinstance(value, dict) else int(rng.integers(len(value)))
+    )
+    copied[key] = mangle(value[key], rng)
+    return copied
 
 
 def test_nothing_half_converted_is_left(keras: Any, file: Path, tmp_path: Path) -> None:

@@ -126,6 +126,43 @@ def test_a_function_that_is_no_activation_is_refused(file: Path) -> None:
     assert refusal(file) == because(file, "the activation 'get_file' is not one of keras' own")
 
 
+def test_an_unknown_kind_of_numbers_is_refused(file: Path) -> None:
+    policy = layer("QuantizedDTypePolicy", module="keras", name="int8_from_float32")
+    write_file(file, layer("Dense", name="a", dtype=policy))
+    assert refusal(file) == because(file, "it computes in 'int8_from_float32'")
+
+
+@pytest.mark.parametrize("name", [["Dense"], {"a": 1}])
+def test_a_class_that_is_no_name_is_refused(file: Path, name: object) -> None:
+    entry = {**layer("Dense"), "class_name": name}
+    assert (
+        " is refused: its 'config.json' is not as keras writes it (TypeError: unhashable type: "
+        in refusal(write_file(file, entry))
+    )
+
+
+def test_a_lambda_that_keras_saved_never_runs(keras: Any, file: Path, tmp_path: Path) -> None:
+    marker = str(tmp_path / "ran")
+    mark = keras.layers.Lambda(
+        lambda x: (__import__("os").makedirs(marker, exist_ok=True), x)[1], name="mark"
+    )
+    save(keras, keras.Sequential([keras.layers.Input((8, 8, 3)), mark]), file)
+    Path(marker).rmdir()
+    assert refusal(file) == because(file, "'mark' is a Lambda, which would run code from the file")
+    assert not Path(marker).exists()
+
+
+def test_a_layer_of_the_user_s_own_is_refused(keras: Any, file: Path) -> None:
+    class Mine(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x
+
+    save(keras, keras.Sequential([keras.layers.Input((8, 8, 3)), Mine(name="own")]), file)
+    assert refusal(file).startswith(
+        f"the network in {str(file)!r} is refused: 'own' is of the class 'Mine' of "
+    )
+
+
 def test_a_subclassed_model_is_refused(file: Path) -> None:
     write_file(file, class_name="MyModel", module="my.package", registered_name="my>MyModel")
     assert refusal(file) == because(

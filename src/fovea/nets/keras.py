@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import BackboneError
-from fovea.nets.keras_file import Config, KerasFile, read_keras_file, unpack_weights
+from fovea.nets.keras_file import Config, KerasFile, not_as_keras, read_keras_file, unpack_weights
 from fovea.nets.keras_graph import planes_of, torch_network
 from fovea.nets.keras_official import (
     SCALINGS,
@@ -171,9 +171,12 @@ def _scaling_of_file(keras: Any, held: KerasFile, *, name: str) -> tuple[Scaling
     if name:
         found = find_application(keras, name)
         return scaling_of(keras, found), f"as in {found}"
-    if _scales_itself(held.config):
+    try:
+        scaled, inside = _scales_itself(held.config), _application_inside(keras, held.config)
+    except (TypeError, AttributeError, KeyError) as error:
+        raise not_as_keras(held.file, error) from error
+    if scaled:
         return SCALINGS["raw"], "scaled by its own layers"
-    inside = _application_inside(keras, held.config)
     if inside:
         return scaling_of(keras, inside), f"as in {inside}, which is in it"
     raise BackboneError(

@@ -58,6 +58,7 @@ _ACTIVATIONS = {
     "hard_sigmoid",
     "softmax",
 }
+_WHOLE = {"uint8", "int8", "int16", "int32", "int64", "bool"}
 _DROPPED = ("_regularizer", "_constraint")
 
 
@@ -95,7 +96,7 @@ def read_keras_file(file: Path) -> KerasFile:
     if WEIGHTS not in names:
         raise _refused(file, f"it holds no {WEIGHTS!r}")
     top = _object(config, name=CONFIG, file=file)
-    if top.get("class_name") not in _MODELS["keras"]:
+    if str(top.get("class_name")) not in _MODELS["keras"]:
         raise _refused(
             file,
             f"it is a {top.get('class_name')!r}, and only Sequential and functional models hold "
@@ -104,7 +105,9 @@ def read_keras_file(file: Path) -> KerasFile:
     try:
         return KerasFile(file, _Check(file).checked(top), version)
     except RecursionError:
-        raise _refused(file, "its 'config.json' is nested too deeply") from None
+        raise _refused(file, f"its {CONFIG!r} is nested too deeply") from None
+    except (TypeError, AttributeError, KeyError) as error:
+        raise not_as_keras(file, error) from error
 
 
 def unpack_weights(file: Path, folder: Path) -> Path:
@@ -187,6 +190,13 @@ def _object(content: bytes, *, name: str, file: Path) -> Config:
     return value
 
 
+def not_as_keras(file: Path, error: Exception) -> BackboneError:
+    """Return the error for a configuration whose parts are of other kinds than keras writes."""
+    return _refused(
+        file, f"its {CONFIG!r} is not as keras writes it ({type(error).__name__}: {str(error)[:100]})"
+    )
+
+
 def _refused(file: Path, reason: str) -> BackboneError:
     return BackboneError(
         f"the network in {str(file)!r} is refused: {reason}. Give a Sequential or functional model of keras' own layers, "
@@ -217,7 +227,7 @@ class _Check:
         if key.endswith("_initializer"):
             return "zeros"  # the weights come from the file
         if key == "dtype":
-            return _single_precision(value)
+            return self._single_precision(value)
         if key == "activation" and isinstance(value, dict) and value.get("class_name") == "function":
             return self._activation(value)
         return self.checked(value)
@@ -250,15 +260,19 @@ class _Check:
             raise _refused(self._file, f"the activation {name!r} is not one of keras' own")
         return str(name)
 
+    def _single_precision(self, value: Any) -> str:
+        """Return a layer's kind of numbers: float32 where it is a half or mixed one; whole numbers as they are."""
+        inner = value.get("config") if isinstance(value, dict) else {"name": value}
+        name = inner.get("name") if isinstance(inner, dict) else None
+        if name is None or str(name).startswith(("mixed", "float", "bfloat")):
+            return "float32"
+        if name not in _WHOLE:
+            raise _refused(self._file, f"it computes in {name!r}")
+        return str(name)
+
 
 def _plain_model(value: Config) -> Config:
     """Return a nested or outer model's entry under keras' public name, which stays while its files are moved."""
     if value["class_name"] not in {"Functional", "Model"}:
         return value
     return {**value, "module": "keras", "class_name": "Model", "registered_name": None}
-
-
-def _single_precision(value: Any) -> Any:
-    """Return a layer's kind of numbers: float32 where it is a half or mixed one; whole numbers as they are."""
-    name = value.get("config", {}).get("name") if isinstance(value, dict) else value
-    return name if isinstance(name, str) and not name.startswith(("mixed", "float", "bfloat")) else "float32"
