@@ -21,6 +21,8 @@ from fovea.nets import list_stages, usual_stages
 from fovea.nets.keras import build_keras
 from fovea.nets.keras_graph import layers_of, torch_network
 from fovea.nets.keras_start import quiet
+from fovea.nets.layers import Layer
+from fovea.nets.places import choose_places
 
 Pixels = NDArray[np.uint8]
 
@@ -357,3 +359,11 @@ def test_the_network_is_named_by_its_spec_in_what_is_built(keras: Any, file: Pat
     named = build_keras("keras:", weights=save(keras, small_model(keras), file), downloads=tmp_path)
     assert (named.card.library, named.card.size_px, named.card.licence) == ("keras", 32, "unknown")
     assert len(named.weights_sha256) == 64
+
+
+@pytest.mark.parametrize(("alias", "name"), [("fc6", "fc1"), ("fc7", "fc2"), ("fc8", "predictions")])
+def test_vgg_s_fully_connected_layers_are_found_by_the_papers_numbers(alias: str, name: str) -> None:
+    layers = [Layer(one, (4096,), 1, answers=False) for one in ("fc1", "fc2", "predictions")]
+    network: Any = None  # not looked at where stages are named
+    found = choose_places(network, tuple(layers), library="keras", architecture="VGG16", stages=(alias,))
+    assert [place.name for place in found] == [f"{name}:flat"]
