@@ -72,9 +72,7 @@ def placed(into: Path) -> list[str]:
 
 def test_pictures_packed_into_files_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "t10k-images-idx3-ubyte").write_bytes(
-        b"\0\0\x08\x03" + b"\0\0\0\1" * 3 + b"x"
-    )
+    (tmp_path / "set" / "t10k-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + b"\0\0\0\1" * 3 + b"x")
     with pytest.raises(InputError) as caught:
         sort.run(config(tmp_path / "set"))
     assert str(caught.value) == (

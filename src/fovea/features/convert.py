@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fovea.nets.stages import TorchNetwork
 
 LARGEST_DIFFERENCE = 2e-3  # of a stage's largest value; MobileNetV2 in float32, with roots: 1e-5
-LARGEST_HALF_DIFFERENCE = 4e-2  # with weights kept as float16; fovea-tiny, roots of small means: 2e-2, bf16 moves it more
+LARGEST_HALF_DIFFERENCE = 4e-2  # with weights kept as float16; fovea-tiny, roots of small means: 2e-2
 
 
 def convert_weights(weights: Path, folder: Path, *, sha256: str, stages: tuple[str, ...] = ()) -> None:
