@@ -128,7 +128,8 @@ def test_many_mistakes_that_are_no_label_errors_make_a_backbone_worth_a_try():
     n_real = sum(m.index not in suspects for m in verdict.mistakes)
     assert next_steps(verdict, small_backbone=True)[-1] == (
         f"A larger backbone may be worth a try: {n_real:,} of {len(verdict.mistakes):,} mistakes do not look like wrong labels. "
-        "Train with --weights and --since this run: the report then says whether the difference is more than chance."
+        "Train with --backbone NAME (`fovea backbones` lists them) and --since this run: the report then says whether the "
+        "difference is more than chance."
     )
 
 

@@ -41,9 +41,9 @@ def test_a_file_without_the_key_is_refused(
     with pytest.raises(BackboneError) as raised:
         read_weights_card(file)
     assert str(raised.value) == (
-        f"{str(file)!r} does not say which network it belongs to: its metadata holds {holds}, but not the "
-        "key 'backbone'. Save it again with safetensors.torch.save_file(tensors, file, "
-        "metadata={'backbone': TEXT}), "
+        f"{str(file)!r} does not say which network it belongs to: there is no key 'backbone' in its metadata (it holds "
+        f"{holds}). Name the network too: --backbone timm:NAME or --backbone torchvision:NAME; or save the file again with "
+        "safetensors.torch.save_file(tensors, file, metadata={'backbone': TEXT}), "
         f"where TEXT is JSON like {_EXAMPLE}."
     )
 
@@ -75,3 +75,15 @@ def test_a_cut_file_is_refused(write_metadata: Write, n_bytes: int) -> None:
         BackboneError, match=r"is not a whole \.safetensors file: .*Download or copy it again\.$"
     ):
         read_weights_card(file)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".PTH"])
+def test_a_file_of_torch_save_alone_asks_for_its_network(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"mine{suffix}"
+    file.write_bytes(b"PK\x03\x04" + bytes(60))  # how a file of torch.save begins
+    with pytest.raises(BackboneError) as raised:
+        read_weights_card(file)
+    assert str(raised.value) == (
+        f"{str(file)!r} does not say which network its tensors belong to. Name that too: --backbone timm:NAME or --backbone "
+        "torchvision:NAME."
+    )

@@ -26,7 +26,11 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
         steps.append(
             f"{len(verdict.suspects):,} answers contradict their labels firmly: look at ten of them. If the labels are "
             "right, it is the network that cannot tell these classes apart"
-            + (": take a larger backbone with --weights." if small_backbone else ".")
+            + (
+                ": take a larger one, --backbone NAME (`fovea backbones` lists them)."
+                if small_backbone
+                else "."
+            )
         )
     elif verdict.suspects:
         steps.append(
@@ -109,6 +113,6 @@ def _about_backbone(verdict: Verdict) -> str:
         )
     return (
         f"A larger backbone may be worth a try: {n_real:,} of {len(verdict.mistakes):,} mistakes do not look "
-        "like wrong labels. Train with --weights and --since this run: the report then says whether the "
-        "difference is more than chance."
+        "like wrong labels. Train with --backbone NAME (`fovea backbones` lists them) and --since this run: the report "
+        "then says whether the difference is more than chance."
     )

@@ -11,6 +11,7 @@ from typing import Any
 from fovea.errors import BackboneError
 
 FITS = ("crop", "pad", "squash")
+_PICKLES = {".pth", ".pt", ".bin"}  # files of torch.save: tensors without a word about their network
 _EXAMPLE = (
     '{"library": "timm", "architecture": "mobilenetv2_100", "kwargs": {}, "preprocess": {"size": 224, '
     '"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}, "licence": "Apache-2.0"}'
@@ -45,14 +46,20 @@ def read_weights_card(file: Path) -> WeightsCard:
         with safe_open(file, framework="np") as content:
             metadata = content.metadata() or {}
     except (SafetensorError, OSError) as error:
+        if file.suffix.lower() in _PICKLES:
+            raise BackboneError(
+                f"{str(file)!r} does not say which network its tensors belong to. Name that too: --backbone timm:NAME "
+                "or --backbone torchvision:NAME."
+            ) from error
         raise BackboneError(
             f"{str(file)!r} is not a whole .safetensors file: {error}. Download or copy it again."
         ) from error
     if "backbone" not in metadata:
         raise BackboneError(
-            f"{str(file)!r} does not say which network it belongs to: its metadata holds "
-            f"{', '.join(sorted(metadata)) or 'nothing'}, but not the key 'backbone'. Save it again with "
-            "safetensors.torch.save_file(tensors, file, metadata={'backbone': TEXT}), where TEXT is JSON "
+            f"{str(file)!r} does not say which network it belongs to: there is no key 'backbone' in its metadata (it holds "
+            f"{', '.join(sorted(metadata)) or 'nothing'}). Name the network too: --backbone timm:NAME or --backbone "
+            "torchvision:NAME; or save the file again with safetensors.torch.save_file(tensors, file, "
+            "metadata={'backbone': TEXT}), where TEXT is JSON "
             f"like {_EXAMPLE}."
         )
     try:
