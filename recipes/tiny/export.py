@@ -1,6 +1,8 @@
 """Writes the embedded backbone from trained weights: half-precision network, and its card.
 
-export.py OUT/tiny.safetensors [FOLDER]      FOLDER: src/fovea/features/tiny
+export.py OUT/tiny.safetensors ... [--into FOLDER]      FOLDER: src/fovea/features/tiny
+
+The weights of several files are averaged (Wortsman 2022).
 """
 
 import argparse
@@ -36,14 +38,17 @@ SOURCE = (
 
 
 def main() -> None:
-    """Load the averaged weights, drop the maps to the teacher, write the folder whole."""
+    """Average the weights, write the folder whole."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "src" / "fovea" / "features" / "tiny")
+    parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument(
+        "--into", dest="folder", type=Path, default=ROOT / "src" / "fovea" / "features" / "tiny"
+    )
     args = parser.parse_args()
-    state = {name: value.float() for name, value in load_file(str(args.weights)).items()}
+    loaded = [load_file(str(file)) for file in args.weights]
+    state = {name: torch.stack([one[name].double() for one in loaded]).mean(0).float() for name in loaded[0]}
     net = Tiny()
     net.load_state_dict(state)
     content = b"".join(k.encode() + state[k].half().numpy().tobytes() for k in sorted(state))

@@ -27,7 +27,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, draw_class: Callable[..., Path
     ):
         with Image.open(photos / source) as picture:
             picture.save(test / name, **options)
-    return train(photos, out=tmp_path_factory.mktemp("runs") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOVEA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return train(photos, out=tmp_path_factory.mktemp("runs") / "run")
 
 
 def test_copies_of_every_kind_are_counted_and_named(run: Run) -> None:
