@@ -22,8 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, draw_class: Callable[..., Path
     shutil.copy(photos / "train" / "dots" / "dots_001.png", test / "bytes.png")
     for name, source, options in (
         ("pixels.bmp", "train/dots/dots_002.png", {}),
-        ("near.jpg", "train/dots/dots_003.png", {"quality": 80}),
-        ("of_valid.jpg", "valid/dots/dots_031.png", {"quality": 80}),
+        ("near.jpg", "train/dots/dots_003.png", {"quality": 95}),
+        ("of_valid.jpg", "valid/dots/dots_031.png", {"quality": 95}),
     ):
         with Image.open(photos / source) as picture:
             picture.save(test / name, **options)
