@@ -102,7 +102,8 @@ def test_a_file_of_one_s_own_takes_a_known_name_s_scaling(tmp_path: Path, noise:
     model.doc_string = "trained further"
     onnx.save(model, tmp_path / "mine.onnx")
     mine = open_backbone(tmp_path / "mine.onnx", backbone="net", precision="f32")
-    assert (mine.name, mine.preprocess.crop) == ("net", 0.875)
+    assert (mine.name, mine.preprocess.crop) == ("mine", 0.875)
+    assert (mine.card.licence, mine.card.source) == ("unknown", "mine.onnx")  # not the published ones
     known = open_backbone(backbone="net", precision="f32")
     np.testing.assert_array_equal(mine.encode(noise(2)), known.encode(noise(2)))
     assert mine.fingerprint != known.fingerprint

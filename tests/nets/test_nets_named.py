@@ -12,6 +12,7 @@ import pytest
 from fovea.errors import BackboneError, InputError
 from fovea.nets import build_named, find_weights, list_stages, run_pooled, stage_widths, usual_stages
 from fovea.nets.official import describe_official
+from fovea.nets.zoo import import_torchvision
 
 pytestmark = pytest.mark.usefixtures("needs_torch")
 SQUEEZE = "torchvision:squeezenet1_1"
@@ -140,6 +141,12 @@ def test_a_user_s_tensors_are_taken(squeeze: Any, save: Callable[..., Path], nam
     named = build_named(SQUEEZE, weights=save(squeeze, name), stages=("features",))
     np.testing.assert_allclose(run_pooled(named.pooled, PIXELS), answers(squeeze), rtol=1e-4, atol=1e-6)
     assert (named.card.licence, named.card.source) == ("unknown", name)
+
+
+def test_tensors_for_other_classes_are_not_under_the_published_licence(save: Callable[..., Path]) -> None:
+    five = import_torchvision().models.squeezenet1_1(weights=None, num_classes=5)
+    named = build_named(SQUEEZE, weights=save(five), stages=("features",))
+    assert (named.card.licence, named.card.kwargs["num_classes"]) == ("unknown", 5)
 
 
 def test_one_network_in_two_kinds_of_files_has_one_hash(

@@ -62,10 +62,12 @@ def convert_named(
 
 
 def _name(spec: str, named: nets.NamedNetwork, *, weights: Path | None) -> str:
-    """Return what a network is called: as keras writes it, a user's whole network by its file, others as asked for."""
-    if not spec.startswith("keras:"):
+    """Return what a network is called: as asked for, with a file's own tensors also by that, a whole .keras file by it."""
+    if spec.startswith("keras:"):
+        spec = f"keras:{named.card.architecture}"
+    if weights is None:
         return spec
-    return weights.name if weights and weights.suffix == ".keras" else f"keras:{named.card.architecture}"
+    return weights.name if weights.suffix == ".keras" else f"{spec} ({weights.name})"
 
 
 def build_named(

@@ -92,7 +92,7 @@ def list_converted() -> list[tuple[str, str, int, Path]]:
             n_bytes = sum(one.stat().st_size for one in folder.iterdir())
         except (BackboneError, OSError):
             continue
-        if folder == _EMBEDDED or card.name.startswith(LIBRARIES):
+        if folder == _EMBEDDED or (card.name.startswith(LIBRARIES) and not card.name.endswith(")")):
             found.setdefault(card.name, (card.name, card.licence, n_bytes, folder))
     return list(found.values())
 
@@ -169,7 +169,10 @@ def _of_onnx(file: Path, known: KnownFile | None, *, stages: tuple[str, ...]) ->
 
     outline = read_outline(file)
     sha256 = outline.sha256()
-    facts = facts_of(outline, known or next((one for one in KNOWN.values() if one.sha256 == sha256), None))
+    published = next((one for one in KNOWN.values() if one.sha256 == sha256), None)
+    facts = facts_of(outline, published or known)
+    if known and published is None:  # scaled as that network is, but not its weights
+        facts = dataclasses.replace(facts, name=file.stem, licence="unknown", source=file.name)
 
     def convert(empty: Path) -> None:
         convert_onnx(outline, empty, facts=facts, sha256=sha256, stages=stages)

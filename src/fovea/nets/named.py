@@ -124,7 +124,7 @@ def _pooled(
 
 def _with_file(official: Official, weights: Path) -> tuple["TorchNetwork", WeightsCard]:
     """Return the network with a user's tensors, and its card: what the file says itself of this network counts."""
-    card = official.card
+    card = dataclasses.replace(official.card, licence="unknown")
     if weights.suffix == ".safetensors":
         try:
             told = read_weights_card(weights)
@@ -136,9 +136,7 @@ def _with_file(official: Official, weights: Path) -> tuple["TorchNetwork", Weigh
     n_classes = _other_classes(build_network(card, shapes_only=True), tensors)
     if n_classes:
         card = dataclasses.replace(card, kwargs={**card.kwargs, "num_classes": n_classes}, class_names=())
-    card = dataclasses.replace(
-        card, licence=card.licence if card != official.card else "unknown", source=weights.name
-    )
+    card = dataclasses.replace(card, source=weights.name)
     return _fitted(card, tensors, file=weights, spec=official.spec), card
 
 
