@@ -7,7 +7,7 @@ from fovea.features.default import config_file, read_default, write_default
 from fovea.features.encoder import Encoder, Preprocess, Stage
 from fovea.features.extract import Extraction, Item, extract
 from fovea.features.finding import (
-    Shown,
+    is_weights_file,
     list_backbone_stages,
     list_converted,
     place_of,
@@ -20,6 +20,8 @@ from fovea.features.known import EMBEDDED, KNOWN, is_published, on_disk
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
 from fovea.features.store import Known, Look, Store
+from fovea.features.views import make_views
+from fovea.nets import Shown
 
 __all__ = [
     "EMBEDDED",
@@ -46,9 +48,11 @@ __all__ = [
     "extract",
     "has_native_bf16",
     "is_published",
+    "is_weights_file",
     "list_backbone_stages",
     "list_converted",
     "load_encoder",
+    "make_views",
     "on_disk",
     "open_backbone",
     "open_store",

@@ -1,0 +1,132 @@
+"""Encoded pictures -> one uint8 array of one size, decoded in threads, resized exactly as for prediction.
+
+Large arrays lie in a file without a name, so that nothing is left behind however the process ends.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import OutputError, PictureError
+from fovea.features import Preprocess, available_cores, make_views
+from fovea.manifest.wording import count
+from fovea.progress import Progress, silent
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""(n, h, w, 3) RGB, 0 to 255."""
+
+LARGE_BYTES = 1 << 30
+_GROUP = 64  # pictures a thread decodes before it reports
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PixelsRead:
+    """Pictures of one size, and for each the problem that kept it from being read ("" where all is well).
+
+    `pixels` is uint8 (n, h, w, 3); a row with a problem is black.
+    """
+
+    pixels: Pixels
+    problems: tuple[str, ...]
+
+
+def read_pixels(
+    reads: Sequence[Callable[[], bytes]],
+    *,
+    height_px: int,
+    width_px: int,
+    fit: str = "crop",
+    crop: float = 1.0,
+    folder: Path | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Pixels:
+    """Return the pictures as uint8 (n, height_px, width_px, 3), the same pixels as prediction would take.
+
+    `reads` give the bytes of each picture's file. `fit` and `crop` are as in `features.Preprocess`. An array of a GiB or
+    more lies in a file under `folder`, where one is given.
+
+    Raises PictureError where any cannot be read, with the first few; OutputError where `folder` has no room.
+    """
+    made = try_pixels(
+        reads,
+        preprocess=Preprocess(height_px, width_px, fit, crop),
+        folder=folder,
+        threads=threads,
+        progress=progress,
+    )
+    broken = [(k, problem) for k, problem in enumerate(made.problems) if problem]
+    if broken:
+        told = "; ".join(f"number {k}: {problem}" for k, problem in broken[:_SHOWN])
+        raise PictureError(
+            f"{count(len(broken), 'picture')} of {len(reads):,} cannot be read: {told}"
+            f"{' ...' if len(broken) > _SHOWN else ''}. Give the same command again: what is broken is left out then."
+        )
+    return made.pixels
+
+
+def try_pixels(
+    reads: Sequence[Callable[[], bytes]],
+    *,
+    preprocess: Preprocess,
+    folder: Path | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> PixelsRead:
+    """Return the pictures that can be read, and why the others cannot; see `read_pixels`. Raises OutputError."""
+    pixels = _make_array((len(reads), preprocess.height_px, preprocess.width_px, 3), folder)
+    problems: list[str] = []
+    progress("decode", 0, len(reads))
+    with ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="fovea-decode") as pool:
+        starts = range(0, len(reads), _GROUP)
+        try:
+            for told in pool.map(partial(_fill, reads, pixels, preprocess), starts):
+                problems += told
+                progress("decode", len(problems), len(reads))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return PixelsRead(pixels, tuple(problems))
+
+
+def _fill(
+    reads: Sequence[Callable[[], bytes]], pixels: Pixels, preprocess: Preprocess, start: int
+) -> list[str]:
+    """Decode the group of pictures that begins at `start` into their rows; return their problems."""
+    problems = []
+    for row in range(start, min(start + _GROUP, len(reads))):
+        try:
+            views, _ = make_views(reads[row](), preprocess, views=(0,), sha256="")
+            pixels[row] = views[0]
+            problems.append("")
+        except OSError as error:
+            problems.append(f"cannot be read: {error.strerror or error}")
+        except PictureError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _make_array(shape: tuple[int, ...], folder: Path | None) -> Pixels:
+    """Return zeros, in memory or, where large, in a file in `folder` whose name is already gone."""
+    n_bytes = int(np.prod(shape, dtype=np.int64))
+    if folder is None or n_bytes < LARGE_BYTES:
+        return np.zeros(shape, np.uint8)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # A hole that the disk cannot fill later would end the process.
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return np.memmap(file, np.uint8, "r+", shape=shape)
+    except OSError as error:
+        raise OutputError(
+            f"The pictures at training size take {n_bytes / 1e9:.1f} GB, and there is no room for them in "
+            f"{str(folder)!r}: {error.strerror or error}. Make room, or take smaller or fewer pictures."
+        ) from error
