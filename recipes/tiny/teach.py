@@ -1,10 +1,10 @@
 """Asks the teacher once: random crops of every picture, and what MobileNetV2 says of each, stored for training.
 
-    teach.py PICTURES.zip TEACHER.safetensors OUT [--crops 16]        after prune.py, which writes OUT/kept.npz
+    teach.py PICTURES.zip TEACHER.safetensors OUT [--crops 16] [--seed 0]    after prune.py, which writes OUT/kept.npz
 
 OUT gets views.npy, uint8 (n, 128, 128, 3), and targets.npy, float16 (n, d + 1000): the roots of the means of those
 channels that fovea-tiny keeps, at each of its places, and the 1,000 answers, of the same view at 224 px. The first view of
-a picture is the whole one as users' pictures go in; a quarter of the batches mixes two views (Beyer 2022).
+a picture is the whole one as users' pictures go in; a share of the batches mixes two views (Beyer 2022).
 """
 
 import argparse
@@ -98,11 +98,13 @@ def main() -> None:
     parser.add_argument("teacher", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--crops", type=int, default=16, help="of a photo; a picture under 64 px gets two")
+    parser.add_argument("--mixed", type=float, default=0.25, help="share of the batches that mix two views")
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino as ov
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(args.seed)
     with np.load(args.out / "kept.npz") as held:
         kept = {
             name: torch.from_numpy(held[name if name == "head" else f"{name}.around"])
@@ -140,7 +142,7 @@ def main() -> None:
                 for k, crop in jobs[at : at + BATCH]
             ]
         )
-        if at // BATCH % 4 == 0:
+        if at // BATCH % 100 < 100 * args.mixed:
             share = rng.uniform(0, 0.5, (BATCH, 1, 1, 1))
             batch = (batch * (1 - share) + batch[::-1] * share).astype(np.uint8)
         queue.start_async({0: batch}, at)
