@@ -1,0 +1,52 @@
+"""Training any network of torch: settings, batches, the loop, what it leaves behind. Importing it does not import torch."""
+
+from typing import TYPE_CHECKING, Any
+
+from fovea.learn.training.history import EpochRecord, History, Score, read_history
+from fovea.learn.training.settings import Looping, Optimisation, Regularisation, Training, check_settings
+
+if TYPE_CHECKING:
+    from fovea.learn.training.batches import ArrayBatches, Batch, Batches
+    from fovea.learn.training.devices import Machine, choose_machine
+    from fovea.learn.training.loop import train_network
+    from fovea.learn.training.optimisers import ParamGroup, usual_groups
+
+__all__ = [
+    "ArrayBatches",
+    "Batch",
+    "Batches",
+    "EpochRecord",
+    "History",
+    "Looping",
+    "Machine",
+    "Optimisation",
+    "ParamGroup",
+    "Regularisation",
+    "Score",
+    "Training",
+    "check_settings",
+    "choose_machine",
+    "read_history",
+    "train_network",
+    "usual_groups",
+]
+
+_LATE = {
+    "ArrayBatches": "batches",
+    "Batch": "batches",
+    "Batches": "batches",
+    "Machine": "devices",
+    "ParamGroup": "optimisers",
+    "choose_machine": "devices",
+    "train_network": "loop",
+    "usual_groups": "optimisers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is first asked for."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)

@@ -1,0 +1,57 @@
+"""What a training computes on and in: the device, the precision of matrix products, the threads."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from fovea.errors import InputError
+from fovea.features import available_cores
+from fovea.features.processor import has_native_bf16
+from fovea.nets import choose_device, has_bf16
+
+_TYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`device` "cpu", "cuda" or "mps"; `precision` "f32", "bf16" or "f16", in which products are computed; weights stay float32."""
+
+    device: str
+    precision: str
+
+    def autocast(self) -> torch.autocast:
+        """Return the block in which the forward pass runs."""
+        return torch.autocast(self.device, dtype=_TYPES[self.precision], enabled=self.precision != "f32")
+
+
+def choose_machine(*, device: str = "auto", precision: str = "auto") -> Machine:
+    """Choose what is asked for, or the best there is: a GPU; bf16 where it is native, f16 on older CUDA, else f32.
+
+    Raises:
+        BackboneError: this computer has no such device.
+        InputError: f16 anywhere but on CUDA, where its small range would end in zeros.
+    """
+    device = choose_device(device)
+    native = has_native_bf16() if device == "cpu" else has_bf16(device)
+    if precision == "auto":
+        precision = "bf16" if native else "f16" if device == "cuda" else "f32"
+    if precision == "f16" and device != "cuda":
+        raise InputError(
+            f"The precision 'f16' needs a CUDA device, and this training runs on {device!r}: choose 'bf16' or 'f32'."
+        )
+    return Machine(device, precision)
+
+
+@contextlib.contextmanager
+def own_threads(device: str) -> Iterator[None]:
+    """Keep torch within the cores this process may use (a container's quota too), and give back what was set."""
+    before = torch.get_num_threads()
+    if device == "cpu" and before > available_cores():
+        torch.set_num_threads(available_cores())
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)

@@ -1,0 +1,78 @@
+"""What a training leaves behind: one record an epoch, which epoch was best, why it stopped. Plain numbers, no torch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fovea.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an evaluation says: `loss` (lower is better; it decides which weights are best), `accuracy` in [0, 1], `n` pictures.
+
+    For a numeric target `accuracy` is R2 (at most 1).
+    """
+
+    loss: float
+    accuracy: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch. Training figures are of the pictures as trained on (augmented, mixed), None where they mean nothing.
+
+    `lr` is the highest rate of the last step; `gradient_norms` of the last step by top-level layer, before clipping;
+    `dead_share` by ReLU layer: units that answer 0 to every picture of a probe batch. GPU figures are None on a processor.
+    """
+
+    epoch: int
+    steps: int
+    seconds: float
+    lr: float
+    train_loss: float | None
+    train_accuracy: float | None
+    valid_loss: float | None = None
+    valid_accuracy: float | None = None
+    gradient_norms: Mapping[str, float] = field(default_factory=dict)
+    dead_share: Mapping[str, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
+    gpu_bytes: int | None = None
+    gpu_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A whole training. `stopped` is "" (all epochs), "patience", "seconds" or "non-finite"; `best_epoch` -1 where none ended."""
+
+    records: tuple[EpochRecord, ...]
+    best_epoch: int
+    stopped: str
+    notes: tuple[str, ...]
+    n_steps: int
+    n_pictures_seen: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values for JSON; numbers that are not finite become None."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def read_history(document: Mapping[str, Any]) -> History:
+    """Return the history that `to_json` wrote. Raises ModelError where it is another document."""
+    try:
+        values = dict(document)
+        records = tuple(EpochRecord(**record) for record in values.pop("records"))
+        return History(records=records, notes=tuple(values.pop("notes")), **values)
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"This is not the history of a training ({error}).") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

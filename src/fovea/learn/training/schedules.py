@@ -1,0 +1,40 @@
+"""The learning rate as a function of the step alone: nothing to save, and a resumed run goes on where it stood."""
+
+import math
+
+from fovea.learn.training.settings import Optimisation
+
+_RISE = 0.3  # the share of a one-cycle in which the rate rises (Smith and Topin 2017; torch's default)
+_FIRST, _LAST = (
+    1 / 25,
+    1 / 25e4,
+)  # a one-cycle's first and last rate, as shares of the highest (torch's defaults)
+
+
+def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: Optimisation) -> float:
+    """Return what the learning rate is multiplied by at `step` (from 0) of `n_steps`; in [0, 1].
+
+    "constant", "step" (times gamma every step_epochs epochs) and "cosine" (to 0 at the end) rise linearly over the first
+    `warmup` of all steps; "one-cycle" has a rise of its own.
+    """
+    if settings.schedule == "one-cycle":
+        return _one_cycle(step, n_steps)
+    n_warm = round(settings.warmup * n_steps)
+    rise = min(1.0, (step + 1) / (n_warm + 1))
+    if settings.schedule == "step":
+        return rise * float(settings.gamma ** (step // steps_per_epoch // settings.step_epochs))
+    if settings.schedule == "cosine" and step >= n_warm:
+        return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
+    return rise
+
+
+def _one_cycle(step: int, n_steps: int) -> float:
+    """Return the factor of torch's OneCycleLR: half a cosine up, half a cosine down."""
+    top = _RISE * n_steps - 1
+    if step <= top:
+        return _between(_FIRST, 1.0, step / max(top, 1e-9))
+    return _between(1.0, _LAST, (step - top) / max(n_steps - 1 - top, 1e-9))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * min(share, 1.0)))
