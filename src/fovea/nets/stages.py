@@ -55,21 +55,23 @@ def pooled_network(
         def __init__(self) -> None:
             super().__init__()
             self.network = network
+            self.places = places
             self.parts: dict[Place, torch.Tensor] = {}
             self.widths: list[tuple[str, int]] = []
             self.shift: torch.Tensor
             self.scale: torch.Tensor
             self.register_buffer("shift", 255 * torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
             self.register_buffer("scale", 255 * torch.tensor(std, dtype=torch.float32).reshape(1, 3, 1, 1))
+            self.hooks = []
             for name in dict.fromkeys(place.module for place in places):
                 here = [place for place in places if place.module == name]
-                network.get_submodule(name).register_forward_hook(self._keep(here))
+                self.hooks.append(network.get_submodule(name).register_forward_hook(self._keep(here)))
 
         def _keep(self, here: list[Place]) -> Any:
             def hook(module: Any, inputs: Any, output: Any) -> None:
                 for place in here:
                     tensor = first_tensor(inputs if place.pool == "input" else output)
-                    self.parts[place] = _pool(cast("torch.Tensor", tensor), place)
+                    self.parts[place] = pool(cast("torch.Tensor", tensor), place)
 
             return hook
 
@@ -88,12 +90,20 @@ def pooled_network(
     return Pooled().eval()
 
 
+def release_network(pooled: "torch.nn.Module") -> "tuple[torch.nn.Module, tuple[Place, ...]]":
+    """Return the network inside a pooled one, which pools no more, and the places that were taken."""
+    whole = cast("Any", pooled)
+    for hook in whole.hooks:
+        hook.remove()
+    return whole.network, whole.places
+
+
 def stage_widths(pooled: "torch.nn.Module") -> list[tuple[str, int]]:
     """Return name and number of columns of every stage of a pooled network that has run at least once."""
     return [(name, int(width)) for name, width in cast("Any", pooled).widths]
 
 
-def _pool(output: "torch.Tensor", place: Place) -> "torch.Tensor":
+def pool(output: "torch.Tensor", place: Place) -> "torch.Tensor":
     """Pool (n, c, h, w), (n, h, w, c) or tokens (n, t, c) to (n, c); logits and vectors (n, c) to as many."""
     if place.pool == "softmax":
         return output.flatten(1).float().softmax(1).sqrt().sqrt()

@@ -1,0 +1,42 @@
+"""What trains and what comes of it, in the words that fine-tuning, training from scratch and distilling share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from fovea.learn.training import History
+    from fovea.nets import WeightsCard
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Decoded pictures and what is known of each: uint8 (n, h, w, 3) RGB, in an array or a memmap.
+
+    `labels` are int64 (n,) class numbers in [0, k); for several labels a picture float32 (n, k) of 0 and 1; for numeric
+    targets float32 (n, k).
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, and how it came about.
+
+    `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
+    (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
+    `notes` are plain sentences for the user.
+    """
+
+    network: "torch.nn.Module"
+    card: "WeightsCard"
+    classifier: str
+    history: "History"
+    valid_logits: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
