@@ -28,8 +28,8 @@ def change_classes(
     """
     merge = merge or {}
     known = sorted({row.label for row in manifest.rows if row.label is not None})
-    _require_known(drop, option="--drop", known=known)
-    _require_known(merge, option="--merge", known=known)
+    require_known_classes(drop, option="--drop", known=known)
+    require_known_classes(merge, option="--merge", known=known)
     for name in drop:
         if name in merge:
             raise InputError(
@@ -59,13 +59,16 @@ def _renamed(row: Row, *, merge: Mapping[str, str]) -> Row:
     return replace(row, label=merge[row.label])
 
 
-def _require_known(names: Sequence[str] | Mapping[str, str], *, option: str, known: Sequence[str]) -> None:
+def require_known_classes(
+    names: Sequence[str] | Mapping[str, str], *, option: str, known: Sequence[str], what: str = "class"
+) -> None:
+    """Raise InputError where an option names a class (or label) that is not there."""
     unknown = [name for name in names if name not in known]
     if unknown:
         name = unknown[0]
         raise InputError(
-            f"{option} names the class {name!r}, which is not there{did_you_mean(name, known)}. The "
-            f"{count(len(known), 'class', 'classes')}: {some(known, shown=20)}."
+            f"{option} names the {what} {name!r}, which is not there{did_you_mean(name, known)}. The "
+            f"{count(len(known), what, 'classes' if what == 'class' else '')}: {some(known, shown=20)}."
         )
 
 
@@ -81,7 +84,7 @@ def require_trainable(manifest: Manifest) -> None:
     """
     usable = [row for row in manifest.rows if not row.problem]
     if not usable:
-        raise InputError(_nothing_readable(manifest))
+        raise InputError(nothing_readable(manifest))
     labelled = [row for row in usable if row.label is not None]
     pool = [row for row in labelled if row.split in {"", "train"}]
     if not labelled:
@@ -143,7 +146,8 @@ def _reasons(problems: Sequence[str]) -> str:
     return f"{listed}; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else listed
 
 
-def _nothing_readable(manifest: Manifest) -> str:
+def nothing_readable(manifest: Manifest) -> str:
+    """Return why nothing can be learned from: no picture, or none that can be read, with the counts by reason."""
     if not manifest.rows:
         return f"There are no pictures to learn from. {EXAMPLE_LAYOUT}"
     reasons = _reasons([row.problem for row in manifest.rows])

@@ -1,4 +1,4 @@
-"""Folds for cross-validation, every class spread and no unit torn: labels and units in, fold numbers out."""
+"""Folds for cross-validation, every class (or label) spread and no unit torn: labels and units in, fold numbers out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +54,34 @@ def _emptiest(
         if (load[fold], totals[fold]) < (load[best], totals[best]):
             best = fold
     return best
+
+
+def label_fold_numbers(
+    has: NDArray[np.bool_], *, units: NDArray[np.integer], n_folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Return each row's fold (n,) int64 in [0, n_folds), every label spread, with each unit in one fold.
+
+    `has` bool (n, k): which labels a row has; `units` (n,). Iterative stratification (Sechidis, Tsoumakas and Vlahavas
+    2011): the label with the fewest units left goes first, each of its units into the fold that wants most of it.
+    """
+    unit_of_row = np.unique(units, return_inverse=True)[1].reshape(len(units))
+    sizes = np.bincount(unit_of_row)
+    # Having none of the labels is spread as one more label would be.
+    marks = np.column_stack([has, ~has.any(axis=1)]).astype(np.float64)
+    inside = np.zeros((len(sizes), marks.shape[1]))
+    np.add.at(inside, unit_of_row, marks)
+    wanted = np.tile(inside.sum(axis=0) / n_folds, (n_folds, 1))
+    room = np.full(n_folds, len(units) / n_folds)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fold_of_unit = np.full(len(sizes), -1, np.int64)
+    while (left := order[fold_of_unit[order] < 0]).size:
+        n_left = (inside[left] > 0).sum(axis=0)
+        rarest = int(np.where(n_left > 0, n_left, len(sizes) + 1).argmin())
+        chosen = left[inside[left, rarest] > 0]
+        for unit in chosen[np.argsort(-inside[chosen, rarest], kind="stable")].tolist():
+            fold = max(range(n_folds), key=lambda k: (wanted[k, rarest], room[k], -k))
+            fold_of_unit[unit] = fold
+            wanted[fold] -= inside[unit]
+            room[fold] -= sizes[unit]
+    folds: NDArray[np.int64] = fold_of_unit[unit_of_row]
+    return folds

@@ -25,9 +25,17 @@ class Unit:
 
 
 def gather_units(
-    rows: Sequence[Row], *, pool: Iterable[int], units: NDArray[np.integer], seed: int
+    rows: Sequence[Row],
+    *,
+    pool: Iterable[int],
+    units: NDArray[np.integer],
+    seed: int,
+    strata: Sequence[Sequence[str]] | None = None,
 ) -> list[Unit]:
-    """Return the units of the rows in `pool` (indices) by rank; `units` (n,) int, one for each row."""
+    """Return the units of the rows in `pool` (indices) by rank; `units` (n,) int, one for each row.
+
+    A row counts for each of its `strata`; where None, for its class.
+    """
     members: dict[int, list[int]] = {}
     numbers = units.tolist()
     for index in pool:
@@ -41,8 +49,8 @@ def gather_units(
         rank = digest, min(rows[index].path for index in inside)
         labels: dict[str, int] = {}
         for index in inside:
-            label = rows[index].label or ""
-            labels[label] = labels.get(label, 0) + 1
+            for label in (rows[index].label or "",) if strata is None else strata[index]:
+                labels[label] = labels.get(label, 0) + 1
         gathered.append(Unit(tuple(inside), labels, rank))
     return sorted(gathered, key=lambda unit: unit.rank)
 

@@ -52,9 +52,11 @@ class PackedPicture:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user wants of a source: labels or not, which label, groups by which column, wrong rows refused."""
+    """What the user wants of a source: labels or not, which label, groups by which column, wrong rows refused; and what a
+    label is: the name of a class, a number ("regression"), or several names ("labels")."""
 
     labelled: bool = True
     label_by: str | None = None
     group_by: str | None = None
     strict: bool = False
+    target: str = "classes"

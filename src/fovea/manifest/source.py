@@ -26,6 +26,7 @@ def read_source(
     group_by: str | None = None,
     group_pattern: str | None = None,
     strict: bool = False,
+    target: str = "classes",
 ) -> Manifest:
     """Return the manifest of a folder of class or split folders, of a table, or of a well-known set (docs/layouts.md).
 
@@ -34,7 +35,7 @@ def read_source(
     counted, every row counts. `label_by` names the column, or the kind of labels, that gives the class; `group_by`
     names a table's column and `group_pattern` is a regular expression searched in each row's path (its first group, or
     the whole match); rows of one group stay on one side. With `strict` wrong rows of a table are refused, otherwise
-    they have a `problem`.
+    they have a `problem`. `target` says what a label is: see `manifest.targets`.
 
     Raises:
         MissingInputError: nothing is there.
@@ -43,8 +44,8 @@ def read_source(
         MissingExtraError: a Parquet table without pyarrow.
     """
     pattern = _pattern(group_pattern, group_by=group_by)
-    manifest = _read(source, wish=Wish(labelled, label_by, group_by, strict))
-    if labelled and to_learn:
+    manifest = _read(source, wish=Wish(labelled, label_by, group_by, strict, target))
+    if labelled and to_learn and target == "classes":
         manifest = _settled(manifest)
     return manifest if pattern is None else _grouped(manifest, pattern=pattern)
 

@@ -36,6 +36,7 @@ def assign_splits(
     seed: int,
     valid_share: float = 0.2,
     since: Manifest | None = None,
+    strata: Sequence[Sequence[str]] | None = None,
 ) -> SplitPlan:
     """Return the manifest with "train", "valid" or "test" in every row that has a label and no problem.
 
@@ -44,7 +45,7 @@ def assign_splits(
     manifest: what it records (by content, then by group) stays on its side, and the rest fills each class's
     deficit. With fewer than 5 units in a class, or fewer than 20 pictures to hold out, all rows train and the
     protocol is "cross-validated"; but a run that held out 20 or more of these pictures goes on holding them
-    out. Other rows get no split.
+    out. Other rows get no split. `strata` (n) stand for each row's class where it has none, or several.
 
     Raises:
         InputError: a share outside (0, 0.5], nothing to learn from, or a class that is a single unit.
@@ -59,7 +60,7 @@ def assign_splits(
             "There is nothing to learn from: no labelled picture without a problem stands outside the valid "
             "and test splits. Put pictures into train, or give no splits."
         )
-    gathered = gather_units(rows, pool=pool, units=units, seed=seed)
+    gathered = gather_units(rows, pool=pool, units=units, seed=seed, strata=strata)
     _require_two_units(gathered)
     protocol = "given"
     held_out: set[int] = set()

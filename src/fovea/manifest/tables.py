@@ -16,6 +16,7 @@ from fovea.manifest.packs import Wish
 from fovea.manifest.places import below, common_root
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest, Row
+from fovea.manifest.targets import NO_LABELS, SEPARATOR, join_labels, labels_of, number_of
 from fovea.manifest.wording import count, did_you_mean, some
 
 HEADER = "path,label[,split,group]"
@@ -25,28 +26,38 @@ LABELS = ("label", "labels", "class", "category")
 """Columns that give the class, the first that is there."""
 
 
+_EXPECTED = {
+    "classes": "the class's name",
+    "regression": "a number",
+    "labels": f"its labels with {SEPARATOR!r} between them, {NO_LABELS!r} where it has none,",
+}
+
+
 def read_table(table: Path, *, wish: Wish) -> Manifest:
     """Return a row for every picture that a table names; a picture named twice alike is one row.
 
     Raises:
         ManifestError: not a table, a column missing, none of the pictures there, or (strict) any wrong row.
     """
-    labelled = wish.labelled
     columns, records = read_records(table)
     label = _label_column(table, columns=columns, label_by=wish.label_by)
-    _require_columns(table, columns=columns, label=label, labelled=labelled)
+    _require_columns(table, columns=columns, label=label, labelled=wish.labelled)
     records = _with_known_names(columns, records, label=label)
     group_column = _group_column(table, columns=columns, group_by=wish.group_by)
     folder = os.path.normpath(table.parent.absolute())
     places = [_locate(record.cells.get("path", ""), folder=folder) for record in records]
     _require_some_found(table, records=records, places=places)
+    if wish.target == "regression":
+        _require_numbers(table, records=records, label=label)
+    if wish.target == "labels":
+        records = _with_joined_labels(records, places=places)
     root = common_root([place.absolute for place in places if place.absolute], preferred=folder)
     rows: list[Row] = []
     problems: list[str] = []
     first_rows: dict[str, Record] = {}
     for record, place in zip(records, places, strict=True):
         path = below(place.absolute, root=root) if place.absolute else place.shown
-        problem = record.problem or _problem(record, place=place, labelled=labelled)
+        problem = record.problem or _problem(record, place=place, wish=wish)
         if not problem:
             first = first_rows.setdefault(path, record)
             problem = _contradiction(record, first=first, path=path)
@@ -97,6 +108,32 @@ def _with_known_names(columns: Sequence[str], records: list[Record], *, label: s
     ]
 
 
+def _require_numbers(table: Path, *, records: list[Record], label: str | None) -> None:
+    """Refuse label cells that hold something else than a number; empty ones are set aside like any other."""
+    wrong = [one for one in records if (cell := one.cell("label")) and number_of(cell) is None]
+    if not wrong:
+        return
+    listed = "; ".join(f"row {one.number}: {one.cell('label')!r}" for one in wrong[:5])
+    raise ManifestError(
+        f"--target regression: {count(len(wrong), 'cell')} of {len(records):,} in the column {label!r} of {str(table)!r} "
+        f"{'holds' if len(wrong) == 1 else 'hold'} no number ({listed}{_more(wrong)}). Write numbers as in 3.5, leave "
+        "unknown ones empty, or name another column with --label-by."
+    )
+
+
+def _with_joined_labels(records: list[Record], *, places: "list[_Place]") -> list[Record]:
+    """Return the records, each with the labels of all rows that name its picture: one row a label is as good."""
+    named: dict[str, set[str]] = {}
+    for record, place in zip(records, places, strict=True):
+        named.setdefault(place.absolute, set()).update(labels_of(record.cell("label")))
+    return [
+        replace(record, cells={**record.cells, "label": join_labels(sorted(named[place.absolute]))})
+        if place.absolute and record.cell("label")
+        else record
+        for record, place in zip(records, places, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     shown: str
@@ -114,7 +151,7 @@ def _locate(cell: str, *, folder: str) -> _Place:
     return _Place(cell.strip() if cell.strip().startswith("/") else cell)
 
 
-def _problem(record: Record, *, place: _Place, labelled: bool) -> str:
+def _problem(record: Record, *, place: _Place, wish: Wish) -> str:
     split = record.cell("split")
     if not record.cell("path"):
         return "the path is empty; name a picture or delete the row"
@@ -124,8 +161,8 @@ def _problem(record: Record, *, place: _Place, labelled: bool) -> str:
     if split and split.casefold() not in SPLIT_NAMES:
         known = did_you_mean(split, SPLIT_NAMES)
         return f"unknown split {split!r}{known}; write train, valid or test, or leave it empty"
-    if labelled and not record.cell("label"):
-        return "the label is empty; write the class's name or delete the row"
+    if wish.labelled and not record.cell("label"):
+        return f"the label is empty; write {_EXPECTED[wish.target]} or delete the row"
     return ""
 
 
@@ -178,7 +215,7 @@ def _require_some_found(table: Path, *, records: list[Record], places: list[_Pla
         )
 
 
-def _more(problems: list[str]) -> str:
+def _more(problems: Sequence[object]) -> str:
     return f"; and {len(problems) - 5:,} more" if len(problems) > 5 else ""
 
 
