@@ -70,6 +70,7 @@ def test_a_surer_answer_is_never_more_specific(hierarchy: Hierarchy) -> None:
     assert (sizes[1] <= sizes[2]).all()
 
 
-def test_rounding_leaves_the_broadest_meaning(hierarchy: Hierarchy) -> None:
-    found, p = climb(np.full((1, 5), 0.1999), hierarchy, sure=0.9999)
-    assert (hierarchy.meanings[found[0]], p[0]) == ("thing", pytest.approx(0.9995))
+def test_where_no_meaning_is_sure_enough_none_is_found() -> None:
+    hierarchy = make_hierarchy(CLASSES, above=lambda name: above(name) - {"thing"})
+    found, p = climb(np.array([[0.2] * 5, [0.8, 0, 0, 0, 0.2]]), hierarchy, sure=0.9)
+    assert (found.tolist(), p.tolist()) == ([-1, -1], [0.0, 0.0])

@@ -192,3 +192,35 @@ def test_json_of_few_classes_has_no_top_five(parts):
 def test_verdicts_of_the_same_seed_are_equal(parts):
     one, other = judge(**parts, seed=4), judge(**parts, seed=4)
     assert replace(one, figures=None, calibration=None) == replace(other, figures=None, calibration=None)
+
+
+def test_a_trained_network_is_calibrated_by_the_validation_part_alone(parts):
+    told = judge(**parts, by_valid=True, precisions=(0.9,))
+    other = judge(**(parts | {"oof_logits": parts["oof_logits"] * 3}), by_valid=True, precisions=(0.9,))
+    assert told.temperature == fit_temperature(parts["valid_logits"], parts["valid_labels"])
+    assert (other.temperature, other.guarantees) == (told.temperature, told.guarantees)
+    assert other.figures.log_loss == told.figures.log_loss
+    assert other.train_temperature == pytest.approx(3 * told.train_temperature, rel=1e-6)
+
+
+def test_a_trained_network_is_measured_by_temperatures_that_have_not_seen_the_picture(parts):
+    told = judge(**parts, by_valid=True)
+    numbers = np.random.default_rng(0).permutation(200) % 5
+    p = cross_fitted(parts["valid_logits"], parts["valid_labels"], parts=numbers)
+    assert told.measured == "valid"
+    assert told.figures.log_loss == log_loss(parts["valid_labels"], p)
+    assert told.promise_kept is None
+
+
+def test_a_network_trained_from_scratch_is_judged_without_out_of_fold_answers(parts):
+    told = judge(**(parts | {"oof_logits": np.zeros((0, K))}), by_valid=True)
+    assert {suspect.part for suspect in told.suspects} <= {"valid"}
+    assert told.figures.accuracy == judge(**parts).figures.accuracy
+
+
+def test_a_trained_network_cannot_be_judged_without_a_validation_part(parts):
+    alone = parts | {"valid_labels": None, "valid_logits": None}
+    with pytest.raises(
+        ValueError, match="a trained network is judged by a validation part, and there is none"
+    ):
+        judge(**alone, by_valid=True)

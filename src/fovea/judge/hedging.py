@@ -47,13 +47,12 @@ def climb(
         sure: in (0, 1): what the classes' probabilities must sum to.
 
     Returns:
-        The number of the meaning (n,) with the fewest classes, of several the likeliest, and its probability (n,); where
-        not even the broadest is as probable, that one.
+        The number of the meaning (n,) with the fewest classes, of several the likeliest, and its probability (n,); -1 and
+        0 where none is as probable.
     """
     together = np.minimum(np.asarray(probabilities, np.float64) @ hierarchy.holds.T, 1.0)
     enough = together >= sure
-    enough[:, -1] = True
     n_open = np.where(enough, hierarchy.holds.sum(axis=1), np.inf)
-    fewest = n_open == n_open.min(axis=1, keepdims=True)
-    found = np.where(fewest, together, -1).argmax(axis=1)
-    return found, together[np.arange(len(found)), found]
+    fewest = enough & (n_open == n_open.min(axis=1, keepdims=True))
+    likeliest = np.where(fewest, together, 0.0)
+    return np.where(enough.any(axis=1), likeliest.argmax(axis=1), -1), likeliest.max(axis=1)

@@ -3,7 +3,7 @@
 One protocol. Temperature, thresholds and likely errors of the training part come from its out-of-fold logits;
 the validation part is only measured. Without one the figures come from the out-of-fold logits too, each fold
 scaled by the temperature of the others, so that no label judges itself (the penalty was chosen on them: a
-slight optimism).
+slight optimism). A network that was trained has no out-of-fold logits: there the validation part does both.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,8 @@ class Verdict:
     promise of 95 % right ones, or, where the data cannot support that, 0.95: each accepted answer is then
     likely enough by itself, without a promise. `promise_kept`: of the measured pictures at that threshold,
     accepted, right, and the exact interval; None where the threshold was found on the same pictures.
-    `calibration`: what the model stores.
+    `calibration`: what the model stores. `train_temperature`: that of the out-of-fold logits, which is `temperature` but
+    where the validation part calibrated.
     """
 
     class_names: tuple[str, ...]
@@ -77,6 +78,7 @@ class Verdict:
     without_leaks: Figures | None
     n_leaked: int
     temperature: float
+    train_temperature: float
     ece: float
     ece_before: float
     ece_floor: float
@@ -107,6 +109,8 @@ def judge(
     leaked: Mask | None = None,
     folds: Numbers | None = None,
     train_units: Numbers | None = None,
+    valid_units: Numbers | None = None,
+    by_valid: bool = False,
     precisions: Sequence[float] = (),
     per_class: bool = False,
     confidence: float = 0.95,
@@ -116,7 +120,7 @@ def judge(
 
     Args:
         train_labels: int (n,), 0 to k - 1.
-        oof_logits: float (n, k), each row by a head that has not seen the row's fold.
+        oof_logits: float (n, k), each row by a head that has not seen the row's fold; (0, k) where there are none.
         class_names: the k names.
         valid_labels: int (m,), -1 for a class that the model does not know; None: cross-validated only.
         valid_logits: float (m, k), by the saved head.
@@ -124,6 +128,9 @@ def judge(
         folds: int (n,), the folds of the out-of-fold logits; None: five parts drawn by `seed`.
         train_units: int (n,), pictures of one unit (copies, a user's group) are not independent: one of each
             calibrates.
+        valid_units: int (m,), the same of the validation part.
+        by_valid: the network was trained, so the validation part calibrates, and what it is measured by is scaled by the
+            temperature of its other parts; the out-of-fold logits, of another head, only tell likely label errors.
         precisions: shares of right ones to find thresholds for; the first that the data support says what is unsure,
             else 0.95 does.
         per_class: find thresholds for each answered class too.
@@ -133,22 +140,28 @@ def judge(
     Raises:
         ValueError: no measured picture has a known class; a precision is not between 0 and 1.
     """
-    temperature = fit_temperature(oof_logits, train_labels)
-    scaled = softmax(oof_logits, temperature)
-    scores = calibration_scores(scaled, train_labels, units=train_units, seed=seed)
+    train_temperature = fit_temperature(oof_logits, train_labels) if len(oof_logits) else 1.0
+    temperature, cal_labels, cal_logits, cal_units = train_temperature, train_labels, oof_logits, train_units
+    if by_valid:
+        cal_labels, cal_logits, cal_units = _known(valid_labels, valid_logits, valid_units)
+        temperature = fit_temperature(cal_logits, cal_labels)
+    scores = calibration_scores(softmax(cal_logits, temperature), cal_labels, units=cal_units, seed=seed)
     guarantees = _promises(scores, precisions, confidence=confidence)
     supported = [g for g in guarantees if g.threshold is not None]
     unsure = supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
     unsure_threshold = UNSURE_PRECISION if unsure.threshold is None else unsure.threshold
     if valid_labels is None or valid_logits is None:
-        parts = (
-            np.random.default_rng(seed).permutation(len(train_labels)) % N_PARTS if folds is None else folds
-        )
         labels, logits, leaked = train_labels, oof_logits, None
-        probabilities = cross_fitted(oof_logits, train_labels, parts=parts)
+        probabilities = cross_fitted(
+            logits, labels, parts=_parts(len(labels), seed) if folds is None else folds
+        )
         held_out = None
     else:
         labels, logits, probabilities = valid_labels, valid_logits, softmax(valid_logits, temperature)
+        if by_valid:
+            probabilities[valid_labels >= 0] = cross_fitted(
+                cal_logits, cal_labels, parts=_parts(len(cal_labels), seed)
+            )
         held_out = (labels, probabilities)
     known = labels >= 0
     commonest = int(np.bincount(train_labels, minlength=len(class_names)).argmax())
@@ -161,22 +174,42 @@ def judge(
         without_leaks=_without(leaked, labels, probabilities, class_names=class_names, commonest=commonest),
         n_leaked=0 if leaked is None else int(leaked.sum()),
         temperature=temperature,
+        train_temperature=train_temperature,
         ece=expected_calibration_error(top, correct),
         ece_before=expected_calibration_error(*_answers(labels[known], softmax(logits[known]))),
         ece_floor=ece_floor(top, seed=seed),
         reliability=reliability_bins(top, correct),
         unsure_threshold=unsure_threshold,
         unsure=unsure,
-        promise_kept=check_promise(top, correct, threshold=unsure_threshold) if held_out else None,
+        promise_kept=check_promise(top, correct, threshold=unsure_threshold)
+        if held_out and not by_valid
+        else None,
         guarantees=guarantees,
         per_class_guarantees=tuple(
             _promises_per_class(scores, p, class_names=class_names, confidence=confidence)
             for p in (precisions if per_class else ())
         ),
         mistakes=find_mistakes(labels, probabilities),
-        suspects=find_suspects(train_labels, scaled, valid=held_out),
+        suspects=find_suspects(
+            train_labels[: len(oof_logits)], softmax(oof_logits, train_temperature), valid=held_out
+        ),
         calibration=scores,
     )
+
+
+def _known(
+    labels: Labels | None, logits: Logits | None, units: Numbers | None
+) -> tuple[Labels, Logits, Numbers | None]:
+    """Return the validation pictures of classes that the model knows. Raises ValueError where there is no such part."""
+    if labels is None or logits is None:
+        raise ValueError("a trained network is judged by a validation part, and there is none")
+    known = labels >= 0
+    return labels[known], logits[known], None if units is None else units[known]
+
+
+def _parts(n: int, seed: int) -> Numbers:
+    """Return the number of each of n pictures' part, drawn by `seed`."""
+    return np.random.default_rng(seed).permutation(n) % N_PARTS
 
 
 def calibration_scores(
