@@ -23,6 +23,8 @@ class Network:
     name: str = "drawn"
     pool: str = "softmax"
 
+    notes: tuple[str, ...] = ()
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         return (Stage("body:mean", 0, 4), Stage(f"head:{self.pool}", 4, 4 + self.n))
@@ -47,6 +49,14 @@ def test_imagenets_classes_are_known_however_they_are_named(names: tuple[str, ..
     own = opened(Network(1000, names))
     assert own.class_names == NAMES
     assert own.wnids[254] == "n02110958"
+
+
+def test_only_a_network_that_names_no_classes_is_noted_as_taken_for_imagenets() -> None:
+    told = [
+        len(opened(one).notes)
+        for one in (Network(1000), Network(1000, NAMES), Network(1000, name="resnet18"))
+    ]
+    assert told == [2, 1, 1]  # the catalogue's resnet18 is known; that nothing is calibrated is always said
 
 
 def test_other_names_stay_and_have_no_ids() -> None:

@@ -1,10 +1,11 @@
 """One answer: its JSON row, its remark, its table in a notebook."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from fovea.judge import softmax
-from fovea.model import Prediction, Predictions, Thresholds
+from fovea.model import Prediction, Predictions
 from fovea.model.decide import answer
 
 
@@ -16,7 +17,7 @@ def test_row_has_the_keys_of_the_command() -> None:
         "probability": 0.75,
         "probabilities": {"cat": 0.75, "dog": 0.25},
         "unsure": True,
-        "unlike": False,
+        "unlike": None,
         "problem": "",
     }
 
@@ -58,60 +59,52 @@ def test_long_table_is_cut_and_says_so() -> None:
     assert html.endswith("<p>and 1,000 more</p>")
 
 
-class Two:
-    """A head of two classes whose logits are the features."""
-
-    class_names = ("cat", "dog")
-
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        return features
+def decide(rows: list[list[float]], **judged: Any) -> list[Prediction]:
+    names = [f"{n}.jpg" for n in range(len(rows))]
+    return answer(np.array(rows), names, class_names=("cat", "dog"), **judged)
 
 
-class Far:
-    """A distance score that calls every second picture unlike."""
-
-    def is_unlike(self, features: np.ndarray) -> np.ndarray:
-        return np.arange(len(features)) % 2 == 1
-
-
-def decide(
-    features: list[list[float]],
-    *,
-    unsure: float = 0.6,
-    problems: list[str] | None = None,
-    novelty: object = None,
-):  # type: ignore[no-untyped-def]
-    return answer(
-        np.array(features, np.float32),
-        [f"{n}.jpg" for n in range(len(features))],
-        problems=problems or [""] * len(features),
-        head=Two(),  # type: ignore[arg-type]
-        temperature=2.0,
-        thresholds=Thresholds(unsure),
-        novelty=novelty,  # type: ignore[arg-type]
-    )
+def test_the_likeliest_class_is_the_answer() -> None:
+    (one,) = decide([[0.25, 0.75]])
+    assert (one.class_name, one.probability) == ("dog", 0.75)
+    assert one.probabilities == {"cat": 0.25, "dog": 0.75}
 
 
-def test_probabilities_are_the_softmax_at_the_temperature() -> None:
-    (one,) = decide([[2.0, 0.0]])
-    expected = np.exp(1) / (np.exp(1) + 1)  # logits over the temperature: 1 and 0
-    assert one.class_name == "cat"
-    assert one.probability == pytest.approx(expected)
-    assert list(one.probabilities) == ["cat", "dog"]
-    assert sum(one.probabilities.values()) == pytest.approx(1)
+def test_of_equal_classes_the_first_is_the_answer_and_the_first_of_the_likeliest() -> None:
+    (one,) = decide([[0.5, 0.5]])
+    assert (one.class_name, one.likeliest()) == ("cat", [("cat", 0.5), ("dog", 0.5)])
+
+
+def test_what_rounding_made_equal_stands_behind_the_answer() -> None:
+    one = Prediction("a.jpg", "dog", 0.4, {"cat": 0.4, "dog": 0.4, "emu": 0.2})
+    assert one.likeliest(2) == [("dog", 0.4), ("cat", 0.4)]
 
 
 def test_probability_below_the_threshold_is_unsure_and_at_it_is_not() -> None:
-    p = float(softmax(np.array([[2.0, 0.0]], np.float32), 2.0)[0, 0])
-    assert [one.unsure for one in decide([[2.0, 0.0], [1.0, 0.0]], unsure=p)] == [False, True]
+    told = decide([[0.75, 0.25], [0.625, 0.375]], threshold=0.75)
+    assert [one.unsure for one in told] == [False, True]
 
 
 def test_distance_beyond_the_limit_is_unlike() -> None:
-    assert [one.unlike for one in decide([[1.0, 0.0]] * 3, novelty=Far())] == [False, True, False]
+    told = decide([[0.75, 0.25]] * 2, unlike=np.array([False, True]))
+    assert [one.unlike for one in told] == [False, True]
+
+
+def test_what_was_not_judged_is_null() -> None:
+    row = decide([[0.75, 0.25]])[0].to_json()
+    assert (row["unsure"], row["unlike"]) == (None, None)
+
+
+def test_a_sure_answer_stands_beside_the_class() -> None:
+    one = Prediction("a.jpg", "pug", 0.5, {"pug": 0.5}, sure_class="n02084071", sure_probability=0.9)
+    row = one.to_json()
+    assert (row["class"], row["probability"]) == ("pug", 0.5)
+    assert (row["sure_class"], row["sure_probability"], row["sure_words"]) == ("n02084071", 0.9, "dog")
+    assert "<td>dog (n02084071)</td><td>0.900</td>" in one._repr_html_()
 
 
 def test_problem_replaces_the_class() -> None:
-    first, second = decide([[1.0, 0.0]] * 2, problems=["it is empty", ""], novelty=Far())
+    first, second = decide([[0.75, 0.25]] * 2, problems=["it is empty", ""], threshold=0.5)
     assert first == Prediction("0.jpg", problem="it is empty")
     assert second.class_name == "cat"
 

@@ -4,6 +4,8 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from PIL import Image
 
 from fovea.cli import group
 from fovea.errors import BackboneError, InputError, MissingInputError, OutputError
+from fovea.manifest import imagenet_classes, synsets
+from fovea.model.decide import answer
+from fovea.tasks.imagenet import _too_broad, make_refine
 from fovea.tasks.predict import Config, Result, run
 
 MODEL = Path(__file__).parents[1] / "model" / "format1"
@@ -45,7 +50,7 @@ def test_answers_are_the_networks_own_softmax(ask: Callable[..., Result]) -> Non
         told = [one.probabilities[name] for name in ("pug", "beagle", "tabby")]
         assert told == pytest.approx(shares(*colour), abs=3e-3)  # features are float16
     assert (red.class_name, red.probability) == ("pug", red.probabilities["pug"])
-    assert (red.unsure, red.unlike) == (False, False)
+    assert (red.unsure, red.unlike) == (None, None)  # neither is judged
     assert (broken.class_name, broken.problem) == (None, "not a picture: a text file")
 
 
@@ -66,27 +71,92 @@ def test_the_answer_climbs_until_it_is_sure(
     ask: Callable[..., Result], sure: float, answers: list[str]
 ) -> None:
     told = ask(sure=sure).predictions[:3]
-    assert [one.class_name for one in told] == answers
-    assert all((one.probability or 0) >= sure for one in told)
+    assert [one.sure_class for one in told] == answers
+    assert all((one.sure_probability or 0) >= sure and one.unsure is False for one in told)
+    assert [one.class_name for one in told] == [one.class_name for one in ask().predictions[:3]]
 
 
 def test_a_sure_answers_probability_is_that_of_all_it_stands_for(ask: Callable[..., Result]) -> None:
     pug, beagle, _ = shares(*YELLOW)
-    assert ask(sure=0.9).predictions[1].probability == pytest.approx(pug + beagle, abs=3e-3)
+    assert ask(sure=0.9).predictions[1].sure_probability == pytest.approx(pug + beagle, abs=3e-3)
+
+
+def test_meanings_that_say_little_are_no_answer() -> None:
+    names = {one.wnid: one.words[0] for one in synsets().values()}
+    broad = {names[wnid] for wnid in _too_broad()}
+    assert {
+        "entity",
+        "physical entity",
+        "object",
+        "whole",
+        "organism",
+        "artifact",
+        "instrumentality",
+    } <= broad
+    assert not {"animal", "person", "plant", "device", "food", "geological formation", "vehicle"} & broad
+
+
+def test_where_only_such_meanings_are_sure_the_answer_is_unsure() -> None:
+    """A network torn between a tench and a toaster: both are a "whole" only."""
+    rows = np.zeros((1, 1000))
+    rows[0, [0, 859]] = 0.45, 0.55
+    model: Any = SimpleNamespace(class_names=[one.wnid for one in imagenet_classes()])
+    (one,) = make_refine(model, top=2, sure=0.9)(answer(rows, ["a.jpg"], class_names=model.class_names))
+    assert (one.words, one.probability, one.remark, one.sure_class) == ("toaster", 0.55, "unsure", "")
+
+
+def test_two_classes_of_one_kind_are_never_unsure_at_one() -> None:
+    model: Any = SimpleNamespace(class_names=[BEAGLE, PUG])
+    (one,) = make_refine(model, top=None, sure=0.9)(
+        answer(np.array([[0.5, 0.5]]), ["a.jpg"], class_names=model.class_names)
+    )
+    assert (one.sure_words, one.sure_probability, one.remark) == ("dog", 1.0, "")
+
+
+def test_a_network_is_said_not_to_be_calibrated_and_what_it_was_taken_for(ask: Callable[..., Result]) -> None:
+    assumed, uncalibrated = ask().notes
+    assert assumed == (
+        "by hand answers 1,000 classes and does not name them; they are taken for ImageNet's, in its order. Where it was "
+        "trained on others, the names are wrong."
+    )
+    assert uncalibrated == (
+        "The probabilities are those that by hand gives itself. They are not calibrated: of answers at 0.9 more or fewer than "
+        "nine in ten may be right; and no picture is told to be unlike anything seen."
+    )
+
+
+def test_what_was_not_judged_is_not_counted(
+    ask: Callable[..., Result], imagenet_network: Path, photos: Path
+) -> None:
+    result = ask()
+    assert (result.n_unsure, result.n_unlike) == (None, None)
+    assert ask(sure=0.9).n_unsure == 0
+    done = CliRunner().invoke(
+        group, ["predict", str(imagenet_network), str(photos), "--csv", f"{photos}.csv"]
+    )
+    assert "\n1 could not be read\n" in done.stdout
+    assert "unlike" not in done.stdout
 
 
 def test_only_classes_that_were_answered_are_counted(ask: Callable[..., Result]) -> None:
     result = ask(sure=0.9)
     assert sum(result.classes.values()) == 3
-    assert (result.n_pictures, result.n_problems, result.n_unsure) == (4, 1, 0)
+    assert (result.n_pictures, result.n_problems) == (4, 1)
 
 
 def test_a_csv_has_the_likeliest_classes_side_by_side(ask: Callable[..., Result], tmp_path: Path) -> None:
     ask(csv=tmp_path / "out.csv", top=2, sure=0.97)
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0])[6:] == ["class_1", "probability_1", "class_2", "probability_2"]
-    assert [rows[0][key] for key in ("class", "class_1", "class_2")] == ["dog", "pug", "beagle"]
+    sure, pairs = ["sure_class", "sure_probability"], ["class_1", "probability_1", "class_2", "probability_2"]
+    assert list(rows[0])[6:] == [*sure, *pairs]
+    assert [rows[0][key] for key in ("class", "sure_class", "class_1", "class_2")] == [
+        "pug",
+        "dog",
+        "pug",
+        "beagle",
+    ]
+    assert (rows[0]["unsure"], rows[0]["unlike"]) == ("false", "")
 
 
 def test_a_csv_begun_with_other_options_is_not_continued(ask: Callable[..., Result], tmp_path: Path) -> None:
@@ -97,6 +167,19 @@ def test_a_csv_begun_with_other_options_is_not_continued(ask: Callable[..., Resu
     (tmp_path / "out.csv.part.json").write_text(json.dumps(state))
     with pytest.raises(OutputError, match="an unfinished result of unknown origin"):
         ask(csv=out, sure=0.9)
+
+
+def test_rows_that_somebody_changed_are_not_continued(ask: Callable[..., Result], tmp_path: Path) -> None:
+    out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    state = tmp_path / "out.csv.part.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fovea.tasks.predict_write.CsvPart.finish", lambda self: None)
+        ask(csv=out, sure=0.9)
+    part.write_bytes(part.read_bytes().replace(b",false,", b",FALSE,"))
+    with pytest.raises(OutputError) as caught:
+        ask(csv=out, sure=0.9)
+    assert state.exists()
+    assert str(caught.value).startswith(f"{str(part)!r} holds 4 rows: rows that were changed since. Repeat")
 
 
 def test_classes_without_a_hierarchy_cannot_be_climbed(photos: Path) -> None:
@@ -241,5 +324,6 @@ def test_folders_named_by_wordnet_ids_show_their_words(by_id: Path, tmp_path: Pa
     (row,) = json.loads(
         fovea("predict", tmp_path / "run", by_id / PUG / "1.png", "--sure", "0.9999", "--json")
     )
-    assert (row["class"], row["words"]) in {(DOG, "dog"), ("n02075296", "carnivore"), (PUG, "pug")}
+    assert (row["sure_class"], row["sure_words"]) in {(DOG, "dog"), ("n02075296", "carnivore"), (PUG, "pug")}
+    assert row["words"] in {"pug", "beagle", "tabby"}
     assert list(row["probabilities"]) == sorted((PUG, BEAGLE, TABBY))

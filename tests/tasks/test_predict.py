@@ -386,7 +386,7 @@ def test_class_that_looks_like_a_formula_is_quoted(text: str, shown: str) -> Non
 
 def test_class_called_like_a_column_has_its_own_column() -> None:
     row = Columns(("path", "problem")).row(Prediction("a", "path", 0.75, {"path": 0.75, "problem": 0.25}))
-    assert row == ["a", "path", "0.750000", "false", "false", "", "0.750000", "0.250000"]
+    assert row == ["a", "path", "0.750000", "", "", "", "0.750000", "0.250000"]
 
 
 @pytest.mark.parametrize("name", ['a"b', "a,b", "a\nb", "a\r\nb", "a\rb", "\udcff.jpg", "ü"])

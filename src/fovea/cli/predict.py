@@ -30,7 +30,7 @@ SHOWN = 40
 @click.option(
     "--sure",
     type=float,
-    help="Climb from pug to dog until the answer is as probable as this, such as 0.9 (WordNet's classes only).",
+    help="Climb from pug to dog, but not to artifact, until as probable as this, such as 0.9 (WordNet's classes only).",
 )
 @click.option(
     "--compute",
@@ -67,11 +67,12 @@ def _lines(result: predict.Result, *, top: int | None) -> list[str]:
 
     answers = result.predictions[:SHOWN]
     paths = [plain(one.path) for one in answers]
-    classes = [plain(with_words(one.class_name or "-")) for one in answers]
+    classes = [plain(with_words(one.answer[0] or "-")) for one in answers]
     path_width, class_width = max(map(len, paths), default=0), max(map(len, classes), default=0)
     lines = []
     for path, class_name, one in zip(paths, classes, answers, strict=True):
-        sure = "" if one.probability is None else f"{one.probability:.3f}"
+        probability = one.answer[1]
+        sure = "" if probability is None else f"{probability:.3f}"
         beside = "; ".join(part for part in (one.remark, _others(one, is_asked=top is not None)) if part)
         line = f"{path:<{path_width}}  {class_name:<{class_width}}  {sure:<5}  {plain(beside)}"
         lines.append(line.rstrip())
@@ -86,11 +87,9 @@ def _others(one: "Prediction", *, is_asked: bool) -> str:
     """Name the likeliest classes beside the answer: those asked for, or the one that a hedged answer stands for."""
     from fovea.manifest import with_words
 
-    likeliest = sorted(one.probabilities.items(), key=lambda item: -item[1])
-    is_hedged = bool(likeliest) and one.class_name not in one.probabilities
-    beside = (
-        [(name, p) for name, p in likeliest if name != one.class_name] if is_asked else likeliest[:is_hedged]
-    )
+    answer, likeliest = one.answer[0], one.likeliest()
+    is_hedged = answer not in ("", one.class_name)
+    beside = [(name, p) for name, p in likeliest if name != answer] if is_asked else likeliest[:is_hedged]
     told = ", ".join(f"{with_words(name)} {p:.3f}" for name, p in beside)
     return f"likeliest: {told}" if is_hedged else told
 
@@ -103,9 +102,10 @@ def _summary(result: predict.Result) -> list[str]:
     told = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN:,} more" if len(named) > SHOWN else "")
     resumed = f" ({result.n_resumed:,} of them from an interrupted run)" if result.n_resumed else ""
     where = "--csv FILE or --json gives every row" if result.csv is None else f"rows in {plain(result.csv)}"
+    judged = ((result.n_unsure, "unsure"), (result.n_unlike, "unlike anything seen"))
+    beside = [f"{n:,} {what}, " for n, what in judged if n is not None]
     return [
         f"{result.n_pictures:,} pictures{resumed}: {told}",
-        f"{result.n_unsure:,} unsure, {result.n_unlike:,} unlike anything seen, "
-        f"{result.n_problems:,} could not be read",
+        f"{''.join(beside)}{result.n_problems:,} could not be read",
         where,
     ]

@@ -1,8 +1,8 @@
 """Any number of pictures through a network, a chunk at a time: features or a problem for each, then answers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +16,34 @@ from fovea.progress import Progress, silent
 
 CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
 
-Decide: TypeAlias = Callable[[NDArray[np.float32], Sequence[str], Sequence[str]], list[Prediction]]
-"""From features (n, d), names and problems ("" where there is none) to one prediction for each."""
+
+class Decider(Protocol):
+    """A network, and what makes predictions of its features."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network."""
+
+    def decide(
+        self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str] = ()
+    ) -> list[Prediction]:
+        """Return one prediction for every row of `features` float32 (n, d), called by `names`; a problem replaces it."""
 
 
 def predict_chunks(
-    encoder: Encoder,
+    model: Decider,
     given: Sequence[Input],
     *,
-    decide: Decide,
     start: int = 0,
     store: Store | None = None,
     progress: Progress = silent,
 ) -> Iterator[list[Prediction]]:
-    """Yield what is decided of the pictures from number `start` on, at most `CHUNK` at a time, whatever their number."""
+    """Yield the predictions of the pictures from number `start` on, at most `CHUNK` at a time, whatever their number."""
     progress("predict", start, len(given))
     for first in range(start, len(given), CHUNK):
         chunk = given[first : first + CHUNK]
-        features, problems = _read(encoder, chunk, store=store)
-        yield decide(features, [one.name for one in chunk], problems)
+        features, problems = _read(model.encoder, chunk, store=store)
+        yield model.decide(features, [one.name for one in chunk], problems=problems)
         progress("predict", first + len(chunk), len(given))
 
 

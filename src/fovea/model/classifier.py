@@ -1,6 +1,6 @@
 """The classifier a user holds: pictures in, predictions out. It is made by `load_model`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Store
-from fovea.judge import CalibrationScores, NoveltyScore
+from fovea.judge import CalibrationScores, NoveltyScore, softmax
 from fovea.learn import Head
 from fovea.model import chunks
 from fovea.model.decide import answer
 from fovea.model.document import Document
 from fovea.model.parts import Thresholds
 from fovea.model.prediction import Prediction, Predictions
-from fovea.model.sources import Input, Source, as_sources, expand
+from fovea.model.sources import Source, as_sources, expand
 from fovea.progress import Progress, silent
 
 
@@ -42,9 +42,20 @@ class Classifier:
         """The classes, in the order of the head's rows."""
         return self.head.class_names
 
-    def decide(self, features: NDArray[np.float32], names: Sequence[str]) -> list[Prediction]:
-        """Return one prediction for every row of `features` float32 (n, d), called by `names`."""
-        return self._answer(features, names, [""] * len(names))
+    def decide(
+        self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str] = ()
+    ) -> list[Prediction]:
+        """Return one prediction for every row of `features` float32 (n, d), called by `names`; a problem replaces it."""
+        if not len(names):
+            return []
+        return answer(
+            np.asarray(softmax(self.head.logits(features), self.temperature), np.float64),
+            names,
+            class_names=self.class_names,
+            problems=problems,
+            threshold=self.thresholds.unsure,
+            unlike=None if self.novelty is None else self.novelty.is_unlike(features),
+        )
 
     def predict(
         self, inputs: Source | Iterable[Source], *, store: Store | None = None, progress: Progress = silent
@@ -55,34 +66,8 @@ class Classifier:
         grey, or any number of them. With a `store`, features are taken from it and kept in it.
         """
         given = list(expand(as_sources(inputs)))
-        answered = self.predict_chunks(given, store=store, progress=progress)
+        answered = chunks.predict_chunks(self, given, store=store, progress=progress)
         return Predictions(prediction for chunk in answered for prediction in chunk)
-
-    def predict_chunks(
-        self,
-        given: Sequence[Input],
-        *,
-        start: int = 0,
-        store: Store | None = None,
-        progress: Progress = silent,
-    ) -> Iterator[list[Prediction]]:
-        """Yield predictions from number `start` on, a chunk at a time, whatever their number."""
-        yield from chunks.predict_chunks(
-            self.encoder, given, decide=self._answer, start=start, store=store, progress=progress
-        )
-
-    def _answer(
-        self, features: NDArray[np.float32], names: Sequence[str], problems: Sequence[str]
-    ) -> list[Prediction]:
-        return answer(
-            features,
-            names,
-            problems=problems,
-            head=self.head,
-            temperature=self.temperature,
-            thresholds=self.thresholds,
-            novelty=self.novelty,
-        )
 
     def _repr_html_(self) -> str:
         names = ", ".join(self.class_names[:20]) + (", …" if len(self.class_names) > 20 else "")

@@ -3,19 +3,17 @@
 The network's own softmax is a stage among its features (as its fourth root), so stored features serve here too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import BackboneError
-from fovea.features import Encoder, Stage, Store
+from fovea.features import KNOWN, Encoder, Stage
 from fovea.manifest import imagenet_classes, plain_names
-from fovea.model import chunks
+from fovea.model.decide import answer
 from fovea.model.prediction import Prediction
-from fovea.model.sources import Input
-from fovea.progress import Progress, silent
 
 N_IMAGENET = 1000
 
@@ -24,49 +22,43 @@ N_IMAGENET = 1000
 class OwnClasses:
     """A network as the classifier that it is: `wnids` are the classes' WordNet ids, () where they have none.
 
-    Its probabilities are its own: nothing calibrated them, and no picture is "unsure" or "unlike anything seen".
+    Its probabilities are its own: nothing calibrated them, and whether a picture is "unsure" or "unlike anything seen" is
+    not judged. `is_named`: it says itself, or the catalogue does, which classes they are.
     """
 
     encoder: Encoder
     stage: Stage
     class_names: tuple[str, ...]
     wnids: tuple[str, ...] = ()
+    is_named: bool = True
 
     @property
     def fingerprint(self) -> str:
         """What the answers depend on: all that the network's features do."""
         return self.encoder.fingerprint
 
-    def predict_chunks(
-        self,
-        given: Sequence[Input],
-        *,
-        start: int = 0,
-        store: Store | None = None,
-        progress: Progress = silent,
-    ) -> Iterator[list[Prediction]]:
-        """Yield predictions from number `start` on, a chunk at a time, whatever their number."""
-        yield from chunks.predict_chunks(
-            self.encoder, given, decide=self._decide, start=start, store=store, progress=progress
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of its answers."""
+        uncalibrated = (
+            f"The probabilities are those that {self.encoder.name} gives itself. They are not calibrated: of answers at 0.9 "
+            "more or fewer than nine in ten may be right; and no picture is told to be unlike anything seen."
         )
+        assumed = (
+            ()
+            if self.is_named
+            else (
+                f"{self.encoder.name} answers 1,000 classes and does not name them; they are taken for ImageNet's, in its order. "
+                "Where it was trained on others, the names are wrong.",
+            )
+        )
+        return (*self.encoder.notes, *assumed, uncalibrated)
 
-    def _decide(
-        self, features: NDArray[np.float32], names: Sequence[str], problems: Sequence[str]
+    def decide(
+        self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str] = ()
     ) -> list[Prediction]:
-        probabilities = self.probabilities(features)
-        return [
-            Prediction(path=name, problem=problem)
-            if problem
-            else Prediction(
-                path=name,
-                class_name=self.class_names[k],
-                probability=float(row[k]),
-                probabilities=dict(zip(self.class_names, row.tolist(), strict=True)),
-            )
-            for name, problem, row, k in zip(
-                names, problems, probabilities, probabilities.argmax(axis=1).tolist(), strict=True
-            )
-        ]
+        """Return one prediction for every row of `features` float32 (n, d), called by `names`; a problem replaces it."""
+        return answer(self.probabilities(features), names, class_names=self.class_names, problems=problems)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the network's softmax (n, k), rows that sum to 1, from features (n, d)."""
@@ -93,7 +85,8 @@ def open_own_classes(encoder: Encoder) -> OwnClasses:
     names = plain_names(classes)
     n = stage.stop - stage.start
     if n == N_IMAGENET and (not known or _are_imagenets(known)):
-        return OwnClasses(encoder, stage, names, tuple(one.wnid for one in classes))
+        is_named = bool(known) or encoder.name in KNOWN
+        return OwnClasses(encoder, stage, names, tuple(one.wnid for one in classes), is_named)
     if len(known) != n:
         raise BackboneError(
             f"{encoder.name!r} answers {n:,} classes, and {len(known) or 'none'} of them are named. Only ImageNet's 1,000 "

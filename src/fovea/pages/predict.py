@@ -30,8 +30,8 @@ class PredictPage:
     model: str
     n_pictures: int
     n_problems: int = 0
-    n_unsure: int = 0
-    n_unlike: int = 0
+    n_unsure: int | None = 0
+    n_unlike: int | None = 0
     sure: float | None = None
     classes: tuple[tuple[str, int], ...] = ()
     answers: tuple[Answered, ...] = ()  # of readable pictures

@@ -1,9 +1,10 @@
 """What `fovea predict` is given by name: a run, or a network as the classifier that it is; and answers made of its answers.
 
 The likeliest few of a thousand classes, and hedged ones, which climb WordNet's hierarchy from "pug" to "dog" until they are
-sure.
+sure, but not so high that they say little.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from fovea.model import Classifier, OwnClasses, Prediction
 
     Answering: TypeAlias = Classifier | OwnClasses
+
+LARGEST_SHARE = 0.2
+LEAST_ABOVE = 3
+"""What a hedged answer may be at most: a fifth of WordNet's meanings, so that it tells at least log2(5) = 2.3 bits (Deng 2012
+counts what an answer tells so), with three meanings above it. "Animal" (0.16) and "device" (0.10) may be answered;
+"artifact" (0.35), "whole" (0.87) and abstract ones such as "matter" (two above) say too little."""
 
 Refine: TypeAlias = "Callable[[Sequence[Prediction]], list[Prediction]]"
 
@@ -49,8 +56,9 @@ def open_answering(
 def make_refine(model: "Answering", *, top: int | None, sure: float | None) -> Refine:
     """Return what turns a model's predictions into those asked for.
 
-    `top`: only so many probabilities, the highest first. `sure`: the class becomes the most specific meaning whose
-    classes together are as probable as that, and `probability` their sum.
+    `top`: only so many probabilities, the highest first. `sure`: `sure_class` is the most specific meaning whose classes
+    together are as probable as that, and `sure_probability` their sum; where only meanings that say little are, the answer
+    is unsure.
 
     Raises:
         InputError: `sure` is asked of classes that no hierarchy is known of.
@@ -65,8 +73,7 @@ def make_refine(model: "Answering", *, top: int | None, sure: float | None) -> R
 
 
 def _cut(prediction: "Prediction", *, top: int) -> "Prediction":
-    highest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:top]
-    return replace(prediction, probabilities=dict(highest))
+    return replace(prediction, probabilities=dict(prediction.likeliest(top)))
 
 
 def _make_hedge(model: "Answering", *, sure: float) -> Refine:
@@ -76,8 +83,9 @@ def _make_hedge(model: "Answering", *, sure: float) -> Refine:
     from fovea.manifest import ancestors, synsets
 
     wnids = _wnids(model)
-    hierarchy = make_hierarchy(wnids, above=ancestors)
     table = synsets()
+    broad = _too_broad()
+    hierarchy = make_hierarchy(wnids, above=lambda wnid: ancestors(wnid) - (broad - {wnid}))
     names = dict(zip(wnids, model.class_names, strict=True))
     called = [  # ids where the classes are called by them: whoever prints them has the words
         wnid if wnids == tuple(model.class_names) else names.get(wnid, table[wnid].words[0])
@@ -93,11 +101,26 @@ def _make_hedge(model: "Answering", *, sure: float) -> Refine:
         for k, meaning, p in zip(
             answered, *(part.tolist() for part in climb(rows, hierarchy, sure=sure)), strict=True
         ):
-            is_broadest = meaning == len(called) - 1
-            done[k] = replace(done[k], class_name=called[meaning], probability=p, unsure=is_broadest)
+            done[k] = (
+                replace(done[k], unsure=True)
+                if meaning < 0
+                else replace(done[k], sure_class=called[meaning], sure_probability=p, unsure=False)
+            )
         return done
 
     return hedge
+
+
+def _too_broad() -> frozenset[str]:
+    """Return the ids of meanings that say little, whatever the classes are."""
+    from fovea.manifest import ancestors, synsets
+
+    above = {wnid: ancestors(wnid) for wnid in synsets()}
+    n_below = Counter(one for those in above.values() for one in those)
+    most = LARGEST_SHARE * len(above)
+    return frozenset(
+        wnid for wnid, those in above.items() if n_below[wnid] > most or len(those) - 1 < LEAST_ABOVE
+    )
 
 
 def _wnids(model: "Answering") -> tuple[str, ...]:

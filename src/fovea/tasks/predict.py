@@ -14,11 +14,11 @@ from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
 from fovea.tasks.imagenet import Refine, make_refine, open_answering
 from fovea.tasks.options import check_share
-from fovea.tasks.predict_write import Columns, open_part, part_path, refuse_existing, shown_text, state_path
+from fovea.tasks.predict_write import Columns, open_part, part_path, refuse_existing, state_path
 
 if TYPE_CHECKING:
     from fovea.features import Store
-    from fovea.model import Predictions
+    from fovea.model import Prediction, Predictions
     from fovea.model.prediction import JSON
     from fovea.model.sources import Input
     from fovea.tasks.imagenet import Answering
@@ -32,7 +32,7 @@ class Config:
     """What to predict: `inputs` are files and folders (recursively); with `csv` the answers go there.
 
     `model` is a run's folder, the name of a network ("mobilenetv2", "timm:resnet18") or a file of its weights. `top`
-    tells only the likeliest few classes; `sure` climbs WordNet's hierarchy until an answer is as probable as that;
+    tells only the likeliest few classes; `sure` climbs WordNet's hierarchy to an answer as probable as that;
     `html` writes a page. `compute` is "auto" (as the model was saved, where the processor has it), "bf16" or "f32".
     """
 
@@ -49,13 +49,16 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answers, one for every input in order (none here when they went to `csv`), and their counts."""
+    """The answers, one for every input in order (none here when they went to `csv`), and their counts.
+
+    `n_unsure` and `n_unlike` are None where that was judged of no picture.
+    """
 
     predictions: "Predictions"
     n_pictures: int
     n_problems: int
-    n_unsure: int
-    n_unlike: int
+    n_unsure: int | None
+    n_unlike: int | None
     classes: dict[str, int]
     csv: str | None = None
     html: str | None = None
@@ -115,12 +118,13 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
             result = _collect(asking, given, store=store, progress=progress)
         else:
             result = _write_csv(asking, given, target=target, store=store, progress=progress)
-        result = replace(result, notes=tuple(store.notes))
+        own = model.notes if isinstance(model, OwnClasses) else ()
+        result = replace(result, notes=(*own, *store.notes))
     if config.html is not None:
         from fovea.tasks.predict_page import write_page
 
         result = replace(result, html=str(config.html))
-        write_page(config, result, model=model, given=given, progress=progress)
+        write_page(config, result, model=model, columns=asking.columns, given=given, progress=progress)
     return result
 
 
@@ -140,7 +144,8 @@ class _Asking:
 
         names = self.model.class_names
         top = None if self.top is None else min(self.top, len(names))
-        return Columns(tuple(names), top, with_words=any(words_of(name) for name in names))
+        with_words = any(words_of(name) for name in names)
+        return Columns(tuple(names), top, with_words=with_words, with_sure=self.sure is not None)
 
     @property
     def which(self) -> dict[str, str]:
@@ -192,10 +197,11 @@ def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
 
 def _collect(asking: _Asking, given: "list[Input]", *, store: "Store", progress: Progress) -> Result:
     from fovea.model import Predictions
+    from fovea.model.chunks import predict_chunks
 
-    chunks = asking.model.predict_chunks(given, store=store, progress=progress)
+    chunks = predict_chunks(asking.model, given, store=store, progress=progress)
     predictions = Predictions(one for chunk in chunks for one in asking.refine(chunk))
-    counts = _count((one.class_name or "", one.unsure, one.unlike, one.problem) for one in predictions)
+    counts = _count(predictions)
     return _result(predictions, counts, asking=asking)
 
 
@@ -209,29 +215,28 @@ def _write_csv(
     with open_part(
         target, columns=asking.columns, names=names, model=asking.which, chunk=chunks.CHUNK
     ) as part:
-        shown = {shown_text(name): name for name in model.class_names}
-        counts = _count(
-            (shown.get(row[1], row[1]), row[3] == "true", row[4] == "true", row[5]) for row in part.done
-        )
-        for chunk in model.predict_chunks(given, start=len(part.done), store=store, progress=progress):
+        counts = _count(part.answered())
+        for chunk in chunks.predict_chunks(
+            model, given, start=len(part.done), store=store, progress=progress
+        ):
             answered = asking.refine(chunk)
             part.append(answered)
-            counts.update(
-                _count((one.class_name or "", one.unsure, one.unlike, one.problem) for one in answered)
-            )
+            counts.update(_count(answered))
         part.finish()
     result = _result(Predictions(), counts, asking=asking)
     return replace(result, csv=str(target), n_resumed=len(part.done))
 
 
-def _count(answers: Iterable[tuple[str, bool, bool, str]]) -> Counter[tuple[str, str]]:
+def _count(predictions: "Iterable[Prediction]") -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
-    for class_name, unsure, unlike, problem in answers:
+    for one in predictions:
         counts["all", ""] += 1
-        counts["class", class_name] += not problem
-        counts["unsure", ""] += unsure
-        counts["unlike", ""] += unlike
-        counts["problem", ""] += bool(problem)
+        counts["class", one.answer[0]] += not one.problem
+        counts["problem", ""] += bool(one.problem)
+        if one.unsure is not None:
+            counts["unsure", ""] += one.unsure
+        if one.unlike is not None:
+            counts["unlike", ""] += one.unlike
     return counts
 
 
@@ -246,7 +251,7 @@ def _result(predictions: "Predictions", counts: Counter[tuple[str, str]], *, ask
         predictions=predictions,
         n_pictures=counts["all", ""],
         n_problems=counts["problem", ""],
-        n_unsure=counts["unsure", ""],
-        n_unlike=counts["unlike", ""],
+        n_unsure=counts.get(("unsure", "")),
+        n_unlike=counts.get(("unlike", "")),
         classes=answered,
     )

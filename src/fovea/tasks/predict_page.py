@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from fovea.model.sources import Input
 from fovea.pages import Answered, PredictPage, Thumb, render_predict
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
+from fovea.tasks.predict_write import Columns
 
 if TYPE_CHECKING:
     from fovea.tasks.imagenet import Answering
@@ -30,12 +32,13 @@ def write_page(
     result: "Result",
     *,
     model: "Answering",
+    columns: Columns,
     given: Sequence[Input],
     progress: Progress,
 ) -> None:
     """Write the page of a finished prediction to `config.html`, whole or not at all. Raises OutputError."""
     target = Path(str(config.html))
-    answers = result.predictions[:N_SHOWN] if result.csv is None else _read_back(Path(result.csv))
+    answers = result.predictions[:N_SHOWN] if result.csv is None else _read_back(Path(result.csv), columns)
     shown = [pair for pair in zip(given, answers, strict=False) if not pair[1].problem]
     folder = str(config.inputs[0]) if len(config.inputs) == 1 and Path(config.inputs[0]).is_dir() else ""
     page = PredictPage(
@@ -83,13 +86,13 @@ def _below(path: str, folder: str) -> str:
 
 
 def _one(prediction: Prediction, jpeg: bytes | None, *, path: str) -> Answered:
-    likeliest = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:N_BARS]
-    bars = tuple((name, round(p, 6)) for name, p in likeliest)  # as a CSV has them
+    answer, probability = prediction.answer
+    bars = tuple((name, round(p, 6)) for name, p in prediction.likeliest(N_BARS))  # as a CSV has them
     return Answered(
         thumb=Thumb(
             path=path,
-            answer=prediction.class_name,
-            probability=None if prediction.probability is None else round(prediction.probability, 6),
+            answer=answer,
+            probability=None if probability is None else round(probability, 6),
             jpeg=jpeg,
         ),
         bars=bars,
@@ -109,31 +112,11 @@ def _thumbnail(given: Input) -> bytes | None:
     return None
 
 
-def _read_back(path: Path) -> list[Prediction]:
+def _read_back(path: Path, columns: Columns) -> list[Prediction]:
     """Return the first answers of a CSV that this command wrote: they were not kept."""
-    answers: list[Prediction] = []
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        for row in csv.DictReader(file):
-            if len(answers) == N_SHOWN:
-                break
-            answers.append(_prediction(row))
-    return answers
-
-
-def _prediction(row: dict[str, str]) -> Prediction:
-    if row["problem"]:
-        return Prediction(row["path"], problem=row["problem"])
-    pairs = {name.removeprefix("p_"): p for name, p in row.items() if name.startswith("p_")}
-    numbers = (name.removeprefix("class_") for name in row if name.startswith("class_"))
-    pairs |= {row[f"class_{k}"]: row[f"probability_{k}"] for k in numbers}
-    return Prediction(
-        path=row["path"],
-        class_name=row["class"],
-        probability=float(row["probability"]),
-        probabilities={name: float(p) for name, p in pairs.items()},
-        unsure=row["unsure"] == "true",
-        unlike=row["unlike"] == "true",
-    )
+        rows = islice(csv.reader(file), 1, 1 + N_SHOWN)
+        return [columns.prediction(row) for row in rows]
 
 
 def _write(target: Path, text: str) -> None:

@@ -22,42 +22,82 @@ if TYPE_CHECKING:
     from fovea.model import Prediction
 
 COLUMNS = ("path", "class", "probability", "unsure", "unlike", "problem")
+JUDGED = {"": None, "true": True, "false": False}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """What follows the first columns of a row: `top` likeliest classes with their probabilities, or, where that is None, the
-    probability of each of `class_names`."""
+    probability of each of `class_names`; `with_sure`: before them the hedged answer and its probability."""
 
     class_names: tuple[str, ...]
     top: int | None = None
     with_words: bool = False
+    with_sure: bool = False
 
     @property
     def header(self) -> list[str]:
         """The names of all columns."""
-        words = ["words"] if self.with_words else []
+        first = [*COLUMNS, *(["words"] if self.with_words else [])]
+        if self.with_sure:
+            first += ["sure_class", "sure_probability", *(["sure_words"] if self.with_words else [])]
         if self.top is None:
-            return [*COLUMNS, *words, *(f"p_{name}" for name in self.class_names)]
+            return [*first, *(f"p_{name}" for name in self.class_names)]
         pairs = ((f"class_{k}", f"probability_{k}") for k in range(1, self.top + 1))
-        return [*COLUMNS, *words, *(name for pair in pairs for name in pair)]
+        return [*first, *(name for pair in pairs for name in pair)]
 
     def row(self, prediction: "Prediction") -> list[str]:
         """Return the cells of one prediction; probabilities to six decimals, empty where there is a problem."""
         cells = [
             shown_path(prediction.path),
             shown_text(prediction.class_name or ""),
-            "" if prediction.probability is None else f"{prediction.probability:.6f}",
-            str(prediction.unsure).lower(),
-            str(prediction.unlike).lower(),
+            _share(prediction.probability),
+            _judged(prediction.unsure),
+            _judged(prediction.unlike),
             shown_text(prediction.problem),
         ]
         if self.with_words:
             cells.append(shown_text(prediction.words))
+        if self.with_sure:
+            cells += [shown_text(prediction.sure_class), _share(prediction.sure_probability)]
+            cells += [shown_text(prediction.sure_words)] if self.with_words else []
         for name, p in prediction.probabilities.items():
             cells += [f"{p:.6f}"] if self.top is None else [shown_text(name), f"{p:.6f}"]
         return cells
+
+    def prediction(self, row: Sequence[str]) -> "Prediction":
+        """Return the prediction that a row tells of."""
+        from fovea.model import Prediction
+
+        cells = dict(zip(self.header, row, strict=False))  # that of a problem ends early
+        if cells["problem"]:
+            return Prediction(cells["path"], problem=cells["problem"])
+        names = {shown_text(name): name for name in self.class_names}
+        told = (
+            {name: cells[f"p_{name}"] for name in self.class_names}
+            if self.top is None
+            else {cells[f"class_{k}"]: cells[f"probability_{k}"] for k in range(1, self.top + 1)}
+        )
+        sure = cells.get("sure_class", "")
+        return Prediction(
+            path=cells["path"],
+            class_name=names[cells["class"]],
+            probability=float(cells["probability"]),
+            probabilities={names.get(name, name): float(p) for name, p in told.items()},
+            unsure=JUDGED[cells["unsure"]],
+            unlike=JUDGED[cells["unlike"]],
+            sure_class=names.get(sure, sure),
+            sure_probability=float(cells["sure_probability"]) if sure else None,
+        )
+
+
+def _share(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.6f}"
+
+
+def _judged(told: bool | None) -> str:
+    return "" if told is None else str(told).lower()
 
 
 class CsvPart:
@@ -68,6 +108,14 @@ class CsvPart:
         self.done = done
         self._file = file
         self._columns = columns
+
+    def answered(self) -> "Iterator[Prediction]":
+        """Yield what the rows tell that were there already. Raises OutputError where something else has changed them."""
+        for row in self.done:
+            try:
+                yield self._columns.prediction(row)
+            except (KeyError, ValueError):
+                raise _foreign(self.target, len(self.done), "rows that were changed since") from None
 
     def append(self, predictions: "Sequence[Prediction]") -> None:
         """Write the rows of one chunk and bring them to the disk. Raises OutputError."""
