@@ -1,6 +1,17 @@
 """The networks that courses teach, built here for small pictures. Needs torch."""
 
-from fovea.nets.classic.catalogue import CLASSICS, Classic, build_classic
-from fovea.nets.classic.parts import ACTIVATIONS, INITS
+from fovea.nets.classic.catalogue import CLASSICS, Classic, build_classic, check_size, find_classic
+from fovea.nets.classic.parts import ACTIVATIONS, INITS, initialise
+from fovea.nets.classic.views import MultiView
 
-__all__ = ["ACTIVATIONS", "CLASSICS", "INITS", "Classic", "build_classic"]
+__all__ = [
+    "ACTIVATIONS",
+    "CLASSICS",
+    "INITS",
+    "Classic",
+    "MultiView",
+    "build_classic",
+    "check_size",
+    "find_classic",
+    "initialise",
+]

@@ -1,15 +1,17 @@
 """The classic networks by name: what they are, the pictures they take, and building one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import torch
 from torch import nn
 
 from fovea.errors import InputError
-from fovea.nets.classic import dense, lenet
-from fovea.nets.classic.parts import check_name, initialise
+from fovea.nets.classic import bncnn, dense, fast, lenet, residual
+from fovea.nets.classic.parts import initialise, unknown_name
+from fovea.nets.classic.views import MultiView
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,48 @@ class Classic:
     make: Callable[..., nn.Module]
 
 
+def _residual(depth: int, *, adds: bool) -> Classic:
+    kind = "residual" if adds else "plain"
+    make = partial(residual.Residual, depth=depth, adds=adds)
+    return Classic(residual.SMALLEST_PX, 32, f"{kind} network of {depth} layers", "He 2015", make)
+
+
 CLASSICS = MappingProxyType(
     {
-        "mlp": Classic(1, 28, "fully connected layers", "Rumelhart 1986", dense.Mlp),
+        "mlp": Classic(1, 28, "fully connected layers, ReLU or logistic", "Rumelhart 1986", dense.Mlp),
+        "highway": Classic(
+            1, 28, "fully connected layers with gates around them", "Srivastava 2015", dense.Highway
+        ),
         "lenet5": Classic(
-            lenet.SMALLEST_PX, 28, "two convolutions, ReLU, maximum pooling", "LeCun 1998", lenet.LeNet
+            lenet.SMALLEST_PX, 28, "LeNet-5 with ReLU and maximum pooling", "LeCun 1998", lenet.LeNet
+        ),
+        "lenet5-1998": Classic(lenet.SMALLEST_PX, 28, "LeNet-5 as published", "LeCun 1998", lenet.LeNet1998),
+        "bncnn": Classic(
+            bncnn.SMALLEST_PX,
+            32,
+            "convolutions with batch normalisation, then dense layers",
+            "Ioffe 2015",
+            bncnn.BnCnn,
+        ),
+        "plain20": _residual(20, adds=False),
+        "plain56": _residual(56, adds=False),
+        "resnet20": _residual(20, adds=True),
+        "resnet56": _residual(56, adds=True),
+        "fast": Classic(
+            fast.SMALLEST_PX, 32, "learns small pictures fast, on a CPU too", "Jordan 2024", fast.Fast
         ),
     }
 )
+"""Classic networks by name; plain and residual ones exist in other depths too (`find_classic`)."""
+
+
+def find_classic(name: str) -> Classic | None:
+    """Return the classic network of a name, also `plainN` and `resnetN` with N = 6 n + 2; None where it is none.
+
+    resnet50 and resnet152 are none: those names are torchvision's networks for large pictures.
+    """
+    read = residual.read_depth(name)
+    return _residual(read[1], adds=read[0]) if read else CLASSICS.get(name)
 
 
 def build_classic(
@@ -39,26 +75,33 @@ def build_classic(
     n_classes: int,
     in_channels: int = 3,
     size_px: int = 32,
-    activation: str | None = None,
     init: str | None = None,
-    dropout: float | None = None,
+    views: Mapping[str, object] | None = None,
     seed: int = 0,
-    **kwargs: object,
+    **options: object,
 ) -> nn.Module:
-    """Return a classic network with random weights, ready to train; None leaves a choice to the network.
+    """Return a classic network with random weights, ready to train.
 
     It takes normalised pictures, float (n, 3, size_px, size_px), with `in_channels` 1 also (n, 1, ...), and gives
-    logits (n, n_classes) by its last layer, `.classifier`. `kwargs` are the network's own, as `hidden` of "mlp".
-    Raises InputError for an unknown name or option, or pictures smaller than its smallest input.
+    logits (n, n_classes) by its last layer, `.classifier`.
+
+    Args:
+        name: one of `CLASSICS`, or plainN, resnetN with N = 6 n + 2.
+        n_classes: the number of logits.
+        in_channels: 3, or 1 for a network that averages the channels first.
+        size_px: height and width of its pictures.
+        init: how weights start, one of `INITS`; None for the network's own way.
+        views: {"mirror": bool, "shift_px": int}: answer by the mean over views (`MultiView`).
+        seed: of the random weights.
+        options: `activation` and `dropout`, and the network's own, as `hidden` of "mlp"; None leaves one to the network.
+
+    Raises:
+        InputError: an unknown name or option, or pictures smaller than the network's smallest input.
     """
-    check_name(name, CLASSICS, kind="network")
-    classic = CLASSICS[name]
-    if size_px < classic.smallest_px:
-        raise InputError(
-            f"pictures of {size_px} x {size_px} px are smaller than the smallest input of {name!r}, "
-            f"{classic.smallest_px} px. Enlarge them (--size {classic.usual_px}), or take --net mlp, which takes any size."
-        )
-    options = {"activation": activation, "dropout": dropout, **kwargs}
+    classic = find_classic(name)
+    if classic is None:
+        raise unknown_name(name, CLASSICS, kind="network")
+    check_size(name, size_px, smallest_px=classic.smallest_px, usual_px=classic.usual_px)
     given = {key: value for key, value in options.items() if value is not None}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -68,4 +111,13 @@ def build_classic(
             raise InputError(f"{name!r} cannot be built with {given}: {error}.") from error
         if init is not None:
             initialise(network, init)
-    return network
+    return network if views is None else MultiView(network, **views)  # type: ignore[arg-type]
+
+
+def check_size(name: str, size_px: int, *, smallest_px: int, usual_px: int) -> None:
+    """Raise InputError where pictures of `size_px` are smaller than a network's smallest input."""
+    if size_px < smallest_px:
+        raise InputError(
+            f"pictures of {size_px} x {size_px} px are smaller than the smallest input of {name!r}, {smallest_px} px. "
+            f"Enlarge them (--size {usual_px}), or take --net mlp, which takes any size."
+        )

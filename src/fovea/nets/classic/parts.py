@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Callable, Iterable
 
-import torch
 from torch import Tensor, nn
 
 from fovea.errors import InputError
@@ -33,17 +32,17 @@ INITS: dict[str, Callable[[Tensor], object]] = {
 """Starting weights of convolutions and fully connected layers, whose biases then start at 0."""
 
 
-def check_name(name: str, known: Iterable[str], *, kind: str) -> None:
-    """Raise InputError, with the closest known names, where `name` is not known."""
+def unknown_name(name: str, known: Iterable[str], *, kind: str) -> InputError:
+    """Return the error that says `name` is not known and which known ones are closest."""
     names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
-        raise InputError(f"there is no {kind} {name!r}. Nearest: {', '.join(near)}.")
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    return InputError(f"there is no {kind} {name!r}. Nearest: {', '.join(near)}.")
 
 
 def make_activation(name: str) -> nn.Module:
     """Return a new activation layer. Raises InputError for an unknown name."""
-    check_name(name, ACTIVATIONS, kind="activation")
+    if name not in ACTIVATIONS:
+        raise unknown_name(name, ACTIVATIONS, kind="activation")
     return ACTIVATIONS[name]()
 
 
@@ -52,13 +51,17 @@ def initialise(network: nn.Module, how: str) -> None:
 
     Raises InputError for an unknown name.
     """
-    check_name(how, INITS, kind="start of weights")
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                INITS[how](module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+    if how not in INITS:
+        raise unknown_name(how, INITS, kind="start of weights")
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            INITS[how](module.weight)
+            if module.bias is not None and not isinstance(module, KeepsBias):
+                nn.init.zeros_(module.bias)
+
+
+class KeepsBias(nn.Linear):
+    """A fully connected layer whose bias has a starting value of its own."""
 
 
 class Grey(nn.Module):
@@ -76,6 +79,6 @@ def entrance(in_channels: int) -> nn.Module:
     return Grey() if in_channels == 1 else nn.Identity()
 
 
-def dropout_layers(share: float | None) -> list[nn.Module]:
-    """Return one dropout layer in a list, or an empty list for none."""
+def dropout_layers(share: float) -> list[nn.Module]:
+    """Return one dropout layer in a list, or an empty list for a share of 0."""
     return [nn.Dropout(share)] if share else []
