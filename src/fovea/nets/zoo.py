@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fovea.errors import BackboneError, MissingExtraError
+from fovea.errors import BackboneError, InputError, MissingExtraError
 from fovea.nets.weights import WeightsCard
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIBRARIES = ("timm", "torchvision")
+OWN = "fovea"  # networks that are written here
 _kept: list[object] = []  # operator schemas live as long as the object that defined them
 
 
@@ -88,6 +89,8 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
     With `shapes_only` without any weights, on torch's device "meta", where the network can be built so.
     Raises BackboneError.
     """
+    if card.library == OWN:
+        return _build_own(card)
     module = import_library(card.library)
     import torch
 
@@ -109,6 +112,25 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
             f"{card.library} cannot build {card.architecture!r} with {kwargs}: {error}. "
             "Correct `kwargs` in the metadata key 'backbone' of the weights."
         ) from error
+
+
+def _build_own(card: WeightsCard) -> "torch.nn.Module":
+    """Return the network of a card whose library is fovea itself: a classic one, or one with a head on another's places."""
+    if card.architecture == "headed":
+        from fovea.nets.trainable import build_headed
+
+        return build_headed(card).eval()
+    from fovea.nets.classic import build_classic
+
+    try:
+        network = build_classic(
+            card.architecture, n_classes=len(card.class_names), size_px=card.size_px, **card.kwargs
+        )
+    except InputError as error:
+        raise BackboneError(
+            f"the weights belong to a network that this fovea cannot build: {error}"
+        ) from error
+    return network.eval()
 
 
 @contextlib.contextmanager
