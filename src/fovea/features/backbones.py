@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fovea.errors import BackboneError, InputError, OutputError
-from fovea.features.card import NETWORK, WEIGHTS, BackboneCard, read_card, write_card
+from fovea.features.card import NETWORK, TRAINED, WEIGHTS, BackboneCard, read_card, write_card
 from fovea.features.encoder import Encoder, Features, Pixels, Preprocess, Stage, fingerprint_of
 from fovea.features.finding import find_backbone
 from fovea.features.openvino import BATCH_SIZE, CompiledNetwork
@@ -106,8 +106,9 @@ class OpenVinoEncoder:
         """Write network and card into `folder`, which must not hold a backbone yet. Raises OutputError."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name in (NETWORK, WEIGHTS):
-                shutil.copyfile(self.folder / name, folder / name)
+            for name in (NETWORK, WEIGHTS, TRAINED):
+                if name != TRAINED or (self.folder / name).exists():
+                    shutil.copyfile(self.folder / name, folder / name)
             write_card(folder, self.card)
         except OSError as error:
             raise OutputError(f"the backbone cannot be written to {str(folder)!r}: {error}.") from error

@@ -1,5 +1,7 @@
 """The folder of a backbone: `network.xml`, `network.bin`, and `backbone.json`, which says what they are.
 
+One that was trained here holds `weights.safetensors` too, from which torch can train it further.
+
 Reading checks every file against its recorded hash, so that a cut or edited folder is refused.
 """
 
@@ -14,6 +16,7 @@ from fovea.features.encoder import Preprocess, Stage
 
 CARD_FORMAT = 1
 NETWORK, WEIGHTS, CARD = "network.xml", "network.bin", "backbone.json"
+TRAINED = "weights.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class BackboneCard:
     `any_shape` tells whether pictures of another size than that of training can enter.
     `notes` are sentences for the user about what is doubtful in it.
     `class_names` are what its softmax stage names, in order; empty where unknown.
-    `files` are (name, sha256) of the network's two files.
+    `files` are (name, sha256) of the network's files.
     """
 
     name: str
@@ -45,8 +48,9 @@ class BackboneCard:
 
 
 def write_card(folder: Path, card: BackboneCard) -> None:
-    """Write `backbone.json` beside the network's two files, whose hashes it records. Raises OSError."""
-    files = tuple((name, file_sha256(folder / name)) for name in (NETWORK, WEIGHTS))
+    """Write `backbone.json` beside the network's files, whose hashes it records. Raises OSError."""
+    there = [name for name in (NETWORK, WEIGHTS, TRAINED) if name != TRAINED or (folder / name).exists()]
+    files = tuple((name, file_sha256(folder / name)) for name in there)
     content = {"format": CARD_FORMAT, **dataclasses.asdict(dataclasses.replace(card, files=files))}
     (folder / CARD).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -67,7 +71,7 @@ def read_card(folder: Path) -> BackboneCard:
             f"the backbone in {str(folder)!r} cannot be read ({type(error).__name__}: {error}). "
             f"Copy the whole folder again, or train again."
         ) from error
-    if changed or {name for name, _ in card.files} != {NETWORK, WEIGHTS}:
+    if changed or {name for name, _ in card.files} - {TRAINED} != {NETWORK, WEIGHTS}:
         raise BackboneError(
             f"the backbone in {str(folder)!r} is not as it was written: {', '.join(changed) or 'files'} "
             "changed. Copy the whole folder again, or train again."

@@ -71,6 +71,19 @@ def read_weights_card(file: Path) -> WeightsCard:
         ) from error
 
 
+def card_text(card: WeightsCard) -> str:
+    """Return the JSON that stands under the metadata key `backbone`, for `read_weights_card`."""
+    preprocess = {"size": card.size_px, "mean": card.mean, "std": card.std, "crop": card.crop}
+    told = {"library": card.library, "architecture": card.architecture, "kwargs": card.kwargs}
+    told |= {
+        "preprocess": preprocess,
+        "classes": card.class_names,
+        "licence": card.licence,
+        "source": card.source,
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
 def _parse(content: dict[str, Any]) -> WeightsCard:
     preprocess = content["preprocess"]
     return WeightsCard(

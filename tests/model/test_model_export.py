@@ -1,0 +1,115 @@
+"""Export: what torch trained answers the same in the runtime's form, and is refused where it does not."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from fovea.errors import BackboneError
+from fovea.features import Preprocess, load_encoder
+from fovea.learn.trained import Trained
+from fovea.model import export
+from fovea.model.export import export_trained, torch_logits
+from fovea.nets.stages import Place
+from fovea.nets.trainable import Trainable, add_head
+from fovea.nets.weights import WeightsCard, read_weights_card
+
+NAMES = ("ant", "bee", "cat")
+
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 3, stride=4)
+        self.classifier = torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.classifier(self.first(x).relu().mean((2, 3)))
+
+
+def card(**changes):
+    values = {
+        "library": "fovea",
+        "architecture": "small",
+        "size_px": 32,
+        "mean": (0.5,) * 3,
+        "std": (0.25,) * 3,
+    }
+    return WeightsCard(**values, class_names=NAMES, **changes)
+
+
+def trained(network, **changes):
+    return Trained(
+        network=network.eval(),
+        card=card(**changes),
+        classifier="classifier",
+        history=None,
+        valid_logits=np.zeros((0, 3), np.float32),
+    )
+
+
+@pytest.fixture
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+
+
+def exported(one, folder, pictures, **options):
+    folder.mkdir()
+    return export_trained(
+        one,
+        folder,
+        name="small",
+        preprocess=Preprocess(32, 32),
+        examples=pictures,
+        precision="f32",
+        **options,
+    )
+
+
+def test_a_trained_network_answers_in_the_runtime_as_in_torch(tmp_path, pictures):
+    torch.manual_seed(0)
+    one = trained(Small())
+    made = exported(one, tmp_path / "backbone", pictures)
+    logits = made.head.logits(made.encoder.encode(pictures))
+    assert np.abs(logits - torch_logits(one, pictures)).max() < 1e-5
+    assert (made.agreement, made.n_compared) == (1.0, 40)
+
+
+def test_what_enters_the_classifier_is_kept_as_features(tmp_path, pictures):
+    made = exported(trained(Small()), tmp_path / "backbone", pictures)
+    assert [(stage.name, stage.stop - stage.start) for stage in made.encoder.stages] == [
+        ("net.classifier:input", 8),
+        ("net:flat", 3),
+    ]
+
+
+def test_a_linear_head_over_places_stays_outside_the_network(tmp_path, pictures):
+    torch.manual_seed(1)
+    network = Small()
+    inside = Trainable(network, card(), "classifier", ((),), (Place("first", "mean"), Place("first", "max")))
+    headed, told = add_head(inside, class_names=NAMES)
+    torch.nn.init.normal_(headed.head[0].weight)
+    headed.mean.normal_()
+    one = Trained(headed.eval(), told, "head.0", None, np.zeros((0, 3), np.float32))
+    made = exported(one, tmp_path / "backbone", pictures)
+    assert made.head.weights.shape == (3, 16)
+    assert np.abs(made.head.logits(made.encoder.encode(pictures)) - torch_logits(one, pictures)).max() < 1e-4
+
+
+def test_the_weights_lie_beside_it_and_say_what_they_are(tmp_path, pictures):
+    one = trained(Small(), licence="MIT")
+    made = exported(one, tmp_path / "backbone", pictures)
+    made.encoder.save(tmp_path / "again")
+    assert read_weights_card(tmp_path / "again" / "weights.safetensors") == one.card
+    assert load_encoder(tmp_path / "again").fingerprint == made.encoder.fingerprint
+
+
+def test_a_network_that_answers_otherwise_afterwards_is_refused(tmp_path, pictures, monkeypatch):
+    right = export.torch_logits
+    monkeypatch.setattr(export, "torch_logits", lambda *told: np.roll(right(*told), 1, axis=1))
+    with pytest.raises(BackboneError) as caught:
+        exported(trained(Small()), tmp_path / "backbone", pictures)
+    assert str(caught.value) == (
+        "the trained network 'small' answers 100.0% of 40 real pictures differently in the runtime's form (f32; at most "
+        "0.5% may). It was not saved: train with --compute f32, or another network."
+    )
