@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fovea.features import config_file, open_backbone
+from fovea.cli.backbones import lines_of_show
+from fovea.features import Shown, config_file, open_backbone, write_default
+from fovea.tasks.backbones import Result
 
 Fovea = Callable[..., Any]
 
@@ -35,6 +38,30 @@ def test_stages_are_shown_with_their_channels(fovea: Fovea) -> None:
     lines = fovea("backbones", "show", "fovea-tiny").out.splitlines()
     assert [line.split()[:2] for line in lines[:-1]] == [["*", one.name] for one in stages]
     assert lines[-1] == "* is taken where no --stage is given."
+
+
+def test_pools_and_other_names_are_shown_with_the_stages() -> None:
+    stages = (
+        Shown("conv", 8, (16, 16), is_usual=False),
+        Shown("last", 4096, (8, 8), is_usual=True, pools=("mean", "max")),
+        Shown("answer", 10, None, is_usual=True, aliases=("fc8", "logits"), pools=("softmax",)),
+    )
+    assert lines_of_show(Result("show", "net", "fovea-tiny", Path("c"), stages=stages)) == [
+        "  conv        8 channels  16 x 16",
+        "* last    4,096 channels  8 x 8  :mean  :max",
+        "* answer     10 channels  -  :softmax  (fc8, logits)",
+        "* is taken where no --stage is given, pooled as behind the colons.",
+    ]
+
+
+def test_the_list_holds_what_has_the_name_in_it(fovea: Fovea) -> None:
+    lines = fovea("backbones", "list", "squeeze").out.splitlines()
+    assert [line.split()[0] for line in lines[:-2]] == ["squeezenet1_1"]
+
+
+def test_a_default_that_is_not_here_has_no_size(fovea: Fovea) -> None:
+    write_default("timm:resnet18")
+    assert fovea("backbones", "list", "timm").out.splitlines()[0] == "* timm:resnet18  -"
 
 
 def test_the_default_is_told_when_it_changes(fovea: Fovea) -> None:

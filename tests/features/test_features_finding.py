@@ -1,5 +1,6 @@
 """What a backbone's name means: catalogue, libraries, files, runs; the closest name offered; converted once."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import onnx_graphs as graphs
 import pytest
 from numpy.typing import NDArray
 
-from fovea.errors import BackboneError, InputError, MissingInputError
+from fovea.errors import BackboneError, InputError, MissingExtraError, MissingInputError
 from fovea.features import (
     cache_folder,
     convert,
@@ -18,8 +19,11 @@ from fovea.features import (
     list_converted,
     load_encoder,
     open_backbone,
+    place_of,
+    read_card,
     require_backbone,
 )
+from fovea.features.card import write_card
 from fovea.features.known import KNOWN, KnownFile, download_folder
 
 Draw = Callable[..., NDArray[np.uint8]]
@@ -180,14 +184,118 @@ def test_a_stage_that_it_has_not_is_refused_with_those_it_has() -> None:
     assert str(raised.value) == "'small' has no stage 'fc7'; it has conv:mean, conv:max."
 
 
-def test_the_stages_of_a_file_are_listed_with_sizes(tmp_path: Path) -> None:
-    listed = list_backbone_stages(str(graphs.write_small(tmp_path / "small.onnx")))
+def test_the_stages_of_a_file_are_listed_with_sizes_and_pools(tmp_path: Path) -> None:
+    file = graphs.write_small(tmp_path / "small.onnx")
+    listed = list_backbone_stages(str(file))
     assert [(one.name, one.n_channels, one.size_px, one.is_usual, one.aliases) for one in listed] == [
         ("RELU1", 8, (16, 16), True, ()),
         ("RELU2", 16, (8, 8), True, ()),
         ("POOL", 16, (1, 1), False, ()),
         ("answer", 10, None, True, ("logits",)),
     ]
+    taken = [f"{one.name}:{pool}" for one in listed for pool in one.pools]
+    assert sorted(taken) == sorted(one.name for one in open_backbone(file).stages)
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError) as raised:
+        open_backbone(backbone=name)
+    assert str(raised.value) == (
+        "the backbone's name is empty. Leave --backbone out for fovea-tiny, or name one that `fovea backbones` lists."
+    )
+
+
+def test_a_file_given_as_a_name_is_sent_to_the_weights() -> None:
+    with pytest.raises(InputError) as raised:
+        open_backbone(backbone="nets/mine.onnx")
+    assert str(raised.value) == (
+        "the backbone 'nets/mine.onnx' is a file of weights. Give it as that: --weights nets/mine.onnx."
+    )
+
+
+@pytest.mark.parametrize(("name", "library"), [("w.pth", "torchvision"), ("w.h5", "keras")])
+def test_tensors_without_their_network_have_no_stages(tmp_path: Path, name: str, library: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"x")
+    for act in (list_backbone_stages, require_backbone):
+        with pytest.raises(InputError) as raised:
+            act(str(file))
+        assert str(raised.value) == (
+            f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
+            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
+        )
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(MissingInputError) as raised:
+        list_backbone_stages("no.onnx")
+    assert str(raised.value) == (
+        "there is no file 'no.onnx'. Check its path; `fovea backbones` lists the networks that have a name."
+    )
+
+
+@pytest.mark.parametrize("name", ["net.pkl", "net.pickle", "net.joblib"])
+def test_a_pickle_as_weights_is_refused_with_what_is_read(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"x")
+    with pytest.raises(InputError) as raised:
+        open_backbone(file, backbone="torchvision:resnet18")
+    assert str(raised.value) == (
+        f"{str(file)!r} is a pickle by its name. A pickle can run code when it is opened, so it was not. Weights are read from "
+        ".safetensors, .onnx and .keras files, and from .pth, .pt and .bin files that hold tensors alone: "
+        "torch.save(network.state_dict(), FILE)."
+    )
+
+
+def test_a_library_that_is_not_installed_cannot_check_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(spec: str) -> None:
+        raise MissingExtraError('Install it: pip install "fovea-vision[torch]".')
+
+    monkeypatch.setattr(finding, "check_spec", missing)
+    with pytest.raises(MissingExtraError) as raised:
+        require_backbone("timm:resnet18")
+    assert str(raised.value) == (
+        "whether there is a network 'timm:resnet18' cannot be checked: timm is not ready here, and no network of this name "
+        'was converted on this computer. Install it: pip install "fovea-vision[torch]".'
+    )
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch, small_folder: Path) -> None:
+    """Let every library's network be converted to the small one, under its own name."""
+
+    def note(spec: str, folder: Path, **_: object) -> None:
+        load_encoder(small_folder).save(folder)
+        write_card(folder, dataclasses.replace(read_card(folder), name=spec))
+
+    monkeypatch.setattr(convert, "convert_named", note)
+
+
+@pytest.mark.usefixtures("named")
+def test_only_what_opens_by_its_name_is_listed_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "check_spec", None)
+    open_backbone(backbone="timm:resnet18", stages=("layer4",))
+    assert [name for name, *_ in list_converted()] == ["small"]
+    whole = open_backbone(backbone="timm:resnet18")
+    assert [(name, place) for name, _, _, place in list_converted()][1:] == [("timm:resnet18", whole.folder)]
+    require_backbone("timm:resnet18")  # without asking the library
+
+
+@pytest.mark.usefixtures("named")
+def test_capitals_mean_nothing_in_keras_names() -> None:
+    open_backbone(backbone="keras:VGG16")
+    open_backbone(backbone="keras:vgg16")
+    assert len(converted()) == 1
+    assert [name for name, *_ in list_converted()] == ["small", "keras:VGG16"]
+
+
+def test_a_known_one_whose_converted_folder_is_cut_is_not_here(known: KnownFile, tmp_path: Path) -> None:
+    open_backbone(backbone="net")
+    (tmp_path / "weights" / known.file).unlink()
+    assert place_of(known) == converted()[0]
+    (converted()[0] / "network.bin").write_bytes(b"cut")
+    assert place_of(known) is None
 
 
 def test_the_stages_of_a_converted_network_are_its_own() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import BackboneError, InputError
-from fovea.nets import build_named, find_weights, list_stages, run_pooled, stage_widths, usual_stages
+from fovea.nets import build_named, check_spec, find_weights, list_stages, run_pooled, stage_widths
 from fovea.nets.official import describe_official
 from fovea.nets.zoo import import_torchvision
 
@@ -293,20 +293,58 @@ def test_a_file_that_describes_itself_is_found_under_any_name(write_weights: Cal
 
 def test_stages_are_listed_in_the_order_of_running() -> None:
     found = list_stages("torchvision:resnet18")
-    names = [name for name, _, _ in found]
+    names = [one.name for one in found]
     assert names.index("layer3") < names.index("layer4.0.conv1") < names.index("layer4.1") < names.index("fc")
-    told = {name: (n, size) for name, n, size in found}
+    told = {one.name: (one.n_channels, one.size_px) for one in found}
     assert (told["layer2"], told["layer4.1"], told["fc"]) == ((128, (28, 28)), (512, (7, 7)), (1000, None))
 
 
 def test_usual_stages_are_told_without_weights() -> None:
-    assert usual_stages("torchvision:resnet18") == (
-        "layer2:mean",
-        "layer3:mean",
-        "layer4:mean",
-        "layer4:max",
-        "fc:softmax",
-    )
+    usual = [(one.name, one.pools) for one in list_stages("torchvision:resnet18") if one.is_usual]
+    assert usual == [
+        ("layer2", ("mean",)),
+        ("layer3", ("mean",)),
+        ("layer4", ("mean", "max")),
+        ("fc", ("softmax",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "aliases"),
+    [
+        ("torchvision:alexnet", {"fc6": "classifier.2", "fc7": "classifier.5", "fc8": "classifier.6"}),
+        ("torchvision:vgg16", {"fc6": "classifier.1", "fc7": "classifier.4", "fc8": "classifier.6"}),
+        ("timm:vgg11", {"fc6": "pre_logits.act1", "fc7": "pre_logits.act2", "fc8": "head.fc"}),
+        ("torchvision:resnet18", {}),
+    ],
+)
+def test_the_names_that_papers_give_layers_are_told(spec: str, aliases: dict[str, str]) -> None:
+    found = {alias: one.name for one in list_stages(spec) for alias in one.aliases}
+    assert found == aliases
+
+
+def test_stages_of_a_file_that_describes_itself_are_listed(write_weights: Callable[..., Path]) -> None:
+    assert list_stages(str(write_weights()))[-1].n_channels == 5  # its own classes, not the official thousand
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("timm:resnet18.x", r"^there are no weights 'timm:resnet18.x'\. Behind the dot may stand: a1_in1k, "),
+        ("torchvision:resnet19", r"^torchvision has no architecture 'resnet19'\. Nearest: resnet18, "),
+    ],
+)
+def test_a_name_is_checked_without_its_weights(spec: str, text: str) -> None:
+    check_spec("timm:resnet18.a1_in1k")
+    with pytest.raises(BackboneError, match=text):
+        check_spec(spec)
+
+
+def test_what_is_here_twice_is_named_once(write_weights: Callable[..., Path]) -> None:
+    own = write_weights().parent
+    (own / "again.safetensors").write_bytes((own / "weights.safetensors").read_bytes())
+    with pytest.raises(BackboneError, match=r"Here are: timm:test_resnet, fovea-tiny\.$"):
+        build_named("torchvision:alexnet", folders=[own, own], also_here=["fovea-tiny"])
 
 
 def test_an_unknown_stage_gets_the_closest() -> None:

@@ -115,12 +115,17 @@ def test_fc7_of_vgg_16_is_its_4096_values_behind_the_second_relu(needs_torch: No
     ]
 
 
+def usual(spec: str) -> tuple[str, ...]:
+    """Return what is taken of a network where nothing is said, as in `layer4:mean`."""
+    from fovea.nets import list_stages
+
+    return tuple(f"{one.name}:{pool}" for one in list_stages(spec) for pool in one.pools)
+
+
 def test_tokens_give_blocks_at_half_and_three_quarters_and_what_the_classifier_takes(
     needs_torch: None,
 ) -> None:
-    from fovea.nets import usual_stages
-
-    assert usual_stages("torchvision:vit_b_16") == (
+    assert usual("torchvision:vit_b_16") == (
         "encoder.layers.encoder_layer_5:mean",
         "encoder.layers.encoder_layer_8:mean",
         "encoder:mean",
@@ -148,12 +153,8 @@ def test_tokens_give_blocks_at_half_and_three_quarters_and_what_the_classifier_t
     ],
 )
 def test_networks_that_classify_give_their_answers_last(needs_torch: None, spec: str, last: str) -> None:
-    from fovea.nets import usual_stages
-
-    assert usual_stages(spec)[-1] == last
+    assert usual(spec)[-1] == last
 
 
 def test_a_network_that_answers_with_no_classes_gives_none(needs_torch: None) -> None:
-    from fovea.nets import usual_stages
-
-    assert usual_stages("timm:vit_small_patch14_dinov2")[-1] == "blocks.11:max"
+    assert usual("timm:vit_small_patch14_dinov2")[-1] == "blocks.11:max"

@@ -1,9 +1,11 @@
 """What `backbones` promises: says what is here, fetches only what is right, keeps the user's default, lists stages."""
 
 import hashlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fovea.errors import BackboneError, InputError, MissingInputError
@@ -141,6 +143,65 @@ def test_a_folder_as_default_is_kept_with_its_whole_path(
     assert run(Config("use", "./saved")).default == str(tmp_path / "saved")
     (one,) = [one for one in run(Config()).backbones if one.is_default]
     assert (one.name, one.is_here) == (str(tmp_path / "saved"), True)
+
+
+def write_onnx(file: Path) -> Path:
+    """Write a network of one convolution and four answers."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    shapes = {"kernels": (8, 3, 3, 3), "dense": (4, 8)}
+    weights = [
+        numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["picture", "kernels"], ["maps"], strides=[2, 2]),
+        helper.make_node("Relu", ["maps"], ["relu"]),
+        helper.make_node("GlobalAveragePool", ["relu"], ["pool"]),
+        helper.make_node("Flatten", ["pool"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "dense"], ["answer"], transB=1),
+    ]
+    ends = (("picture", [1, 3, 32, 32]), ("answer", [1, 4]))
+    first, last = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends)
+    graph = helper.make_graph(nodes, "graph", [first], [last], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    file.write_bytes(model.SerializeToString())
+    return file
+
+
+def test_an_onnx_file_as_default_is_kept_with_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_onnx(tmp_path / "mine.onnx")
+    monkeypatch.chdir(tmp_path)
+    assert run(Config("use", "mine.onnx")).default == str(file)
+    (one,) = [one for one in run(Config()).backbones if one.is_default]
+    assert (one.name, one.is_here, one.n_bytes) == (str(file), True, file.stat().st_size)
+    options, notes = with_default(BackboneOptions())
+    assert options == BackboneOptions(weights=file)
+    assert notes[0].startswith("Features are of 'mine.onnx', your default")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("timm"), reason="the extra 'torch' is not installed")
+def test_a_network_that_its_library_has_not_cannot_be_the_default() -> None:
+    with pytest.raises(BackboneError, match=r"^timm has no architecture 'nonsense'\. Nearest: "):
+        run(Config("use", "timm:nonsense"))
+    assert not config_file().exists()
+
+
+def test_the_list_can_be_asked_for_a_part_of_names() -> None:
+    listed = run(Config("list", "ResNet")).backbones
+    assert [one.name for one in listed] == ["resnet18", "resnet50"]
+
+
+def test_a_part_that_is_in_no_name_is_refused() -> None:
+    with pytest.raises(InputError) as raised:
+        run(Config("list", "xyz"))
+    assert str(raised.value) == (
+        f"no network in the list has 'xyz' in its name. There are: {', '.join([EMBEDDED, *KNOWN])}. Whether a library has one: "
+        "fovea backbones show timm:NAME, torchvision:NAME or keras:NAME."
+    )
 
 
 @pytest.mark.usefixtures("brought")

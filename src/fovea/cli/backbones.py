@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 def command(console: Console, action: str, name: str | None, source: str | None) -> None:
     """Networks that turn pictures into features: list them, get one, use it by default, show its stages.
 
-    list says which are here, get downloads a well-known one (only then is a connection opened), use makes NAME the
-    default of commands that take --backbone, show lists the places that --stage can name. Downloads go to the cache
-    folder; FOVEA_WEIGHTS names a folder that is searched too.
+    list says which are here (with NAME: those with that in their name), get downloads a well-known one (only then is a
+    connection opened), use makes NAME the default of commands that take --backbone, show lists the places that --stage
+    can name. For use and show NAME may be a run, or an .onnx, .keras or self-describing .safetensors file. Downloads go
+    to the cache folder; FOVEA_WEIGHTS names a folder that is searched too.
 
     \b
     Example:
@@ -53,7 +54,7 @@ def lines_of_list(result: "Result") -> list[str]:
     wide = max(len(one.name) for one in result.backbones)
     said = [
         f"{'*' if one.is_default else ' '} {one.name:{wide}}  {'here' if one.is_here else '-':4}  "
-        f"{one.n_bytes / 1e6:7.1f} MB  {one.licence}"
+        f"{_megabytes(one.n_bytes)}  {one.licence}".rstrip()
         for one in result.backbones
     ]
     return [
@@ -84,9 +85,15 @@ def lines_of_show(result: "Result") -> list[str]:
     said = []
     for one in result.stages:
         size = f"{one.size_px[0]} x {one.size_px[1]}" if one.size_px else "-"
+        pools = "".join(f"  :{pool}" for pool in one.pools)
         also = f"  ({', '.join(one.aliases)})" if one.aliases else ""
         said.append(
-            f"{'*' if one.is_usual else ' '} {one.name:{wide}}  {one.n_channels:5,} channels  {size}{also}".rstrip()
+            f"{'*' if one.is_usual else ' '} {one.name:{wide}}  {one.n_channels:5,} channels  {size}{pools}{also}"
         )
-    starred = ["* is taken where no --stage is given."] if any(one.is_usual for one in result.stages) else []
-    return [*said, *starred]
+    pooled = ", pooled as behind the colons" if any(one.pools for one in result.stages) else ""
+    starred = any(one.is_usual for one in result.stages)
+    return [*said, *([f"* is taken where no --stage is given{pooled}."] if starred else [])]
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:7.1f} MB" if n_bytes else " " * 10

@@ -9,23 +9,25 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from fovea.errors import BackboneError, InputError, MissingInputError
+from fovea.errors import BackboneError, InputError, MissingExtraError, MissingInputError
 from fovea.features.card import CARD, CARD_FORMAT, NETWORK, BackboneCard, file_sha256, read_card, write_card
 from fovea.features.encoder import Stage, fingerprint_of
 from fovea.features.folder import cache_folder, write_whole
 from fovea.features.known import EMBEDDED, KNOWN, KnownFile, is_published, on_disk, weights_folders
 from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline, facts_of, read_outline
 from fovea.features.runs import open_run_backbone
-from fovea.nets import find_weights, stages_version
+from fovea.nets import Shown, check_spec, find_weights, list_stages, stages_version
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
 _EMBEDDED = Path(__file__).parent / "tiny"
 _KERAS_FILES = {".keras", ".h5"}
+_SELF_TOLD = {".safetensors", ".onnx", ".keras"}
+_TENSORS = {".pth", ".pt", ".bin", ".h5"}  # of a network that has to be named too
+_PICKLES = {".pkl", ".pickle", ".joblib"}
 
 
 def find_backbone(
@@ -39,6 +41,10 @@ def find_backbone(
 
     Raises InputError, MissingInputError, BackboneError, MissingExtraError.
     """
+    if backbone is not None and not backbone.strip():
+        raise InputError(
+            f"the backbone's name is empty. Leave --backbone out for {EMBEDDED}, or name one that `fovea backbones` lists."
+        )
     if weights is not None:
         return _of_file(weights, backbone, stages=stages, offline=offline)
     name = backbone or EMBEDDED
@@ -48,69 +54,112 @@ def find_backbone(
         return _of_library(name, None, stages=stages, offline=offline)
     if name in KNOWN:
         return _of_known(KNOWN[name], stages=stages)
+    if is_weights_file(name):
+        raise InputError(f"the backbone {name!r} is a file of weights. Give it as that: --weights {name}.")
     if "/" in name or Path(name).exists():
         return _chosen(*_of_run(Path(name)), stages=stages)
     raise InputError(unknown_backbone(name))
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A stage that a network can give: its channels, the height and width of its maps (None: it has no space).
-
-    `is_usual` tells whether it is taken where nothing is said.
-    """
-
-    name: str
-    n_channels: int
-    size_px: tuple[int, int] | None
-    is_usual: bool
-    aliases: tuple[str, ...] = ()
+def is_weights_file(name: str) -> bool:
+    """Return whether `name` is that of a file of weights, by its ending; whether there is one is another question."""
+    endings = _SELF_TOLD | _TENSORS | _PICKLES
+    return Path(name).suffix.lower() in endings and not name.startswith(LIBRARIES) and not Path(name).is_dir()
 
 
 def list_backbone_stages(name: str) -> tuple[Shown, ...]:
-    """Return the stages of what `name` names (as in `find_backbone`, an .onnx or .keras file), in the order of computing.
+    """Return the stages of what `name` names (as in `find_backbone`, or a file), in the order of computing.
 
     Raises as `find_backbone` does.
     """
-    if name.startswith(LIBRARIES) or name.endswith(".keras"):
-        from fovea.nets import list_stages, usual_stages
-
-        usual = {stage.rpartition(":")[0] for stage in usual_stages(name)}
-        return tuple(Shown(stage, n, size, stage in usual) for stage, n, size in list_stages(name))
+    if is_weights_file(name):
+        _require_self_told(Path(name))
     if name in KNOWN or name.lower().endswith(".onnx"):
         return _onnx_stages(name)
+    if name.startswith(LIBRARIES) or is_weights_file(name):
+        return list_stages(name)
     _, card = find_backbone(backbone=name)
     return tuple(Shown(one.name, one.stop - one.start, None, is_usual=True) for one in card.stages)
 
 
 def list_converted() -> list[tuple[str, str, int, Path]]:
-    """Return name, licence, size in bytes and folder of the embedded network, then of libraries' networks kept here."""
-    found: dict[str, tuple[str, str, int, Path]] = {}
+    """Return name, licence, size in bytes and folder of the embedded network, then of libraries' networks kept here.
+
+    Those that can be opened by their name alone: what was converted for chosen stages or another's weights is not.
+    """
+    found = []
     for folder in (_EMBEDDED, *sorted((cache_folder() / "backbones").glob("[!.]*"))):
         try:
             card = read_card(folder)
             n_bytes = sum(one.stat().st_size for one in folder.iterdir())
         except (BackboneError, OSError):
             continue
-        if folder == _EMBEDDED or (card.name.startswith(LIBRARIES) and not card.name.endswith(")")):
-            found.setdefault(card.name, (card.name, card.licence, n_bytes, folder))
-    return list(found.values())
+        if folder in (_EMBEDDED, _folder_of(_library_identity(card.name, "", ()))):
+            found.append((card.name, card.licence, n_bytes, folder))
+    return found
 
 
 def place_of(known: KnownFile) -> Path | None:
     """Return where a network of the catalogue is on this computer: its file, or the folder it was converted to."""
-    return on_disk(known) or next(
-        (one for one in [_folder_of(_identity_of(known, ()))] if one.is_dir()), None
-    )
+    return on_disk(known) or _converted(_identity_of(known, ()))
+
+
+def _converted(identity: Mapping[str, object]) -> Path | None:
+    """Return the folder of what was converted, or None where there is none, or none that is whole."""
+    folder = _folder_of(identity)
+    try:
+        read_card(folder)
+    except BackboneError:
+        return None
+    return folder
 
 
 def require_backbone(name: str) -> None:
-    """Raise InputError, MissingInputError, ModelError or BackboneError where `name` cannot be opened as it stands."""
+    """Raise what `find_backbone` does where `name`, or the file of weights called so, cannot be opened as it stands.
+
+    Of a library's network the name is checked, and nothing fetched; MissingExtraError where that cannot be done here.
+    """
     if name in KNOWN:
         if place_of(KNOWN[name]) is None:
             raise MissingInputError(_not_here(KNOWN[name]))
-    elif not name.startswith(LIBRARIES) or name in LIBRARIES:
+    elif is_weights_file(name):
+        _require_self_told(Path(name))
+        find_backbone(Path(name))
+    elif not name.startswith(LIBRARIES):
         find_backbone(backbone=name)
+    elif _converted(_library_identity(name, "", ())) is None:
+        try:
+            check_spec(name)
+        except MissingExtraError as error:
+            library = name.partition(":")[0]
+            raise MissingExtraError(
+                f"whether there is a network {name!r} cannot be checked: {library} is not ready here, and no network of this "
+                f"name was converted on this computer. {error}"
+            ) from error
+
+
+def _require_self_told(file: Path) -> None:
+    """Raise MissingInputError where there is no such file, InputError where it cannot say which network it holds."""
+    if not file.is_file():
+        raise MissingInputError(
+            f"there is no file {str(file)!r}. Check its path; `fovea backbones` lists the networks that have a name."
+        )
+    _refuse_pickle(file)
+    if file.suffix.lower() in _TENSORS:
+        library = "keras" if file.suffix.lower() in _KERAS_FILES else "torchvision"
+        raise InputError(
+            f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
+            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
+        )
+
+
+def _refuse_pickle(file: Path) -> None:
+    if file.suffix.lower() in _PICKLES:
+        raise InputError(
+            f"{str(file)!r} is a pickle by its name. A pickle can run code when it is opened, so it was not. Weights are read "
+            "from .safetensors, .onnx and .keras files, and from .pth, .pt and .bin files that hold tensors alone: "
+            "torch.save(network.state_dict(), FILE)."
+        )
 
 
 def _onnx_stages(name: str) -> tuple[Shown, ...]:
@@ -122,9 +171,10 @@ def _onnx_stages(name: str) -> tuple[Shown, ...]:
         raise MissingInputError(_not_here(KNOWN[name]))
     outline = read_outline(file)
     layers, taken = list_onnx_layers(outline, facts_of(outline, known))
-    usual = {one.layer.tensor for one in taken}
+    usual = {one.layer.tensor: tuple(two.pool for two in taken if two.layer == one.layer) for one in taken}
     return tuple(
-        Shown(one.name, one.n_channels, one.size, one.tensor in usual, one.aliases) for one in layers
+        Shown(one.name, one.n_channels, one.size, one.tensor in usual, one.aliases, usual.get(one.tensor, ()))
+        for one in layers
     )
 
 
@@ -144,6 +194,7 @@ def _of_run(run: Path) -> tuple[Path, BackboneCard]:
 def _of_file(
     weights: Path, backbone: str | None, *, stages: tuple[str, ...], offline: bool
 ) -> tuple[Path, BackboneCard]:
+    _refuse_pickle(weights)
     library = (backbone or "").startswith(LIBRARIES)
     kind = weights.suffix.lower()
     if kind == ".onnx" and not library:
@@ -217,7 +268,13 @@ def _of_library(
 
         convert_named(spec, empty, weights=weights, stages=stages, offline=offline)
 
-    return _kept({"spec": spec, "weights": sha256, "stages": stages, "places": stages_version()}, convert)
+    return _kept(_library_identity(spec, sha256, stages), convert)
+
+
+def _library_identity(spec: str, sha256: str, stages: tuple[str, ...]) -> dict[str, object]:
+    """Return what tells one conversion of a library's network from another; capitals mean nothing to keras' names."""
+    spec = spec.lower() if spec.startswith("keras:") else spec
+    return {"spec": spec, "weights": sha256, "stages": stages, "places": stages_version()}
 
 
 def _chosen(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> tuple[Path, BackboneCard]:

@@ -2,7 +2,7 @@
 
 from fovea.nets.engine import TorchRunner, choose_device, has_bf16
 from fovea.nets.local import find_weights
-from fovea.nets.named import NamedNetwork, build_described, build_named, list_stages, usual_stages
+from fovea.nets.named import NamedNetwork, Shown, build_described, build_named, check_spec, list_stages
 from fovea.nets.places import places_of, stages_version
 from fovea.nets.stages import Place, pooled_network, stage_widths
 from fovea.nets.weights import WeightsCard, read_weights_card
@@ -11,10 +11,12 @@ from fovea.nets.zoo import example_pixels, import_torchvision, plain_attention, 
 __all__ = [
     "NamedNetwork",
     "Place",
+    "Shown",
     "TorchRunner",
     "WeightsCard",
     "build_described",
     "build_named",
+    "check_spec",
     "choose_device",
     "example_pixels",
     "find_weights",
@@ -28,5 +30,4 @@ __all__ = [
     "run_pooled",
     "stage_widths",
     "stages_version",
-    "usual_stages",
 ]

@@ -90,21 +90,22 @@ def build_keras(
     )
 
 
-def outline_keras(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
-    """Return the network that `keras:NAME` names, with random weights, or a `.keras` file holds, and its layers.
+def outline_keras(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...], str]:
+    """Return the network that `keras:NAME` names, with random weights, or a `.keras` file holds, its layers and name.
 
     Nothing is fetched. Raises BackboneError, MissingInputError, MissingExtraError.
     """
     if spec.endswith(".keras"):
         held = read_keras_file(Path(spec))
         keras = import_keras()
-        model = _load(keras, held)
+        model, title = _load(keras, held), held.file.name
     else:
         keras = import_keras()
-        model = build_application(keras, find_application(keras, spec.removeprefix("keras:")))
+        title = find_application(keras, spec.removeprefix("keras:"))
+        model = build_application(keras, title)
     size_px = _size_px(model, title=spec)
     network = torch_network(keras, model, shape_px=(size_px, size_px), bgr=False)
-    return network, observe(network, size_px=size_px)
+    return network, observe(network, size_px=size_px), title
 
 
 def _pooled(

@@ -63,11 +63,15 @@ def _in_hub_cache(repository: str) -> list[Path]:
     return [Path(file) for file in found if isinstance(file, str)]
 
 
-def networks_here(folders: Sequence[Path]) -> Iterator[str]:
-    """Yield the networks whose weights lie on this computer, as `timm:NAME` and `torchvision:NAME`.
+def networks_here(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Return the networks whose weights lie on this computer, as `timm:NAME` and `torchvision:NAME`, each once.
 
     Those in files of the folders that describe themselves, then official ones in the folders and the libraries' caches.
     """
+    return tuple(dict.fromkeys(_networks_here(folders)))
+
+
+def _networks_here(folders: Sequence[Path]) -> Iterator[str]:
     import torch
 
     for _, card in (one for folder in folders for one in _described(folder)):

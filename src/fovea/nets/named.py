@@ -10,7 +10,7 @@ from fovea.errors import BackboneError
 from fovea.nets.layers import Layer, observe
 from fovea.nets.local import find_official, find_weights, networks_here
 from fovea.nets.official import Official, describe_official
-from fovea.nets.places import choose_places, places_of
+from fovea.nets.places import aliases_of, choose_places, places_of
 from fovea.nets.stages import pooled_network
 from fovea.nets.state import fit_tensors, read_tensors, tensors_sha256
 from fovea.nets.weights import WeightsCard, read_weights_card
@@ -27,6 +27,21 @@ class NamedNetwork:
     pooled: "TorchNetwork"
     card: WeightsCard
     weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stage that a network can give: its channels, the height and width of its maps (None: it has no space).
+
+    `is_usual` tells whether it is taken where nothing is said, `pools` how it is pooled then; `aliases` mean it too.
+    """
+
+    name: str
+    n_channels: int
+    size_px: tuple[int, int] | None
+    is_usual: bool
+    aliases: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
 
 
 def build_named(
@@ -63,9 +78,7 @@ def build_described(weights: Path, *, stages: tuple[str, ...] = (), sha256: str 
 
     Raises MissingExtraError without torch; BackboneError where name or weights do not fit.
     """
-    card = read_weights_card(weights)
-    advice = "in the metadata key 'backbone' of the weights, or update the library."
-    check_name(card.library, card.architecture.partition(".")[0], hint=f"Correct `architecture` {advice}")
+    card = _described(weights)
     network = build_network(card)
     wrong = fit_tensors(network, read_tensors(weights))
     if wrong:
@@ -76,34 +89,52 @@ def build_described(weights: Path, *, stages: tuple[str, ...] = (), sha256: str 
     return _pooled(network, card, stages=stages, sha256=sha256)
 
 
-def list_stages(spec: str) -> tuple[tuple[str, int, tuple[int, int] | None], ...]:
-    """Return (name, number of channels, (height, width) of its maps or None) of every stage that `spec` can give.
+def check_spec(spec: str) -> None:
+    """Raise BackboneError where the library has no such network or weights, MissingExtraError where it cannot be asked."""
+    if spec.startswith("keras:"):
+        from fovea.nets.keras_official import find_application
+        from fovea.nets.keras_start import import_keras
+
+        find_application(import_keras(), spec.removeprefix("keras:"))
+    else:
+        describe_official(spec)
+
+
+def list_stages(spec: str) -> tuple[Shown, ...]:
+    """Return every stage that `timm:NAME`, `torchvision:NAME`, `keras:NAME` or a file that describes itself can give.
 
     In the order of running; nothing is fetched or computed but shapes.
-    Raises BackboneError for an unknown name, MissingExtraError without torch.
+    Raises BackboneError for an unknown name, MissingInputError, MissingExtraError without torch.
     """
-    _, layers = _outlined(spec)
-    return tuple((one.name, one.n_channels, one.map_px) for one in layers)
-
-
-def usual_stages(spec: str) -> tuple[str, ...]:
-    """Return the names, such as `layer4:mean`, of the stages that are taken of `spec` where none are named.
-
-    Raises as `list_stages`.
-    """
-    network, layers = _outlined(spec)
-    library, _, architecture = spec.partition(":")
-    places = choose_places(network, layers, library=library, architecture=architecture)
-    return tuple(place.name for place in places)
-
-
-def _outlined(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...]]:
-    """Return the network without values, and its layers."""
     if spec.startswith("keras:") or spec.endswith(".keras"):
         from fovea.nets.keras import outline_keras
 
-        return outline_keras(spec)
-    card = describe_official(spec).card
+        library = "keras"
+        network, layers, architecture = outline_keras(spec)
+    else:
+        card = _described(Path(spec)) if spec.endswith(".safetensors") else describe_official(spec).card
+        library, architecture = card.library, card.architecture
+        network, layers = _outlined(card)
+    usual = choose_places(network, layers, library=library, architecture=architecture)
+    aliases = aliases_of(library, architecture).items()
+    shown = []
+    for one in layers:
+        pools = tuple(place.pool for place in usual if place.module == one.name)
+        also = tuple(alias for alias, module in aliases if module == one.name)
+        shown.append(Shown(one.name, one.n_channels, one.map_px, bool(pools), also, pools))
+    return tuple(shown)
+
+
+def _described(weights: Path) -> WeightsCard:
+    """Return what a file says about itself, of a network that its library has."""
+    card = read_weights_card(weights)
+    advice = "in the metadata key 'backbone' of the weights, or update the library."
+    check_name(card.library, card.architecture.partition(".")[0], hint=f"Correct `architecture` {advice}")
+    return card
+
+
+def _outlined(card: WeightsCard) -> tuple["TorchNetwork", tuple[Layer, ...]]:
+    """Return the network without values, and its layers."""
     network = build_network(card, shapes_only=True)
     try:
         return network, observe(network, size_px=card.size_px)

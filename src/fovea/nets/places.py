@@ -117,6 +117,12 @@ def choose_places(
     return places
 
 
+def aliases_of(library: str, architecture: str) -> dict[str, str]:
+    """Return the names that the papers give fully connected layers of a network, each with its module's path."""
+    key = f"{library}/{architecture}"
+    return next((one for known, one in _ALIASES.items() if key.startswith(known)), {})
+
+
 def stages_version() -> str:
     """Return a short name of the table of places, so that a changed table converts weights again."""
     told = repr((sorted(_PLACES.items()), _RULE_VERSION))
@@ -201,7 +207,7 @@ def _named(stage: str, layers: tuple[Layer, ...], *, key: str, shown: str) -> Pl
     name, _, pool = stage.rpartition(":")
     if pool not in POOLS or not name:
         name, pool = stage, ""
-    aliases = next((one for known, one in _ALIASES.items() if key.startswith(known)), {})
+    aliases = aliases_of(*key.split("/", 1))
     known = {layer.name: layer for layer in layers}
     layer = known.get(aliases.get(name, name))
     if layer is None:

@@ -11,6 +11,7 @@ from fovea.features import (
     Shown,
     config_file,
     is_published,
+    is_weights_file,
     list_backbone_stages,
     list_converted,
     on_disk,
@@ -30,7 +31,7 @@ ACTIONS = ("list", "get", "use", "show")
 class Config:
     """What to do: "list", or "get", "use" or "show" the backbone `name`; `fovea backbones` has the same words.
 
-    `source`: a file to take instead of downloading it, or another address.
+    With "list", `name` is a part of the names to list. `source`: a file to take instead of downloading it, or another address.
     """
 
     action: str = "list"
@@ -73,7 +74,12 @@ class Result:
             "backbones": [asdict(one) for one in self.backbones],
             "file": None if self.file is None else str(self.file),
             "stages": [
-                {**asdict(one), "size_px": one.size_px and list(one.size_px), "aliases": list(one.aliases)}
+                {
+                    **asdict(one),
+                    "size_px": one.size_px and list(one.size_px),
+                    "aliases": list(one.aliases),
+                    "pools": list(one.pools),
+                }
                 for one in self.stages
             ],
         }
@@ -95,6 +101,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         InputError: an unknown name, or none where one is needed; a download under `offline`.
         BackboneError: the file cannot be had, or is another one; a network that cannot be read.
         OutputError: the file or the settings cannot be written.
+        MissingExtraError: a network of a library that is not installed.
     """
     if config.action not in ACTIONS:
         raise InputError(f"there is no action {config.action!r}. Use one of: {', '.join(ACTIONS)}.")
@@ -114,7 +121,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         return replace(done, default=_use(name))
     if config.action == "show":
         return replace(done, stages=list_backbone_stages(name))
-    return replace(done, backbones=_listed(done.default))
+    return replace(done, backbones=_listed(done.default, part=name))
 
 
 def with_default(options: BackboneOptions) -> tuple[BackboneOptions, tuple[str, ...]]:
@@ -131,6 +138,8 @@ def with_default(options: BackboneOptions) -> tuple[BackboneOptions, tuple[str, 
         f"Features are of {Path(default).name!r}, your default (fovea backbones use); --backbone {EMBEDDED} takes the embedded "
         "network."
     )
+    if is_weights_file(default):
+        return replace(options, weights=Path(default)), (note,)
     return replace(options, backbone=default), (note,)
 
 
@@ -159,7 +168,8 @@ def _get(config: Config, name: str, *, progress: Progress) -> Path:
     return fetch(known, addresses=(source,) if is_address and source else (), progress=progress)
 
 
-def _listed(default: str) -> tuple[Listed, ...]:
+def _listed(default: str, *, part: str) -> tuple[Listed, ...]:
+    """Return what can be used and the default, as far as `part` is in its name. Raises InputError where it is in none."""
     rows = []
     for name, licence, n_bytes, folder in list_converted():
         rows.append(Listed(name, True, name == default, n_bytes, licence, str(folder)))
@@ -170,10 +180,16 @@ def _listed(default: str) -> tuple[Listed, ...]:
         known.append(Listed(one.name, bool(file), one.name == default, one.n_bytes, one.licence, place))
     rows[1:1] = known
     if default not in [one.name for one in rows]:
-        rows.append(
-            Listed(default, Path(default).is_dir(), True, 0, "", default if Path(default).is_dir() else "")
+        is_here = Path(default).exists()
+        n_bytes = Path(default).stat().st_size if Path(default).is_file() else 0
+        rows.append(Listed(default, is_here, True, n_bytes, "", default if is_here else ""))
+    listed = tuple(one for one in rows if part.lower() in one.name.lower())
+    if not listed:
+        raise InputError(
+            f"no network in the list has {part!r} in its name. There are: {', '.join(one.name for one in rows)}. Whether a "
+            "library has one: fovea backbones show timm:NAME, torchvision:NAME or keras:NAME."
         )
-    return tuple(rows)
+    return listed
 
 
 def _not_to_get(name: str) -> str:
@@ -192,7 +208,7 @@ def _use(name: str) -> str:
         write_default(None)
         return EMBEDDED
     require_backbone(name)
-    is_path = name not in KNOWN and ":" not in name
+    is_path = is_weights_file(name) or (name not in KNOWN and ":" not in name)
     name = str(Path(name).absolute()) if is_path else name
     write_default(name)
     return name
