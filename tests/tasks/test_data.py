@@ -101,7 +101,7 @@ def mnist(served: Path, point_to: Callable[..., None]) -> dict[str, bytes]:
 def test_mnist_comes_from_the_next_mirror_as_it_is(mnist: dict[str, bytes], tmp_path: Path) -> None:
     told: list[str] = []
     done = run(Config("mnist", tmp_path / "m"), progress=lambda stage, *_: told.append(stage))
-    assert done.to_json() == {"name": "mnist", "folder": str(tmp_path / "m"), "n_pictures": 40}
+    assert done.to_json() == {"name": "mnist", "folder": str(tmp_path / "m"), "n_pictures": 40, "sets": []}
     assert {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()} == mnist
     assert {*told} == {f"download {name}" for name in mnist}
 
@@ -222,6 +222,15 @@ def test_without_torchvision_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
         "The data set 'mnist' is downloaded by torchvision's own code, which is not installed: "
         'pip install "fovea-vision[torch]"'
     )
+
+
+def test_without_a_name_all_that_can_be_written_are_listed() -> None:
+    from fovea.manifest import DATA_SETS
+    from fovea.nets.sets import KNOWN_SETS
+
+    listed = run(Config()).sets
+    assert [one.name for one in listed] == [*DATA_SETS, *KNOWN_SETS]
+    assert all(one.n_megabytes and one.licence and one.what for one in listed)
 
 
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`data`: a well-known data set as a folder that every command takes: built in, or downloaded by torchvision's code."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,46 +12,68 @@ from fovea.progress import Progress, silent
 if TYPE_CHECKING:
     from fovea.nets.sets import KnownSet
 
-_MEGABYTES = {
-    "mnist": 12,
-    "fashion-mnist": 31,
-    "cifar10": 356,
-    "cifar100": 355,
-    "flowers102": 700,
-    "ants-bees": 100,
-}
 _FLOWER_SPLITS = {"trnid": "train", "valid": "valid", "tstid": "test"}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Which data set to write, where to (the name's own folder where None), and whether a network may be asked."""
+    """Which data set to write (None: list them), where to (its own name where None), whether a network may be asked."""
 
-    name: str
+    name: str | None = None
     out: Path | None = None
     offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What was written."""
+class Listed:
+    """A data set: the room on the disk that writing it needs, its licence, what it holds."""
 
     name: str
-    folder: Path
-    n_pictures: int
+    n_megabytes: int
+    licence: str
+    what: str
+
+
+_UNSAID = "not stated"
+_LISTED = (
+    Listed("digits", 8, "CC BY 4.0", "1,797 handwritten digits, 10 classes; inside this package"),
+    Listed("mnist", 12, "CC BY-SA 3.0", "70,000 handwritten digits of 28 px, 10 classes"),
+    Listed("fashion-mnist", 31, "MIT", "70,000 pieces of clothing of 28 px, 10 classes"),
+    Listed("cifar10", 356, _UNSAID, "60,000 photographs of 32 px, 10 classes"),
+    Listed("cifar100", 355, _UNSAID, "60,000 photographs of 32 px, 100 classes in 20 groups"),
+    Listed("flowers102", 700, _UNSAID, "8,189 photographs of flowers, 102 classes"),
+    Listed("ants-bees", 100, _UNSAID, "397 photographs, 2 classes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was written; or, where no data set was named, which ones there are."""
+
+    name: str
+    folder: Path | None = None
+    n_pictures: int = 0
+    sets: tuple[Listed, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
-        return {"name": self.name, "folder": str(self.folder), "n_pictures": self.n_pictures}
+        return {
+            "name": self.name,
+            "folder": None if self.folder is None else str(self.folder),
+            "n_pictures": self.n_pictures,
+            "sets": [asdict(one) for one in self.sets],
+        }
 
     def _repr_html_(self) -> str:
         from html import escape
 
+        if self.sets:
+            return "".join(f"<p>{escape(one.name)}: {escape(one.what)}</p>" for one in self.sets)
         return f"<p>{escape(self.name)}: {self.n_pictures:,} pictures in {escape(str(self.folder))}</p>"
 
 
 def run(config: Config, *, progress: Progress = silent) -> Result:
-    """Write the data set; the folder is whole or not there.
+    """Write the data set, or list all; the folder is whole or not there.
 
     Raises:
         InputError: there is no such data set, it may not or cannot be downloaded.
@@ -62,6 +84,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     from fovea.manifest.wording import did_you_mean
     from fovea.nets.sets import KNOWN_SETS, describe_set
 
+    if config.name is None:
+        return Result("", sets=_LISTED)
     folder = config.out or Path(config.name)
     if config.name in DATA_SETS:
         return Result(config.name, folder, write_data_set(config.name, folder))
@@ -81,7 +105,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         folder,
         partial(_fetch, known, progress=progress),
         what=f"The data set {config.name!r}",
-        n_megabytes=_MEGABYTES[config.name],
+        n_megabytes=next(one.n_megabytes for one in _LISTED if one.name == config.name),
     )
     return Result(config.name, folder, n_pictures)
 
