@@ -55,6 +55,43 @@ def test_damaged_settings_are_refused(content: str, reason: str) -> None:
     )
 
 
+def test_a_file_where_the_folder_of_settings_has_to_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_text("mine")
+    for act in (read_default, lambda: write_default("resnet18")):
+        with pytest.raises(InputError) as raised:
+            act()
+        assert str(raised.value) == (
+            f"the settings {str(config_file())!r} cannot be there: a file stands where the folder "
+            f"{str(tmp_path / 'settings')!r} has to be. Name a folder with FOVEA_CONFIG."
+        )
+    assert (tmp_path / "settings").read_text() == "mine"
+
+
+def test_a_folder_where_the_file_of_settings_has_to_be_is_told() -> None:
+    config_file().mkdir(parents=True)
+    with pytest.raises(InputError) as raised:
+        read_default()
+    assert str(raised.value) == (
+        f"the settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
+        "FOVEA_CONFIG, not the file; or move what is there away."
+    )
+
+
+def test_settings_that_may_not_be_read_are_told_and_not_said_to_be_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def locked(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", locked)
+    with pytest.raises(InputError) as raised:
+        read_default()
+    assert str(raised.value) == (
+        f"the settings {str(config_file())!r} cannot be read: Permission denied. Let yourself read the file, or name another "
+        "folder with FOVEA_CONFIG."
+    )
+
+
 def test_settings_that_cannot_be_written_are_named_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     write_default("resnet18")
 

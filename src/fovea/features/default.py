@@ -59,7 +59,22 @@ def _read() -> dict[str, Any]:
         content = json.loads(config_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except NotADirectoryError as error:
+        raise InputError(
+            f"the settings {str(config_file())!r} cannot be there: a file stands where the folder "
+            f"{str(config_file().parent)!r} has to be. Name a folder with FOVEA_CONFIG."
+        ) from error
+    except IsADirectoryError as error:
+        raise InputError(
+            f"the settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
+            "FOVEA_CONFIG, not the file; or move what is there away."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"the settings {str(config_file())!r} cannot be read: {error.strerror or error}. Let yourself read the file, or "
+            "name another folder with FOVEA_CONFIG."
+        ) from error
+    except ValueError as error:
         raise _damaged(str(error)) from error
     if not isinstance(content, dict):
         raise _damaged("it holds no JSON object")
