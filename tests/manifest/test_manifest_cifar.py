@@ -161,8 +161,9 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_runs_nothing(
     file = write_batch("data_batch_1", data=_Runs(os.mkdir, str(tmp_path / "harm")), labels=[])
     assert refusal(file) == (
         f"{str(file.absolute())!r} is a pickle that holds the name 'posix.mkdir'. A pickle can run code when it is opened; "
-        "only CIFAR's python batches are read, which need none, so nothing of it was run or taken. Get the file from "
-        "https://www.cs.toronto.edu/~kriz/cifar.html, or export the pictures."
+        "only CIFAR's python batches are read, which need none, so nothing of it was run or taken. Give a folder "
+        "of pictures, a table of them (CSV, TSV, Parquet), or CIFAR's batches as they come from "
+        "https://www.cs.toronto.edu/~kriz/cifar.html."
     )
     assert not (tmp_path / "harm").exists()
 
@@ -255,8 +256,8 @@ def test_what_is_no_pickle_is_refused(write_batch: Write) -> None:
     [
         (
             {"labels": [1]},
-            "is no batch of CIFAR's: its dictionary has no array 'data', only 'labels'. Give the folder of CIFAR's python "
-            "batches.",
+            "is no batch of CIFAR's: its dictionary has no array 'data', only 'labels'. Give a folder of pictures, a table of "
+            "them (CSV, TSV, Parquet), or CIFAR's batches as they come from https://www.cs.toronto.edu/~kriz/cifar.html.",
         ),
         (
             {"data": np.zeros((2, 784), np.uint8), "labels": [0, 1]},
@@ -294,10 +295,20 @@ def test_labels_beyond_the_named_classes_are_refused(ten: Path, write_batch: Wri
 def test_a_list_is_no_batch(write_batch: Write) -> None:
     file = write_batch("data_batch_1")
     file.write_bytes(pickle.dumps([1, 2]))
-    assert (
-        refusal(file)
-        == f"{str(file.absolute())!r} holds a list, where CIFAR's python batches hold a dictionary."
+    assert refusal(file) == (
+        f"{str(file.absolute())!r} holds a list, where CIFAR's python batches hold a dictionary. Give a folder of pictures, a "
+        "table of them (CSV, TSV, Parquet), or CIFAR's batches as they come from https://www.cs.toronto.edu/~kriz/cifar.html."
     )
+
+
+@pytest.mark.parametrize("protocol", [0, 4])
+def test_a_lone_pickle_by_another_name_is_told_what_is_read(tmp_path: Path, protocol: int) -> None:
+    file = tmp_path / "frame.pkl"
+    file.write_bytes(pickle.dumps([1, 2], protocol=protocol))
+    with pytest.raises(
+        InputError, match=r"holds a list, where .* Give a folder of pictures, a table of them"
+    ):
+        read_source(file)
 
 
 def test_a_link_to_nothing_is_said(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fovea.errors import InputError
 from fovea.manifest.packs import PixelPack, Wish
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.unpickle import read_batch
+from fovea.manifest.unpickle import ACCEPTED, read_batch
 from fovea.manifest.wording import count, did_you_mean, some
 
 _LABELS = {"labels": "label_names", "fine_labels": "fine_label_names", "coarse_labels": "coarse_label_names"}
@@ -68,8 +68,8 @@ def _pixels(file: Path, batch: Mapping[str, Any]) -> NDArray[np.uint8]:
     data = batch.get("data")
     if not isinstance(data, np.ndarray):
         raise InputError(
-            f"{str(file)!r} is no batch of CIFAR's: its dictionary has no array 'data', only {some(batch)}. Give the "
-            "folder of CIFAR's python batches."
+            f"{str(file)!r} is no batch of CIFAR's: its dictionary has no array 'data', only {some(batch)}. "
+            f"{ACCEPTED}"
         )
     if data.ndim != 2 or data.shape[1] != 3 * _SIDE_PX**2:
         shape = " x ".join(f"{n:,}" for n in data.shape)

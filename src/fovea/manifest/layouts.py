@@ -52,7 +52,7 @@ def read_known_file(file: Path, *, wish: Wish) -> Manifest | None:
         return idx.read_idx(root, files=[file], wish=wish)
     if file.suffix.lower() == ".parquet" and parquet.holds_pictures(file):
         return parquet.read_parquet(root, files=[file], wish=wish)
-    if cifar.find_batches([file.name]) or _begins_like_a_pickle(file):
+    if cifar.find_batches([file.name]) or _is_like_a_pickle(file):
         refuse_columns(file, wish=wish, label_by=False)
         return cifar.read_batches(root, files=[file], wish=wish)
     return None
@@ -157,7 +157,9 @@ def _refuse_archives(root: Path, *, wish: Wish) -> None:
     )
 
 
-def _begins_like_a_pickle(file: Path) -> bool:
+def _is_like_a_pickle(file: Path) -> bool:
+    if file.suffix.lower() in (".pkl", ".pickle"):  # the oldest begin like a text
+        return True
     try:
         with file.open("rb") as source:
             start = source.read(2)

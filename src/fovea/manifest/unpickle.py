@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 
+ACCEPTED = (
+    "Give a folder of pictures, a table of them (CSV, TSV, Parquet), or CIFAR's batches as they come from "
+    "https://www.cs.toronto.edu/~kriz/cifar.html."
+)
+"""What to give instead of a pickle."""
+
 
 class _Kind:
     """Stands for numpy's dtype: only bytes without a sign are known."""
@@ -130,8 +136,7 @@ def read_batch(file: Path) -> dict[str, Any]:
     except _RefusedError as error:
         raise InputError(
             f"{str(file)!r} is a pickle that holds {error}. A pickle can run code when it is opened; only CIFAR's python "
-            "batches are read, which need none, so nothing of it was run or taken. Get the file from "
-            "https://www.cs.toronto.edu/~kriz/cifar.html, or export the pictures."
+            f"batches are read, which need none, so nothing of it was run or taken. {ACCEPTED}"
         ) from None
     except OSError as error:
         raise InputError(f"{str(file)!r} cannot be read: {error.strerror or error}.") from error
@@ -152,7 +157,7 @@ def read_batch(file: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(found, dict):
         raise InputError(
-            f"{str(file)!r} holds a {type(found).__name__}, where CIFAR's python batches hold a dictionary."
+            f"{str(file)!r} holds a {type(found).__name__}, where CIFAR's python batches hold a dictionary. {ACCEPTED}"
         )
     return found
 
