@@ -60,6 +60,15 @@ def test_each_picture_has_its_answer_its_bars_and_its_remark(page: PredictPage, 
     assert "tabby > 99.9 % pug < 0.1 % c.jpg" in words
 
 
+def test_a_picture_and_its_bars_say_what_they_are(page: PredictPage) -> None:
+    one = replace(page.answers[0], thumb=replace(page.answers[0].thumb, jpeg=b"jpeg"))
+    text = render_predict(replace(page, answers=(one,)))
+    assert 'alt="picture answered pug" title="a.jpg"' in text
+    assert '<table class="bars" aria-label="likeliest classes of a.jpg">' in text
+    assert '<tr title="beagle: 8.0\N{NO-BREAK SPACE}%">' in text
+    assert '<td class="measure" title="pug: 2\N{NO-BREAK SPACE}pictures">' in text
+
+
 def test_a_sure_answer_stands_with_its_own_probability(page: PredictPage, read_page: Reader) -> None:
     dog = Answered(Thumb("a.jpg", answer="dog", probability=0.98), (("pug", 0.5), ("beagle", 0.48)))
     words = read_page(render_predict(replace(page, sure=0.9, answers=(dog,)))).words("pictures")

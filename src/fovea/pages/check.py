@@ -50,7 +50,8 @@ def render_check(page: CheckPage) -> str:
     """Return the page of `check`: one file that needs nothing else, the same bytes for the same values."""
     page = named(without_secrets(page) if page.private else page)
     return render(
-        "check.html",
+        "command.html",
+        command="check",
         page=page,
         opening=opening_check(page),
         sections=[section for section in _sections(page) if section.entries],

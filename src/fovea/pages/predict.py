@@ -46,7 +46,8 @@ def render_predict(page: PredictPage) -> str:
     """Return the page of `predict`: one file that needs nothing else, the same bytes for the same values."""
     page = named(page)
     return render(
-        "predict.html",
+        "command.html",
+        command="predict",
         page=page,
         opening=opening_predict(page),
         sections=[section for section in _sections(page) if section.entries],
