@@ -1,19 +1,22 @@
 """The test split, read once at the end: its figures, and which of its pictures (nearly) stand in the other splits too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Store
 from fovea.judge import Verdict, figures_json, measure, softmax
-from fovea.manifest import Manifest
+from fovea.manifest import Manifest, Row
 from fovea.progress import Progress
 from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import Gathered, gather, last_average
-from fovea.tasks.train_learn import Learned
+
+if TYPE_CHECKING:
+    from fovea.tasks.train_learn import Learned
+    from fovea.tasks.train_prepare import Prepared
 
 PairOfRows = tuple[int, int, str]
 """Two rows of the manifest that show the same, and how: "same bytes", "same pixels" or "near"."""
@@ -31,20 +34,44 @@ class Reading:
     pairs: tuple[PairOfRows, ...] = ()
 
 
-def read_test(
-    parts: Learned,
+@dataclass(frozen=True, slots=True)
+class TestPart:
+    """The test split, gathered but not judged: its rows (numbers into the manifest) and the plain features of each.
+
+    `leaked` bool (m,): what stands in the other splits too, or nearly so.
+    """
+
+    __test__ = False  # nothing for pytest
+
+    manifest: Manifest
+    pairs: tuple[PairOfRows, ...]
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+    leaked: NDArray[np.bool_]
+
+    def told(self, figures: Callable[[NDArray[np.bool_]], dict[str, Any]]) -> dict[str, Any]:
+        """Return what `figures` makes of all rows, and of those that stand nowhere else; it takes bool (m,)."""
+        return figures(np.ones(len(self.rows), np.bool_)) | {
+            "n_leaked": int(self.leaked.sum()),
+            "leaked": [self.manifest.rows[k].path for k in self.rows[self.leaked].tolist()],
+            "without_leaks": figures(~self.leaked) if self.leaked.any() and not self.leaked.all() else None,
+        }
+
+
+def gather_test(
+    parts: "Learned | Prepared",
     *,
-    verdict: Verdict,
+    is_used: Callable[[Row], bool],
     encoder: Encoder,
     store: Store,
     threads: int | None,
     progress: Progress,
-) -> Reading:
-    """Judge the saved head on the test split, with and without what stands in the other splits too."""
-    manifest, known = parts.plan.manifest, {name: k for k, name in enumerate(parts.class_names)}
+) -> TestPart | None:
+    """Return the rows of the test split that can be read and that `is_used` wants; None where there is no such split."""
+    manifest = parts.plan.manifest
     numbers = [k for k, row in enumerate(manifest.rows) if row.split == "test" and not row.problem]
     if not numbers:
-        return Reading(None, manifest)
+        return None
     gathered = gather(
         manifest.with_rows(manifest.rows[k] for k in numbers), encoder=encoder, store=store, progress=progress
     )
@@ -53,19 +80,37 @@ def read_test(
         rows[k] = row
     manifest = manifest.with_rows(rows)
     pairs = _pairs(parts, gathered, np.array(numbers), encoder=encoder, store=store, threads=threads)
-    used = np.array(
-        [k for k, row in enumerate(gathered.manifest.rows) if not row.problem and row.label in known],
-        np.int64,
-    )
-    if not len(used):
-        return Reading(None, manifest, pairs)
-    labels = np.array([known[gathered.manifest.rows[k].label or ""] for k in used.tolist()], np.int64)
-    probabilities = softmax(
-        parts.fit.head.logits(gathered.features[gathered.place[used], 0]), verdict.temperature
-    )
+    inside = enumerate(gathered.manifest.rows)
+    used = np.array([k for k, row in inside if not row.problem and is_used(row)], np.int64)
     places = np.array(numbers)[used]
     seen = parts.units[np.concatenate([parts.rows_train, parts.rows_valid])]
     leaked = np.isin(parts.units[places], seen) | np.isin(places, [test for test, _, _ in pairs])
+    return TestPart(manifest, pairs, places, gathered.features[gathered.place[used], 0], leaked)
+
+
+def read_test(
+    parts: "Learned",
+    *,
+    verdict: Verdict,
+    encoder: Encoder,
+    store: Store,
+    threads: int | None,
+    progress: Progress,
+) -> Reading:
+    """Judge the saved head on the test split, with and without what stands in the other splits too."""
+    known = {name: k for k, name in enumerate(parts.class_names)}
+    part = gather_test(
+        parts,
+        is_used=lambda row: row.label in known,
+        encoder=encoder,
+        store=store,
+        threads=threads,
+        progress=progress,
+    )
+    if part is None or not len(part.rows):
+        return Reading(None, *((parts.plan.manifest,) if part is None else (part.manifest, part.pairs)))
+    labels = np.array([known[part.manifest.rows[k].label or ""] for k in part.rows.tolist()], np.int64)
+    probabilities = softmax(parts.fit.head.logits(part.features), verdict.temperature)
     commonest = int(np.bincount(parts.train_labels).argmax())
 
     def figures(chosen: NDArray[np.bool_]) -> dict[str, Any]:
@@ -73,16 +118,11 @@ def read_test(
             measure(labels[chosen], probabilities[chosen], class_names=parts.class_names, commonest=commonest)
         )
 
-    told = figures(np.ones(len(labels), np.bool_)) | {
-        "n_leaked": int(leaked.sum()),
-        "leaked": [rows[k].path for k in places[leaked].tolist()],
-        "without_leaks": figures(~leaked) if leaked.any() and not leaked.all() else None,
-    }
-    return Reading(told, manifest, pairs)
+    return Reading(part.told(figures), part.manifest, part.pairs)
 
 
 def _pairs(
-    parts: Learned,
+    parts: "Learned | Prepared",
     test: Gathered,
     numbers: NDArray[np.int64],
     *,
