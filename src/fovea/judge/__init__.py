@@ -2,6 +2,7 @@
 
 from fovea.judge.calibration import (
     ReliabilityBin,
+    cross_fitted,
     ece_floor,
     expected_calibration_error,
     fit_temperature,
@@ -44,6 +45,7 @@ __all__ = [
     "climb",
     "clopper_pearson",
     "compare",
+    "cross_fitted",
     "ece_floor",
     "expected_calibration_error",
     "figures_json",

@@ -1,0 +1,118 @@
+"""Which of several classifiers of the same pictures is kept: the one that is better on the validation part by more than noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.judge import cross_fitted, softmax
+
+N_PARTS = 5
+LEAST_ERRORS = 1.0
+"""Standard errors of the paired difference in log loss by which another must be better than the simplest one."""
+SMALLEST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One classifier: what it is called, its logits float32 (m, k) on the validation part, and what it took."""
+
+    name: str
+    valid_logits: NDArray[np.float32]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a candidate stands against the first on the validation part.
+
+    `accuracy` in [0, 1] and `log_loss` (0 is best), after a temperature of its own fitted on other pictures; `gain` is the
+    first one's log loss less this one's, `gain_error` its standard error over pictures; `n_fixed` answers of the first were
+    wrong and are right, `n_broken` the other way.
+    """
+
+    name: str
+    n_right: int
+    n: int
+    log_loss: float
+    gain: float
+    gain_error: float
+    n_fixed: int
+    n_broken: int
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return self.n_right / self.n
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is better than the first by more than noise, and answers no fewer rightly."""
+        return self.gain > LEAST_ERRORS * self.gain_error and self.n_fixed >= self.n_broken
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values for metrics.json."""
+        told: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
+        return {**told, "accuracy": self.accuracy}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The number of the candidate that is kept, how all stand, and why in a sentence."""
+
+    chosen: int
+    standings: tuple[Standing, ...]
+    text: str
+
+
+def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int = 0) -> Choice:
+    """Choose among candidates judged on the same pictures; the first is the simplest and stays in doubt.
+
+    `labels` int (m,), -1 for classes that none of them knows: those pictures do not count.
+    """
+    known = labels >= 0
+    parts = np.random.default_rng(seed).permutation(int(known.sum())) % N_PARTS
+    told = [
+        cross_fitted(one.valid_logits[known], labels[known], parts=parts)
+        if len(np.unique(parts)) > 1
+        else softmax(one.valid_logits[known])
+        for one in candidates
+    ]
+    rows = np.arange(len(parts))
+    losses = [-np.log(np.maximum(p[rows, labels[known]], SMALLEST_PROBABILITY)) for p in told]
+    right = [p.argmax(1) == labels[known] for p in told]
+    standings = tuple(
+        Standing(
+            name=one.name,
+            n_right=int(hit.sum()),
+            n=len(rows),
+            log_loss=float(loss.mean()),
+            gain=float((losses[0] - loss).mean()),
+            gain_error=float((losses[0] - loss).std() / max(len(rows), 1) ** 0.5),
+            n_fixed=int((hit & ~right[0]).sum()),
+            n_broken=int((~hit & right[0]).sum()),
+            seconds=one.seconds,
+        )
+        for one, loss, hit in zip(candidates, losses, right, strict=True)
+    )
+    better = [number for number, one in enumerate(standings) if one.is_better]
+    chosen = min(better, key=lambda number: standings[number].log_loss, default=0)
+    return Choice(chosen, standings, _reason(standings, chosen=chosen))
+
+
+def _reason(standings: Sequence[Standing], *, chosen: int) -> str:
+    """Say which one is kept, and by how much it is better or not."""
+    first = standings[0]
+    if len(standings) == 1:
+        return f"Only {first.name} was tried."
+    told = standings[chosen] if chosen else max(standings[1:], key=lambda one: one.gain)
+    points = 100 * (told.n_fixed - told.n_broken) / max(told.n, 1)
+    verdict = "better by more than noise" if chosen else "not better by more than noise"
+    kept = standings[chosen].name
+    return (
+        f"{kept[:1].upper()}{kept[1:]} is kept. On the {first.n:,} validation pictures {told.name} has {points:+.1f} "
+        f"points of accuracy against {first.name} ({told.n_fixed} answers mended, {told.n_broken} broken) and a log loss of "
+        f"{-told.gain:+.3f} ± {told.gain_error:.3f}: {verdict}."
+    )

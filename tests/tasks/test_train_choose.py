@@ -1,0 +1,72 @@
+"""Choosing between classifiers: the simplest stays unless another is better by more than noise."""
+
+import numpy as np
+import pytest
+
+from fovea.tasks.train_choose import Candidate, choose
+
+LABELS = np.arange(400) % 4
+
+
+def logits(share_right, *, seed, sureness=4.0):
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(400) >= share_right
+    answers = np.where(wrong, (LABELS + 1) % 4, LABELS)
+    z = rng.normal(size=(400, 4)).astype(np.float32)
+    z[np.arange(400), answers] += sureness
+    return z
+
+
+def named(name, z):
+    return Candidate(name, z, 1.0)
+
+
+def test_a_clearly_better_one_is_kept():
+    told = choose(
+        [named("the probe", logits(0.8, seed=0)), named("fine-tuning", logits(0.95, seed=1))], labels=LABELS
+    )
+    assert told.chosen == 1
+    assert told.standings[1].is_better
+
+
+def test_the_same_answers_leave_the_first():
+    z = logits(0.9, seed=0)
+    told = choose([named("the probe", z), named("fine-tuning", z.copy())], labels=LABELS)
+    assert told.chosen == 0
+    assert told.text == (
+        "The probe is kept. On the 400 validation pictures fine-tuning has +0.0 points of accuracy against the probe "
+        "(0 answers mended, 0 broken) and a log loss of -0.000 ± 0.000: not better by more than noise."
+    )
+
+
+def test_surer_answers_do_not_excuse_more_wrong_ones():
+    first = logits(0.90, seed=0, sureness=1.0)
+    other = first * 1.0
+    other[np.arange(400), LABELS] += 3
+    other[:5, 0] = 50  # of which rows 1, 2, 3 belong to other classes
+    worse = choose([named("the probe", logits(1.0, seed=3)), named("fine-tuning", other)], labels=LABELS)
+    assert worse.chosen == 0
+
+
+def test_the_best_of_several_is_kept():
+    told = choose(
+        [named("a", logits(0.7, seed=0)), named("b", logits(0.9, seed=1)), named("c", logits(0.99, seed=2))],
+        labels=LABELS,
+    )
+    assert told.chosen == 2
+
+
+def test_answers_mended_and_broken_are_counted():
+    z = logits(1.0, seed=0, sureness=20.0)
+    other = z.copy()
+    other[:3] = np.roll(z[:3], 1, axis=1)
+    told = choose([named("a", z), named("b", other)], labels=LABELS)
+    assert (told.standings[1].n_fixed, told.standings[1].n_broken) == (0, 3)
+    assert told.standings[1].accuracy == pytest.approx(397 / 400)
+
+
+def test_pictures_of_unknown_classes_do_not_count():
+    labels = LABELS.copy()
+    labels[:40] = -1
+    told = choose([named("a", logits(0.9, seed=0)), named("b", logits(0.9, seed=1))], labels=labels)
+    assert {one.n for one in told.standings} == {360}
