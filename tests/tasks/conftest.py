@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from by_name import ByName
 from PIL import Image
 
 
@@ -74,3 +75,20 @@ def imagenet_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_card(folder, card)
     return folder
+
+
+@pytest.fixture
+def answers_by_name(monkeypatch: pytest.MonkeyPatch) -> ByName:
+    """Return the classifier that every model folder loads as: it answers by the files' names."""
+    classifier = ByName()
+    monkeypatch.setattr("fovea.model.load_model", lambda folder, **named: classifier)
+    return classifier
+
+
+@pytest.fixture
+def scraped(tmp_path: Path, draw_picture: Callable[..., Path]) -> Path:
+    """Return a folder of four pictures with their answers in their names, and one that is broken."""
+    for number, name in enumerate(["cat-0.9", "dog-0.8", "cat-0.55", "dog-0.95-far"]):
+        draw_picture(tmp_path / "scraped" / f"{name}.png", seed=number)
+    (tmp_path / "scraped" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return tmp_path / "scraped"
