@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fovea.features import available_cores
 from fovea.learn.probe.head import Head
+from fovea.learn.probe.losses import Softmax
 from fovea.learn.probe.products import computing, each
 from fovea.learn.probe.solve import Problems, Solution, Start, solve
 from fovea.learn.probe.spaces import Rows, Space, columns, span
@@ -208,7 +209,7 @@ def _fit_all(data: _Data, trial: _Trial, *, warm: NDArray[np.float32] | None) ->
 
 def _problems(data: _Data, space: Space, weights: NDArray[np.float64], penalty: float) -> Problems:
     shares = (weights / weights.sum(1, keepdims=True)).astype(space.dtype)
-    return Problems(space, data.labels, data.n_classes, shares, penalty, SMOOTHING)
+    return Problems(space, Softmax(data.labels, data.n_classes, SMOOTHING), shares, penalty)
 
 
 def _row_weights(labels: Labels, *, k: int, balance: bool, n_views: int) -> NDArray[np.float64]:

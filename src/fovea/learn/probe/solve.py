@@ -1,9 +1,8 @@
-"""Softmax regressions with an L2 penalty, several at once: conjugate gradients, preconditioned by leading eigenvectors.
+"""Linear heads with an L2 penalty, several at once: conjugate gradients, preconditioned by leading eigenvectors.
 
-In: a space, labels, and each problem's row weights (a held-out row weighs 0). Out: parameters, biases and logits on every
-row. The objective of a problem is sum(weight * cross-entropy) + penalty / 2 * |weights|^2, biases all but free; the
-cross-entropy is that against smoothed labels: 1 - smoothing for the label and smoothing / k more for every class. The
-logits are linear in the step, so that the line search costs no product with the features.
+In: a space, a loss, and each problem's row weights (a held-out row weighs 0). Out: parameters, biases and logits on every
+row. The objective of a problem is sum(weight * loss) + penalty / 2 * |weights|^2, biases all but free. The logits are
+linear in the step, so that the line search costs no product with the features.
 """
 
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.learn.probe.losses import Loss
 from fovea.learn.probe.products import Reals, each
 from fovea.learn.probe.spaces import Space
 
@@ -56,24 +56,22 @@ class _Point:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Labels (m,) of k classes, row weights (problems, m) that sum to 1 each, and the penalty of all problems."""
+    """A loss over rows, row weights (problems, m) that sum to 1 each, and the penalty of all problems."""
 
     space: Space
-    labels: NDArray[np.int64]
-    n_classes: int
+    loss: Loss
     row_weights: Reals
     penalty: float
-    smoothing: float = 0.0
 
     def zero(self) -> _Point:
-        """Return the point where every probability is 1 / k."""
+        """Return the point where every logit is 0."""
         n_problems, n_rows = self.row_weights.shape
         dtype = self.row_weights.dtype
         n_params = len(self.space.leading.read)
         return _Point(
-            np.zeros((self.n_classes, n_problems, n_params), dtype),
-            np.zeros((self.n_classes, n_problems, n_rows), dtype),
-            np.zeros((self.n_classes, n_problems), dtype),
+            np.zeros((self.loss.n_columns, n_problems, n_params), dtype),
+            np.zeros((self.loss.n_columns, n_problems, n_rows), dtype),
+            np.zeros((self.loss.n_columns, n_problems), dtype),
         )
 
     def objective(self, start: Start) -> float:
@@ -101,22 +99,13 @@ class Problems:
 
     def evaluate(self, point: _Point) -> tuple[NDArray[np.float64], Reals]:
         """Return the objective (problems,) and the probabilities (k, problems, m) at a point."""
-        z = point.image + point.bias[:, :, None]
-        z -= z.max(0)
-        hit = (1 - self.smoothing) * z[self.labels, :, np.arange(len(self.labels))].T  # (problems, m)
-        if self.smoothing:
-            hit += self.smoothing * z.mean(0)
-        np.exp(z, out=z)
-        total = z.sum(0)
-        z /= total
-        loss = np.einsum("pm,pm->p", self.row_weights.astype(np.float64), np.log(total) - hit)
+        loss, probabilities = self.loss.value(point.image + point.bias[:, :, None], self.row_weights)
         size = self.inner(point.params, point.params, point.image)
-        return loss + self.penalty / 2 * size + BIAS_PENALTY / 2 * np.square(point.bias).sum(0), z
+        return loss + self.penalty / 2 * size + BIAS_PENALTY / 2 * np.square(point.bias).sum(0), probabilities
 
     def gradient(self, point: _Point, probabilities: Reals) -> tuple[Reals, Reals]:
         """Return the gradient for parameters (k, problems, p) and biases (k, problems)."""
-        residuals = (probabilities - self.smoothing / self.n_classes) * self.row_weights
-        residuals[self.labels, :, np.arange(len(self.labels))] -= (1 - self.smoothing) * self.row_weights.T
+        residuals = self.loss.residuals(probabilities, self.row_weights)
         k, n_problems, m = residuals.shape
         back = self.space.gradient(residuals.reshape(-1, m)).reshape(k, n_problems, -1)
         bias = residuals.sum(2, dtype=np.float64) + BIAS_PENALTY * point.bias
@@ -130,7 +119,7 @@ class Problems:
         """
         scores, sampled = self.space.leading.scores, self.space.leading.sampled
         scores = np.column_stack([scores, np.ones(len(scores), scores.dtype)])
-        k, n_problems, r = self.n_classes, len(self.row_weights), scores.shape[1]
+        k, n_problems, r = self.loss.n_columns, len(self.row_weights), scores.shape[1]
         weights = self.row_weights[:, sampled]
         weights = weights / weights.sum(1, keepdims=True)
         if probabilities is None:
@@ -167,9 +156,7 @@ class Problems:
     def curvature(self, probabilities: Reals, by: _Point) -> NDArray[np.float64]:
         """Return the objective's second derivative (problems,) along a direction."""
         along = by.image + by.bias[:, :, None]
-        weighted = probabilities * along
-        mean = weighted.sum(0)
-        spread = np.einsum("kpm,kpm->pm", weighted, along) - mean * mean
+        spread = self.loss.spread(probabilities, along)
         size = self.inner(by.params, by.params, by.image)
         bias = BIAS_PENALTY * np.square(by.bias).sum(0)
         rows = np.einsum("pm,pm->p", self.row_weights.astype(np.float64), spread)
