@@ -1,15 +1,19 @@
-"""Random changes to batches of pictures while a network trains, chosen per data set size and what the pictures allow."""
+"""Random changes to batches of pictures while a network trains, chosen by their number and by what they allow."""
 
-from fovea.learn.augment.apply import Augmentation, augmentation, normalise
-from fovea.learn.augment.policies import AUTOMATIC, OPERATIONS, POLICIES, Looks, choose_policy
+from fovea.learn.augment.apply import Augmentation, Normalise, augmentation, normalise
+from fovea.learn.augment.looks import measure_looks
+from fovea.learn.augment.policies import OPERATIONS, POLICIES, Looks, choose_policy
+from fovea.learn.augment.suit import suit_augmentation
 
 __all__ = [
-    "AUTOMATIC",
     "OPERATIONS",
     "POLICIES",
     "Augmentation",
     "Looks",
+    "Normalise",
     "augmentation",
     "choose_policy",
+    "measure_looks",
     "normalise",
+    "suit_augmentation",
 ]

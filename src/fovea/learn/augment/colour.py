@@ -73,7 +73,7 @@ def recolour(x: Tensor, maps: Tensor) -> Tensor:
 
     A grey picture takes what the maps do to the mean of three equal channels.
     """
-    scale, offset = maps[:, :3, :3], maps[:, :3, 3]
+    scale, offset = maps[:, :3, :3].to(x.device), maps[:, :3, 3].to(x.device)
     if x.shape[1] == 1:
         scale, offset = scale.sum(2).mean(1)[:, None, None], offset.mean(1)[:, None]
     flat = torch.baddbmm(offset[:, :, None], scale, x.flatten(2))

@@ -18,8 +18,8 @@ def blur(x: Tensor, draw: Draw, strength: float) -> Tensor:
     most_px = max(0.01 * strength * min(x.shape[2:]), 0.5)
     sigma = 0.3 + (most_px - 0.3) * draw()
     if chosen.any():
-        x = x.clone()
-        x[chosen] = blur_by(x[chosen], sigma[chosen])
+        x, at = x.clone(), chosen.to(x.device)
+        x[at] = blur_by(x[at], sigma[chosen].to(x.device))
     return x
 
 
@@ -27,7 +27,7 @@ def blur_by(x: Tensor, sigma_px: Tensor) -> Tensor:
     """Return float pictures (n, c, h, w) blurred, each by its own standard deviation (n,) in pixels."""
     n, c, height, width = x.shape
     reach = max(1, min(math.ceil(_REACH * float(sigma_px.max())), height - 1, width - 1))
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=x.device)
     kernel = torch.exp(-0.5 * (at / sigma_px[:, None]) ** 2)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)
     flat = torch.nn.functional.pad(x, [reach] * 4, mode="reflect").reshape(
@@ -50,4 +50,4 @@ def erase(x: Tensor, draw: Draw, strength: float) -> Tensor:
     rows = (y >= top[:, None]) & (y < (top + high)[:, None])
     columns = (x_at >= left[:, None]) & (x_at < (left + wide)[:, None])
     covered = (rows[:, :, None] & columns[:, None, :] & chosen[:, None, None])[:, None]
-    return torch.where(covered, x.mean((2, 3), keepdim=True), x)
+    return torch.where(covered.to(x.device), x.mean((2, 3), keepdim=True), x)

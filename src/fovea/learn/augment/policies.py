@@ -1,29 +1,34 @@
-"""Which operations a policy is made of, how strong, and which policy suits how many pictures. Without torch."""
+"""Which operations a policy is made of, how strong, and which policy suits which pictures. Without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
 from fovea.errors import InputError
 
-OPERATIONS = (
-    "flip",
-    "crop",
-    "zoom",
-    "shift",
-    "rotate",
-    "shear",
-    "perspective",
-    "stretch",
-    "hue",
-    "saturation",
-    "brightness",
-    "contrast",
-    "blur",
-    "erase",
+OPERATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "flip": "mirrored left and right, one in two",
+        "crop": "a window of 35 to 100 % of the area",
+        "zoom": "larger or smaller by up to 1.25",
+        "shift": "moved by up to an eighth",
+        "rotate": "turned by up to 15 degrees",
+        "shear": "slanted by up to 10 degrees",
+        "perspective": "tilted",
+        "stretch": "wider or higher by up to 1.2",
+        "hue": "hue turned by up to a twentieth",
+        "saturation": "colours stronger or weaker by 40 %",
+        "brightness": "lighter or darker by 30 %",
+        "contrast": "contrast higher or lower by 30 %",
+        "blur": "blurred, three in ten",
+        "erase": "a rectangle covered, one in four",
+        "randaugment": "two of torchvision's 14 operations",
+        "trivialaugment": "one of torchvision's 14 operations, of any strength",
+    }
 )
-AUTOMATIC = ("randaugment", "trivialaugment")
+"""Every operation, and what it does at strength 1."""
+
 POLICIES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "none": {},
@@ -41,11 +46,14 @@ POLICIES: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "blur": 0.5,
             "erase": 1,
         },
-        "randaugment": {"flip": 1, "shift": 1},
-        "trivialaugment": {"flip": 1, "shift": 1},
+        "glyphs": {"shift": 0.6, "zoom": 0.6, "rotate": 0.8, "shear": 0.8, "stretch": 0.6},
+        "randaugment": {"flip": 1, "shift": 1, "randaugment": 1},
+        "trivialaugment": {"flip": 1, "shift": 1, "trivialaugment": 1},
     }
 )
-"""The strength of each operation; the automatic ones come on top of these."""
+"""The strength of each operation; "glyphs" is for digits and letters."""
+
+SMALL_PX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +64,41 @@ class Looks:
     has_colour: bool = True
 
 
-def strengths_of(policy: str | tuple[str, ...], *, looks: Looks) -> dict[str, float]:
-    """Return operation -> strength of a policy, or of operations by name, without what the looks forbid.
+def operations_of(policy: str, *, looks: Looks) -> dict[str, float]:
+    """Return operation -> strength of a policy (without what the looks forbid), or of "NAME,NAME" as they are named.
 
-    Operations that are named one by one are taken as they are. Raises InputError for an unknown name.
+    Raises InputError for an unknown name.
     """
-    if isinstance(policy, tuple):
-        for name in policy:
-            _require(name, OPERATIONS, kind="operation")
-        return dict.fromkeys(policy, 1.0)
-    _require(policy, POLICIES, kind="policy")
-    forbidden = {
-        *(() if looks.may_mirror else ("flip",)),
-        *(() if looks.has_colour else ("hue", "saturation")),
-    }
+    if policy not in POLICIES:
+        return dict.fromkeys(_named(policy), 1.0)
+    forbidden = [
+        *([] if looks.may_mirror else ["flip"]),
+        *([] if looks.has_colour else ["hue", "saturation"]),
+    ]
     return {name: strength for name, strength in POLICIES[policy].items() if name not in forbidden}
 
 
-def _require(name: str, known: Mapping[str, object] | tuple[str, ...], *, kind: str) -> None:
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"There is no {kind} of augmentation {name!r}.{hint} There are: {', '.join(known)}.")
+def _named(wish: str) -> list[str]:
+    names = [name.strip() for name in wish.split(",")]
+    for name in names:
+        if name not in OPERATIONS:
+            near = get_close_matches(name, _both(), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                f"There is no augmentation {name!r}.{hint} Give one of auto, {', '.join(POLICIES)}, or operations "
+                f"with commas between: {', '.join(OPERATIONS)}."
+            )
+    return names
 
 
-def choose_policy(n_pictures: int, *, looks: Looks) -> str:
-    """Return the policy for so many pictures to learn from: the fewer, the stronger."""
+def _both() -> Iterable[str]:
+    return dict.fromkeys(("auto", *POLICIES, *OPERATIONS))
+
+
+def choose_policy(n_pictures: int, *, side_px: int, looks: Looks) -> str:
+    """Return the policy for so many pictures to learn from, of this shorter side at training, by their looks."""
+    if not looks.may_mirror and not looks.has_colour:
+        return "glyphs"
+    if side_px <= SMALL_PX:
+        return "light"
     return "strong" if n_pictures < 1000 else "standard"
