@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fovea.features import BackboneCard, Item, Preprocess, Stage, load_encoder
-from fovea.features.backbones import OpenVinoEncoder
+from fovea.features.backbones import NetworkEncoder
 from fovea.features.card import NETWORK, write_card
 from fovea.features.openvino import _import_openvino
 
@@ -58,7 +58,7 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def encoder(small_folder: Path) -> OpenVinoEncoder:
+def encoder(small_folder: Path) -> NetworkEncoder:
     return load_encoder(small_folder, threads=2)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fovea.errors import BackboneError, MissingInputError, OutputError
 from fovea.features import Encoder, backbones, finding, load_encoder, open_backbone
-from fovea.features.backbones import OpenVinoEncoder
+from fovea.features.backbones import NetworkEncoder
 from fovea.features.card import CARD, NETWORK, WEIGHTS
 
 
@@ -28,7 +28,7 @@ def _bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "has_native_bf16", lambda: True)
 
 
-def test_the_encoder_tells_what_it_is(encoder: OpenVinoEncoder) -> None:
+def test_the_encoder_tells_what_it_is(encoder: NetworkEncoder) -> None:
     said: Encoder = encoder
     assert (said.name, said.engine, said.precision, said.licence) == (
         "small",
@@ -146,7 +146,7 @@ def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_network_of_one_size_refuses_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: OpenVinoEncoder
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: NetworkEncoder
 ) -> None:
     import dataclasses
 

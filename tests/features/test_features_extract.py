@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fovea import pictures
 from fovea.features import Encoder, Item, Store, extract, load_encoder, open_store
-from fovea.features.backbones import OpenVinoEncoder
+from fovea.features.backbones import NetworkEncoder
 from fovea.features.encoder import Features, Pixels
 from fovea.features.views import make_views
 
@@ -29,7 +29,7 @@ def encode_by_hand(encoder: Encoder, items: list[Item]) -> NDArray[np.float32]:
     return encoder.encode(np.stack(rows)).astype(np.float16).astype(np.float32)
 
 
-class Stopping(OpenVinoEncoder):
+class Stopping(NetworkEncoder):
     """An encoder during whose third batch the user presses Ctrl-C."""
 
     __slots__ = ()
@@ -185,7 +185,7 @@ def test_a_crop_depends_on_content_and_number_only(encoder: Encoder, make_items:
 
 
 def test_ctrl_c_stores_what_is_computed_and_says_how_much(
-    encoder: OpenVinoEncoder, make_items: MakeItems, store: Store
+    encoder: NetworkEncoder, make_items: MakeItems, store: Store
 ) -> None:
     items = make_items(80)
     stopping = Stopping(encoder.folder, encoder.card, encoder.network)
@@ -200,7 +200,7 @@ def test_ctrl_c_stores_what_is_computed_and_says_how_much(
 
 
 def test_ctrl_c_without_a_store_says_that_nothing_is_kept(
-    encoder: OpenVinoEncoder, make_items: MakeItems
+    encoder: NetworkEncoder, make_items: MakeItems
 ) -> None:
     stopping = Stopping(encoder.folder, encoder.card, encoder.network)
     with pytest.raises(KeyboardInterrupt) as raised:
@@ -219,9 +219,9 @@ def test_when_storing_fails_midway_all_features_come_back(
 
 
 def test_values_beyond_float16_stay_finite(
-    encoder: OpenVinoEncoder, make_items: MakeItems, store: Store
+    encoder: NetworkEncoder, make_items: MakeItems, store: Store
 ) -> None:
-    class Large(OpenVinoEncoder):
+    class Large(NetworkEncoder):
         __slots__ = ()
 
         def encode_batches(self, batches: Iterator[Pixels]) -> Iterator[Features]:  # type: ignore[override]

@@ -10,7 +10,7 @@ from scipy.signal import correlate
 
 from fovea.errors import BackboneError
 from fovea.features import has_native_bf16, load_encoder
-from fovea.features.backbones import OpenVinoEncoder
+from fovea.features.backbones import NetworkEncoder
 from fovea.features.card import NETWORK
 from fovea.features.openvino import CompiledNetwork
 
@@ -32,18 +32,18 @@ def pooled_by_hand(pixels: NDArray[np.uint8], kernels: NDArray[np.float32]) -> N
 
 
 def test_features_are_those_of_scipy_s_convolution(
-    encoder: OpenVinoEncoder, noise: Draw, kernels: NDArray[np.float32]
+    encoder: NetworkEncoder, noise: Draw, kernels: NDArray[np.float32]
 ) -> None:
     pixels = noise(5)
     np.testing.assert_allclose(encoder.encode(pixels), pooled_by_hand(pixels, kernels), rtol=1e-4, atol=1e-5)
 
 
-def test_features_are_float32_with_a_row_a_picture(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_features_are_float32_with_a_row_a_picture(encoder: NetworkEncoder, noise: Draw) -> None:
     features = encoder.encode(noise(19))
     assert (features.shape, features.dtype) == ((19, 16), np.float32)
 
 
-def test_no_pictures_give_no_rows(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_no_pictures_give_no_rows(encoder: NetworkEncoder, noise: Draw) -> None:
     assert encoder.encode(noise(0)).shape == (0, 16)
 
 
@@ -76,13 +76,13 @@ def test_another_shape_of_pictures_can_enter(
     )
 
 
-def test_batches_come_back_in_order(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_batches_come_back_in_order(encoder: NetworkEncoder, noise: Draw) -> None:
     batches = [noise(n, seed=n) for n in (1, 8, 3, 8, 2, 8, 8, 5)]
     for batch, features in zip(batches, encoder.encode_batches(iter(batches)), strict=True):
         np.testing.assert_array_equal(features, encoder.encode(batch))
 
 
-def test_batches_are_asked_for_while_others_compute(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_batches_are_asked_for_while_others_compute(encoder: NetworkEncoder, noise: Draw) -> None:
     n_asked = 0
 
     def ask() -> Iterator[NDArray[np.uint8]]:
@@ -95,7 +95,7 @@ def test_batches_are_asked_for_while_others_compute(encoder: OpenVinoEncoder, no
     assert 1 < n_asked < 8  # ahead, but bounded
 
 
-def test_an_error_of_who_gives_the_batches_comes_through(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_an_error_of_who_gives_the_batches_comes_through(encoder: NetworkEncoder, noise: Draw) -> None:
     def broken() -> Iterator[NDArray[np.uint8]]:
         yield noise(8)
         raise KeyError("mine")
@@ -113,7 +113,7 @@ def test_an_error_of_who_gives_the_batches_comes_through(encoder: OpenVinoEncode
     ],
     ids=["floats", "size", "too many"],
 )
-def test_pixels_of_the_wrong_kind_are_refused(encoder: OpenVinoEncoder, pixels: NDArray[np.uint8]) -> None:
+def test_pixels_of_the_wrong_kind_are_refused(encoder: NetworkEncoder, pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="expected uint8"):
         list(encoder.encode_batches([pixels]))
 
@@ -143,7 +143,7 @@ def test_opening_an_encoder_does_not_import_the_engine(
     )
 
 
-def test_pixels_that_cannot_be_written_can_enter(encoder: OpenVinoEncoder, noise: Draw) -> None:
+def test_pixels_that_cannot_be_written_can_enter(encoder: NetworkEncoder, noise: Draw) -> None:
     pixels = noise(8)
     pixels.flags.writeable = False
     np.testing.assert_array_equal(encoder.encode(pixels), encoder.encode(pixels.copy()))

@@ -1,6 +1,6 @@
 """Opening a backbone by its name or from a file (see `finding`), or one that was saved in a folder.
 
-Out comes an `Encoder` on the CPU engine; nothing is compiled before the first picture.
+Out comes an `Encoder`; nothing is compiled before the first picture.
 """
 
 import dataclasses
@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -21,13 +22,22 @@ from fovea.features.processor import available_cores, has_native_bf16
 _PIXELS_VERSION = 1  # to be raised when the same file is decoded or resized to other pixels
 
 
+class Runner(Protocol):
+    """A network on an engine, ready to compute on `threads` cores."""
+
+    threads: int
+
+    def run_batches(self, batches: Iterable[Pixels]) -> Iterator[Features]:
+        """Yield features of each batch in order."""
+
+
 @dataclass(frozen=True, slots=True)
-class OpenVinoEncoder:
-    """A backbone on the CPU engine; see the protocol `Encoder`."""
+class NetworkEncoder:
+    """A backbone on an engine (OpenVINO or torch); see the protocol `Encoder`. `folder` and `card` are what it saves."""
 
     folder: Path
     card: BackboneCard
-    network: CompiledNetwork
+    network: Runner
     engine: str = "openvino"
     batch_size: int = BATCH_SIZE
 
@@ -94,12 +104,13 @@ class OpenVinoEncoder:
 
     def encode(self, pixels: Pixels) -> Features:
         """Return features (n, d) float32 of pixels (n, h, w, 3) uint8."""
-        starts = range(0, len(pixels), BATCH_SIZE)
-        parts = list(self.encode_batches(pixels[start : start + BATCH_SIZE] for start in starts))
+        size = self.batch_size
+        starts = range(0, len(pixels), size)
+        parts = list(self.encode_batches(pixels[start : start + size] for start in starts))
         return np.concatenate(parts) if parts else np.zeros((0, self.n_features), np.float32)
 
     def encode_batches(self, batches: Iterable[Pixels]) -> Iterator[Features]:
-        """Yield features of each batch of at most 8 pictures in order; the next compute meanwhile."""
+        """Yield features of each batch of at most `batch_size` pictures in order; the next compute meanwhile."""
         return self.network.run_batches(batches)
 
     def save(self, folder: Path) -> None:
@@ -166,9 +177,7 @@ def open_backbone(
     return _encoder(folder, card, threads=threads)
 
 
-def load_encoder(
-    folder: Path, *, precision: str | None = None, threads: int | None = None
-) -> OpenVinoEncoder:
+def load_encoder(folder: Path, *, precision: str | None = None, threads: int | None = None) -> NetworkEncoder:
     """Return the encoder saved in `folder` (by `Encoder.save`), with the size and fit it was saved with.
 
     Where `precision` is None it is the saved one, but f32 where the processor lacks bf16.
@@ -179,7 +188,7 @@ def load_encoder(
     return _encoder(folder, dataclasses.replace(card, precision=_choose_precision(wish)), threads=threads)
 
 
-def _encoder(folder: Path, card: BackboneCard, *, threads: int | None) -> OpenVinoEncoder:
+def _encoder(folder: Path, card: BackboneCard, *, threads: int | None) -> NetworkEncoder:
     network = CompiledNetwork(
         folder / NETWORK,
         height_px=card.preprocess.height_px,
@@ -187,7 +196,7 @@ def _encoder(folder: Path, card: BackboneCard, *, threads: int | None) -> OpenVi
         precision=card.precision,
         threads=threads or available_cores(),
     )
-    return OpenVinoEncoder(folder=folder, card=card, network=network)
+    return NetworkEncoder(folder=folder, card=card, network=network)
 
 
 def _choose_precision(wish: str) -> str:
