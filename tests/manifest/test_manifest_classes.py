@@ -120,8 +120,29 @@ def test_pictures_without_labels_are_refused() -> None:
 
 def test_pictures_that_are_all_held_out_are_refused() -> None:
     assert refusal(*pictures("cat", "dog", split="valid")) == (
-        "All 2 labelled pictures stand in the valid or test split: there is nothing to learn from. Put "
-        "pictures into a folder train/CLASS, or leave the column split empty."
+        "Only the valid split is there (2 labelled pictures): there is nothing to learn from. Add the training part: folders "
+        "train/CLASS beside those given, or, in a table, rows whose column split is 'train' or empty. Pictures in CLASS folders "
+        "alone do without: a validation part is then drawn from them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "missing", "known"),
+    [
+        (
+            "t10k-images-idx3-ubyte.gz#0",
+            "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz",
+            "mnist (or fashion-mnist)",
+        ),
+        ("cifar/test_batch#0", "data_batch_1 to data_batch_5", "cifar10"),
+    ],
+)
+def test_a_well_known_sets_test_part_alone_is_refused_with_what_is_missing(
+    file: str, missing: str, known: str
+) -> None:
+    assert refusal(Row(file, "1", "test")) == (
+        "Only the test split is there (1 labelled picture): there is nothing to learn from. Add the training part: "
+        f"{missing}; put them into the same folder, or fetch the whole set with fovea data {known}."
     )
 
 

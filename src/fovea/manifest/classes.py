@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from fovea.errors import InputError
 from fovea.manifest.rows import Manifest, Row
@@ -12,6 +13,17 @@ EXAMPLE_LAYOUT = (
     "Put the pictures of each class into a folder of its own, for example photos/cat/1.jpg, "
     "photos/cat/2.jpg, photos/dog/1.jpg, photos/dog/2.jpg, and give the folder photos; or give a CSV table "
     "with the columns path,label."
+)
+
+_TRAINING = (
+    ("t10k-images", "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz", "mnist (or fashion-mnist)."),
+    ("test_batch", "data_batch_1 to data_batch_5", "cifar10."),
+)
+"""How a held-out file's name starts, which files of the same set hold what to learn from, and how they are fetched."""
+_FETCHED = "put them into the same folder, or fetch the whole set with fovea data "
+_PUT = (
+    "folders train/CLASS beside those given, or, in a table, rows whose column split is 'train' or empty. Pictures in "
+    "CLASS folders alone do without: a validation part is then drawn from them."
 )
 
 
@@ -90,10 +102,7 @@ def require_trainable(manifest: Manifest) -> None:
     if not labelled:
         raise InputError(f"None of the {count(len(usable), 'picture')} has a label. {EXAMPLE_LAYOUT}")
     if not pool:
-        raise InputError(
-            f"All {count(len(labelled), 'labelled picture')} stand in the valid or test split: there is "
-            "nothing to learn from. Put pictures into a folder train/CLASS, or leave the column split empty."
-        )
+        raise InputError(_held_out(labelled))
     # The same file twice is one picture; before reading, every file counts as different.
     distinct = {(row.label or "", row.sha256 or row.path) for row in pool}
     counts = Counter(label for label, _ in distinct)
@@ -144,6 +153,19 @@ def _reasons(problems: Sequence[str]) -> str:
     reasons = Counter(problems)
     listed = "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(5))
     return f"{listed}; and {len(reasons) - 5:,} other reasons" if len(reasons) > 5 else listed
+
+
+def _held_out(rows: Sequence[Row]) -> str:
+    splits = sorted({row.split for row in rows}, reverse=True)
+    there = f"the {' and the '.join(splits)} {'split is' if len(splits) == 1 else 'splits are'} there"
+    name = Path(rows[0].path).name
+    missing = next(
+        (f"{files}; {_FETCHED}{known}" for start, files, known in _TRAINING if name.startswith(start)), _PUT
+    )
+    return (
+        f"Only {there} ({count(len(rows), 'labelled picture')}): there is nothing to learn from. Add the training part: "
+        f"{missing}"
+    )
 
 
 def nothing_readable(manifest: Manifest) -> str:
