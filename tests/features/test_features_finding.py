@@ -197,6 +197,11 @@ def test_the_stages_of_a_file_are_listed_with_sizes_and_pools(tmp_path: Path) ->
     assert sorted(taken) == sorted(one.name for one in open_backbone(file).stages)
 
 
+def test_a_name_longer_than_any_file_s_is_unknown() -> None:
+    with pytest.raises(InputError, match=r"^there is no backbone 'x+', and no run at this path"):
+        open_backbone(backbone="x" * 300)
+
+
 @pytest.mark.parametrize("name", ["", "  "])
 def test_an_empty_name_is_refused(name: str) -> None:
     with pytest.raises(InputError) as raised:
@@ -225,6 +230,12 @@ def test_tensors_without_their_network_have_no_stages(tmp_path: Path, name: str,
             f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
             f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
         )
+
+
+def test_a_keras_file_of_tensors_needs_its_network_named(tmp_path: Path) -> None:
+    (tmp_path / "w.h5").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"holds tensors, and .*: --backbone keras:NAME --weights "):
+        open_backbone(tmp_path / "w.h5")
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

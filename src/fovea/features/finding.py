@@ -24,7 +24,6 @@ from fovea.nets import Shown, check_spec, find_weights, list_stages, stages_vers
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
 _EMBEDDED = Path(__file__).parent / "tiny"
-_KERAS_FILES = {".keras", ".h5"}
 _SELF_TOLD = {".safetensors", ".onnx", ".keras"}
 _TENSORS = {".pth", ".pt", ".bin", ".h5"}  # of a network that has to be named too
 _PICKLES = {".pkl", ".pickle", ".joblib"}
@@ -56,9 +55,16 @@ def find_backbone(
         return _of_known(KNOWN[name], stages=stages)
     if is_weights_file(name):
         raise InputError(f"the backbone {name!r} is a file of weights. Give it as that: --weights {name}.")
-    if "/" in name or Path(name).exists():
+    if "/" in name or _is_there(name):
         return _chosen(*_of_run(Path(name)), stages=stages)
     raise InputError(unknown_backbone(name))
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def is_weights_file(name: str) -> bool:
@@ -146,7 +152,7 @@ def _require_self_told(file: Path) -> None:
         )
     _refuse_pickle(file)
     if file.suffix.lower() in _TENSORS:
-        library = "keras" if file.suffix.lower() in _KERAS_FILES else "torchvision"
+        library = "keras" if file.suffix.lower() == ".h5" else "torchvision"
         raise InputError(
             f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
             f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
@@ -201,8 +207,10 @@ def _of_file(
         if backbone is not None and backbone not in KNOWN:
             raise InputError(_takes_no_file(backbone, weights))
         return _of_onnx(weights, KNOWN.get(backbone or ""), stages=stages)
+    if kind == ".h5" and backbone is None:
+        _require_self_told(weights)
     sha256 = _sha256(weights)
-    if library or (kind in _KERAS_FILES and backbone is None):
+    if library or (kind == ".keras" and backbone is None):
         return _of_library(backbone or "keras:", weights, stages=stages, offline=offline, sha256=sha256)
     if backbone is not None:
         raise InputError(_takes_no_file(backbone, weights))
