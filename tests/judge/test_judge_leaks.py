@@ -40,6 +40,22 @@ def test_pairs_are_those_of_the_plain_loop_in_blocks_of_any_size(features, monke
     assert len(expected) >= 15
 
 
+@pytest.mark.parametrize("n_marked", [1, 4, 5, 30])
+@pytest.mark.parametrize("ratio", [0.2, 0.5, 0.9])
+def test_pairs_across_two_parts_are_those_of_all_pairs(features, n_marked, ratio):
+    one_of = np.zeros(81, bool)
+    one_of[np.random.default_rng(n_marked).choice(80, n_marked, replace=False)] = True
+    expected = {(i, j) for i, j in found_by_loop(features, ratio) if one_of[i] != one_of[j]}
+    assert pairs_of(near_duplicates(features, ratio=ratio, one_of=one_of)) == expected
+
+
+def test_across_two_parts_few_rows_are_compared_with_all(features):
+    marked = np.arange(81) >= 60
+    numbers = leaks._could_pair(normalise(features), marked, ratio=0.5, rows=7)
+    assert set(range(60, 81)) <= set(numbers.tolist())
+    assert len(numbers) <= 55  # 21 marked, their 20 originals, and a few of the other 40
+
+
 def test_planted_copies_are_found_and_little_else(features):
     found = pairs_of(near_duplicates(features))
     assert {(i, 60 + i) for i in range(20)} <= found

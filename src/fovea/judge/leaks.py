@@ -20,7 +20,12 @@ SAME_DISTANCE = 2e-5  # rounding: of more copies than NTH_NEIGHBOUR each is as n
 
 
 def near_duplicates(
-    features: Features, *, ratio: float = RATIO, max_pairs: int = 1_000_000, threads: int = 1
+    features: Features,
+    *,
+    ratio: float = RATIO,
+    max_pairs: int = 1_000_000,
+    threads: int = 1,
+    one_of: NDArray[np.bool_] | None = None,
 ) -> tuple[Counts, NDArray[np.float32]]:
     """Find pairs of pictures that are much nearer to each other than to their other neighbours.
 
@@ -30,6 +35,7 @@ def near_duplicates(
             has to its fifth nearest.
         max_pairs: only so many of the nearest are kept.
         threads: to compare in; each holds a block of 16 MB.
+        one_of: (n,) only pairs of one that is marked and one that is not; all where None.
 
     Returns:
         Pairs of row numbers int64 (p, 2), the first below the second, the nearest pair first, and their cosines
@@ -40,23 +46,28 @@ def near_duplicates(
     padded = np.concatenate([x, np.zeros((-n % CHUNK, x.shape[1]), np.float32)])
     nth = min(NTH_NEIGHBOUR, n - 1)
     rows = max(1, BLOCK_BYTES // (8 * max(1, n)))
+    numbers = np.arange(n) if one_of is None else _could_pair(x, one_of, ratio=ratio, rows=rows)
 
     def compare(start: int) -> tuple[Counts, NDArray[np.float32]]:
-        cosine = x[start : start + rows] @ padded.T
+        some = numbers[start : start + rows]
+        cosine = x[some] @ padded.T
         own = np.arange(len(cosine))
-        cosine[own, start + own] = -1.0
+        cosine[own, some] = -1.0
         cosine[:, n:] = -1.0
         best = cosine.reshape(len(cosine), -1, CHUNK).max(axis=2)
         limit = 1 - np.maximum(ratio * (1 - _nth_largest(cosine, best, nth=nth)), SAME_DISTANCE)
         hit = np.flatnonzero(best.max(axis=1) >= limit)  # few rows, and nearly all of the time is saved
         i, j = np.nonzero(cosine[hit] >= limit[hit, None])
         i = hit[i]
-        pair = np.sort(np.stack([i + start, j]), axis=0)
+        if one_of is not None:
+            across = one_of[some[i]] != one_of[j]
+            i, j = i[across], j[across]
+        pair = np.sort(np.stack([some[i], j]), axis=0)
         return pair[0] * n + pair[1], cosine[i, j]
 
     keys, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
     with ThreadPoolExecutor(threads) as pool:
-        for new_keys, new_cosines in pool.map(compare, range(0, n if nth else 0, rows)):
+        for new_keys, new_cosines in pool.map(compare, range(0, len(numbers) if nth else 0, rows)):
             keys, first = np.unique(np.append(keys, new_keys), return_index=True)
             cosines = np.append(cosines, new_cosines)[first]
             if len(keys) > max_pairs:
@@ -64,6 +75,24 @@ def near_duplicates(
                 keys, cosines = keys[kept], cosines[kept]
     order = np.argsort(-cosines, kind="stable")
     return np.stack([keys // n, keys % n], axis=1)[order] if n else np.empty((0, 2), np.int64), cosines[order]
+
+
+def _could_pair(
+    x: NDArray[np.float32], marked: NDArray[np.bool_], *, ratio: float, rows: int
+) -> NDArray[np.int64]:
+    """Return the numbers of the rows whose surroundings can decide on a pair: all marked ones, and few others.
+
+    The fifth nearest of all rows is no further than the fifth nearest of the marked ones: that bounds what can be a pair.
+    """
+    if marked.sum() < NTH_NEIGHBOUR:
+        return np.arange(len(x))
+    others, targets = np.flatnonzero(~marked), x[marked].T
+    for start in range(0, len(others), rows):
+        some = others[start : start + rows]
+        near = np.partition(x[some] @ targets, -NTH_NEIGHBOUR, axis=1)[:, -NTH_NEIGHBOUR:]
+        least = 1 - np.maximum(ratio * (1 - near[:, 0]), SAME_DISTANCE)
+        others[start : start + rows] = np.where(near.max(axis=1) >= least - 1e-5, some, -1)  # rounding
+    return np.concatenate([np.flatnonzero(marked), others[others >= 0]])
 
 
 def _nth_largest(values: NDArray[np.float32], best: NDArray[np.float32], *, nth: int) -> NDArray[np.float32]:

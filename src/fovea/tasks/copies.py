@@ -37,6 +37,7 @@ def find_copies(
     read: Callable[[int], bytes],
     store: Store | None,
     threads: int | None = None,
+    one_of: NDArray[np.bool_] | None = None,
 ) -> Copies:
     """Find copies among contents that are not byte for byte equal.
 
@@ -46,9 +47,10 @@ def find_copies(
         read: gives the bytes of a content by its number.
         store: remembers what was looked at, so that it is decoded once.
         threads: to look and compare in; all cores that this process may use where None.
+        one_of: (m,) only copies among one that is marked and one that is not; all where None.
     """
     threads = threads or available_cores()
-    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS, threads=threads)
+    pairs, _ = near_duplicates(features, max_pairs=MAX_PAIRS, threads=threads, one_of=one_of)
     looks = _looks(np.unique(pairs), sha256s=sha256s, read=read, store=store, threads=threads)
     same, near = [], []
     for one, other in pairs.tolist():

@@ -152,6 +152,7 @@ def _pairs(
         read=lambda k: manifest.read(manifest.rows[places[first[k]]]),
         store=store,
         threads=threads,
+        one_of=first >= len(others),  # the others among themselves were compared before training
     )
     near = _twins(copies.near.tolist())
     same = _twins(copies.same)
