@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -45,13 +46,30 @@ def choose_machine(*, device: str = "auto", precision: str = "auto") -> Machine:
 
 
 @contextlib.contextmanager
-def own_threads(device: str) -> Iterator[None]:
-    """Keep torch within the cores this process may use (a container's quota too), and give back what was set."""
+def computing(device: str) -> Iterator[None]:
+    """Keep torch within the cores this process may use (a container's quota too); give its threads and generators back after."""
     before = torch.get_num_threads()
-    if device == "cpu" and before > available_cores():
+    gpus = list(range(torch.cuda.device_count())) if device == "cuda" else []
+    if before > available_cores():
         torch.set_num_threads(available_cores())
+    fixed_sizes: Any = torch.backends.cudnn.flags(enabled=True, benchmark=True)  # batches are all of one size
     try:
-        yield
+        with torch.random.fork_rng(gpus), fixed_sizes:
+            yield
     finally:
-        if torch.get_num_threads() != before:
-            torch.set_num_threads(before)
+        torch.set_num_threads(before)
+
+
+def gpu_bytes(device: str) -> int | None:
+    """Return the most memory a CUDA device has held for us, None elsewhere."""
+    return int(torch.cuda.max_memory_allocated()) if device == "cuda" else None
+
+
+def gpu_share(device: str) -> float | None:
+    """Return the share of the last second in which a CUDA device computed, None where nothing can tell."""
+    if device != "cuda":
+        return None
+    try:
+        return torch.cuda.utilization() / 100
+    except (ImportError, RuntimeError):  # it is asked through nvidia-ml-py, which is not always there
+        return None

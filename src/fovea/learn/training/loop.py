@@ -1,31 +1,35 @@
 """The training loop: a network, batches and settings in; the best weights in the network and the history out.
 
-Every draw is seeded by its place (seed, epoch, step), so a resumed run needs no generator's state.
+Every draw is seeded by its place (seed, step), so that a resumed run needs no generator's state and ends the same.
 """
 
-import math
+import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fovea.learn.training.averaging import Averages, averaged_tensors
 from fovea.learn.training.batches import Batch, Batches
-from fovea.learn.training.devices import Machine, choose_machine, own_threads
+from fovea.learn.training.devices import choose_machine, computing, gpu_bytes, gpu_share
 from fovea.learn.training.history import EpochRecord, History, Score
-from fovea.learn.training.losses import Criterion, Kind, right_answers, usual_criterion
-from fovea.learn.training.mixing import Mixed, mix
+from fovea.learn.training.losses import Criterion, Kind, usual_criterion
 from fovea.learn.training.optimisers import ParamGroup, make_optimizer, usual_groups
+from fovea.learn.training.processes import join_processes
 from fovea.learn.training.schedules import schedule_factor
-from fovea.learn.training.seeds import seed_of
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
-from fovea.learn.training.vitals import dead_shares, find_non_finite, gradient_norms
+from fovea.learn.training.state import Keeper, Place, State, is_better
+from fovea.learn.training.step import Goal, Stepper
+from fovea.learn.training.vitals import dead_shares, find_non_finite
 from fovea.progress import Progress, silent
 
-_PROBE_PICTURES = 64  # on which units are found dead: each must have spoken for one of them
+_PROBE_PICTURES = 64  # a unit that speaks for none of them is dead
+_FIRST_EVALUATION = 0.1  # of the seconds allowed: what the first one is taken to need
+_STEPS_TOGETHER = 10  # several processes compare clocks every so many steps
 
 
 def train_network(
@@ -44,230 +48,222 @@ def train_network(
 ) -> History:
     """Train a network in place and leave the best weights in it.
 
+    Under torchrun or accelerate every process takes its share of each batch; the first one evaluates, tells and writes.
+
     Args:
         network: takes a batch's x and answers (n, k); it is moved to the device and stays there.
         batches: the training pictures.
-        settings: checked here; None in it means the usual value.
+        settings: None in it means the usual value.
         kind: what the targets are: "class", "values" or "labels".
         criterion: the loss of each picture, in place of the kind's own.
-        evaluate: scores the network on validation pictures (it is given in evaluation mode, averaged where there is EMA).
-        groups: what learns and at which rate; all that has a gradient by default.
+        evaluate: scores the network on validation pictures; it is called in evaluation mode, without gradients, in the
+            training's precision. The lowest loss is best; without it the last epoch is.
+        groups: what learns and at which rate; by default all that has a gradient.
         frozen_statistics: batch-norm layers keep their statistics.
-        checkpoint: a file from which an interrupted training goes on, and which is left there at the end.
+        checkpoint: a file from which an interrupted training goes on; it stays, so that a finished one is not repeated.
         progress: told ("training", steps done, of).
         on_epoch: told every epoch's record.
 
     Raises:
-        InputError: settings that cannot be used, a network of which nothing learns.
+        InputError: settings that cannot be used, a network of which nothing learns, a checkpoint of other settings.
+        ModelError: a checkpoint that cannot be read.
         BackboneError: this computer has no such device.
     """
     check_settings(settings)
-    looping = settings.looping
-    machine = choose_machine(device=looping.device, precision=looping.precision)
+    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+    processes = join_processes(machine.device)
     cast("Any", network.to(machine.device)).to(memory_format=torch.channels_last)
-    criterion = criterion or usual_criterion(kind, smoothing=settings.regularisation.smoothing or 0.0)
-    groups = usual_groups(network) if groups is None else groups
-    run = _Run(
-        network, batches, settings=settings, machine=machine, criterion=criterion, kind=kind, groups=groups
+    optimizers = make_optimizer(
+        usual_groups(network) if groups is None else groups, settings=settings.optimisation
     )
-    run.evaluate, run.frozen_statistics, run.progress, run.on_epoch = (
-        evaluate,
-        frozen_statistics,
-        progress,
-        on_epoch,
+    goal = Goal(kind, criterion or usual_criterion(kind, smoothing=settings.regularisation.smoothing or 0.0))
+    watch = _Watch(
+        evaluate, frozen_statistics, checkpoint, progress if processes.is_first else silent, on_epoch
     )
-    cuda = list(range(torch.cuda.device_count())) if machine.device == "cuda" else []
-    with own_threads(machine.device), torch.random.fork_rng(cuda):
-        return run.train()
+    with computing(machine.device):
+        stepper = Stepper(
+            network, optimizers, settings=settings, machine=machine, processes=processes, goal=goal
+        )
+        return _Run(stepper, batches, watch=watch).train()
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What the caller wants done beside training."""
+
+    evaluate: Callable[[nn.Module], Score] | None
+    frozen_statistics: bool
+    checkpoint: Path | None
+    progress: Progress
+    on_epoch: Callable[[EpochRecord], None] | None
 
 
 class _Run:
     """One training under way."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        batches: Batches,
-        *,
-        settings: Training,
-        machine: Machine,
-        criterion: Criterion,
-        kind: Kind,
-        groups: Sequence[ParamGroup],
-    ) -> None:
-        self.network, self.batches, self.settings, self.machine = network, batches, settings, machine
-        self.criterion, self.kind = criterion, kind
-        self.model: Any = torch.compile(network) if settings.looping.compile else network
-        self.optimizer = make_optimizer(groups, settings=settings.optimisation)
-        self.weights = [weight for group in groups for weight in group.params]
-        self.n_epochs = settings.looping.epochs or USUAL_EPOCHS
-        decay = settings.regularisation.ema
-        self.averages = Averages(network, decay=decay) if decay else None
-        self.evaluate: Callable[[nn.Module], Score] | None = None
-        self.frozen_statistics = False
-        self.progress: Progress = silent
-        self.on_epoch: Callable[[EpochRecord], None] | None = None
-        self.records: list[EpochRecord] = []
-        self.best = self._copy()
-        self.best_loss, self.best_epoch = math.inf, -1
-        self.step, self.stopped, self.n_seen = 0, "", 0
-        self.notes: list[str] = []
-        self.sums = torch.zeros(
-            3, dtype=torch.float64 if machine.device != "mps" else torch.float32, device=machine.device
-        )
-        self.started, self.evaluation_seconds = time.perf_counter(), 0.0
-        self.probe: Tensor | None = None
+    def __init__(self, stepper: Stepper, batches: Batches, *, watch: _Watch) -> None:
+        self.stepper, self.batches, self.watch = stepper, batches, watch
+        self.network, self.settings = stepper.network, stepper.settings
+        self.machine, self.processes = stepper.machine, stepper.processes
+        self.n_batches = batches.n_batches
+        self.n_steps = (self.settings.looping.epochs or USUAL_EPOCHS) * batches.n_batches
+        self.state = State(stepper)
+        self.keeper = Keeper(self.state, watch.checkpoint, about=self._about())
+        self.evaluation_seconds = _FIRST_EVALUATION * (self.settings.looping.seconds or 0.0)
 
     def train(self) -> History:
-        while self.step < self.n_epochs * self.batches.n_batches and not self.stopped:
-            self._epoch(self.step // self.batches.n_batches)
-        for name, tensor in self._moving().items():
-            tensor.detach().copy_(self.best[name])
+        """Run all epochs that are left and put the best weights in place."""
+        self.keeper.resume()
+        place = self.state.place
+        self.watch.progress("training", place.step, self.n_steps)
+        while place.step < self.n_steps and not place.stopped:
+            if self._epoch(place):
+                self._close(place, epoch=(place.step - 1) // self.n_batches)
+        if not place.is_finished:
+            place.is_finished = True
+            self.keeper.write()
+        self.state.put_best()
         self.network.eval()
-        return History(
-            tuple(self.records), self.best_epoch, self.stopped, tuple(self.notes), self.step, self.n_seen
-        )
+        return place.history()
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, place: Place) -> bool:
+        """Run what is left of an epoch; return whether its numbers stayed finite."""
         self._set_mode()
-        started, first, norms = time.perf_counter(), self.step, {}
-        n_batches = self.batches.n_batches
-        for batch in self.batches.epoch(epoch, start=self.step % n_batches):
-            loss = self._backward(batch, epoch)
-            if not math.isfinite(loss):
-                return self._stop_non_finite(batch, epoch)
-            if (self.step + 1) % n_batches == 0:
-                norms = gradient_norms(self.network)
-            self._move()
-            self.n_seen += len(batch.x)
-            self.progress("training", self.step, self.n_epochs * n_batches)
-            if self._is_late():
-                self.stopped = "seconds"
+        epoch, clock = place.step // self.n_batches, time.perf_counter()
+        for batch in self.batches.epoch(epoch, start=place.step % self.n_batches):
+            if not self._step(batch, place):
+                self._stop_non_finite(batch, place)
+                return False
+            now = time.perf_counter()
+            place.epoch_seconds += now - clock
+            place.seconds += now - clock
+            clock = now
+            self.watch.progress("training", place.step, self.n_steps)
+            if self._is_late(place):
+                place.stopped = "seconds"
                 break
-        self._close(epoch, seconds=time.perf_counter() - started, steps=self.step - first, norms=norms)
-        return None
+            if place.step % self.n_batches:
+                self.keeper.write_in_time()
+        return True
 
     def _set_mode(self) -> None:
-        self.network.train()
-        if self.frozen_statistics:
+        self.stepper.model.train()
+        if self.watch.frozen_statistics:
             for layer in self.network.modules():
                 if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                     layer.eval()
 
-    def _backward(self, batch: Batch, epoch: int) -> float:
-        """Compute the gradients of one batch and return its loss."""
-        regularisation, seed = self.settings.regularisation, self.settings.looping.seed
-        place = seed_of(seed, "step", self.step)
-        torch.manual_seed(place)
-        x = batch.x.to(self.machine.device)
-        if x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        y = batch.y.to(self.machine.device)
-        if self.probe is None:
-            self.probe = x[:_PROBE_PICTURES].detach().clone()
-        mixed = mix(x, mixup=regularisation.mixup or 0.0, cutmix=regularisation.cutmix or 0.0, seed=place)
-        with self.machine.autocast():
-            outputs = self.model(mixed.x)
-        losses = self._of_pair(
-            self.criterion(outputs, y), mixed, lambda other: self.criterion(outputs, y[other])
-        )
-        if batch.weight is None:
-            loss = losses.mean()
-        else:
-            weight = batch.weight.to(losses.device)
-            loss = (losses * weight).sum() / weight.sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        cast("Any", loss).backward()
-        with torch.no_grad():
-            right = right_answers(outputs, y, kind=self.kind)
-            right = self._of_pair(
-                right, mixed, lambda other: right_answers(outputs, y[other], kind=self.kind)
-            )
-            self.sums += torch.stack(
-                [losses.detach().sum(), right.sum(), torch.tensor(float(len(x)), device=right.device)]
-            )
-        return float(loss.detach())
-
-    def _of_pair(self, own: Tensor, mixed: Mixed, of_other: Callable[[Tensor], Tensor]) -> Tensor:
-        return own if mixed.other is None else torch.lerp(of_other(mixed.other), own, mixed.share)
-
-    def _move(self) -> None:
-        clip = self.settings.optimisation.clip
-        if clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.weights, clip)
-        n_batches = self.batches.n_batches
+    def _step(self, batch: Batch, place: Place) -> bool:
         factor = schedule_factor(
-            self.step,
-            n_steps=self.n_epochs * n_batches,
-            steps_per_epoch=n_batches,
+            place.step,
+            n_steps=self.n_steps,
+            steps_per_epoch=self.n_batches,
             settings=self.settings.optimisation,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["base_lr"] * factor
-        self.optimizer.step()
-        if self.averages is not None:
-            self.averages.update()
-        self.step += 1
+        ends = (place.step + 1) % self.n_batches == 0
+        if not self.stepper.step(batch, number=place.step, factor=factor, look=ends):
+            return False
+        if self.state.averages is not None:
+            self.state.averages.update()
+        place.step += 1
+        place.epoch_steps += 1
+        place.n_seen += len(batch.x)
+        place.epoch_pictures += len(batch.x)
+        return True
 
-    def _is_late(self) -> bool:
-        seconds = self.settings.looping.seconds
-        return seconds is not None and time.perf_counter() - self.started + self.evaluation_seconds > seconds
+    def _is_late(self, place: Place) -> bool:
+        allowed = self.settings.looping.seconds
+        if allowed is None or (self.processes.n > 1 and place.step % _STEPS_TOGETHER):
+            return False
+        (needed,) = self.processes.agree(place.seconds + self.evaluation_seconds)
+        return needed > allowed
 
-    def _close(self, epoch: int, *, seconds: float, steps: int, norms: dict[str, float]) -> None:
-        """End an epoch: evaluate, keep the best, record."""
-        loss, right, n = self.sums.tolist()
-        self.sums.zero_()
-        self.network.eval()
-        if self.averages is None:
+    def _close(self, place: Place, *, epoch: int) -> None:
+        """End an epoch: evaluate, keep the best, record, and look whether it is time to stop."""
+        clock = time.perf_counter()
+        totals = self.processes.total(self.stepper.sums).tolist()
+        self.stepper.sums.zero_()
+        averages = self.state.averages
+        with contextlib.nullcontext() if averages is None else averages.in_place():
             score, dead = self._score()
-        else:
-            with self.averages.in_place():
-                score, dead = self._score()
-        valid_loss = score.loss if score else -float(epoch)
-        if valid_loss < self.best_loss:
-            self.best_loss, self.best_epoch = valid_loss, epoch
-            self.best = self._copy()
-        record = EpochRecord(
-            epoch=epoch,
-            steps=steps,
-            seconds=seconds,
-            lr=max(group["lr"] for group in self.optimizer.param_groups),
-            train_loss=loss / n if n else None,
-            train_accuracy=right / n if n and self.kind != "values" else None,
-            valid_loss=score.loss if score else None,
-            valid_accuracy=score.accuracy if score else None,
-            gradient_norms=norms,
-            dead_share=dead,
-            images_per_second=n / seconds if seconds else 0.0,
-        )
-        self.records.append(record)
-        if self.on_epoch is not None:
-            self.on_epoch(record)
+            if score is None or is_better(score.loss, place.best_loss):
+                place.best_loss, place.best_epoch = None if score is None else score.loss, epoch
+                self.state.keep_as_best()
+        record = self._record(place, epoch=epoch, totals=totals, score=score, dead=dead)
+        place.records.append(record)
+        place.epoch_steps, place.epoch_pictures, place.epoch_seconds = 0, 0, 0.0
         patience = self.settings.looping.patience
-        if patience is not None and epoch - self.best_epoch >= patience:
-            self.stopped = self.stopped or "patience"
+        if patience is not None and epoch - place.best_epoch >= patience:
+            place.stopped = place.stopped or "patience"
+        if self.watch.on_epoch is not None and self.processes.is_first:
+            self.watch.on_epoch(record)
+        self.evaluation_seconds = time.perf_counter() - clock
+        place.seconds += self.evaluation_seconds
+        self.keeper.write_in_time()
+
+    def _record(
+        self, place: Place, *, epoch: int, totals: list[float], score: Score | None, dead: dict[str, float]
+    ) -> EpochRecord:
+        loss, right = (total / place.epoch_pictures for total in totals)
+        return EpochRecord(
+            epoch=epoch,
+            steps=place.epoch_steps,
+            seconds=place.epoch_seconds,
+            lr=max(group["lr"] for group in self.stepper.optimizers.param_groups),
+            train_loss=loss,
+            train_accuracy=None if self.stepper.goal.kind == "values" else right,
+            valid_loss=None if score is None else score.loss,
+            valid_accuracy=None if score is None else score.accuracy,
+            gradient_norms=self.stepper.norms if place.step % self.n_batches == 0 else {},
+            dead_share=dead,
+            images_per_second=place.epoch_pictures / max(place.epoch_seconds, 1e-9),
+            gpu_bytes=gpu_bytes(self.machine.device),
+            gpu_share=gpu_share(self.machine.device),
+        )
 
     def _score(self) -> tuple[Score | None, dict[str, float]]:
-        started = time.perf_counter()
-        with torch.no_grad():
-            dead = dead_shares(self.network, self.probe) if self.probe is not None else {}
-            score = self.evaluate(self.network) if self.evaluate is not None else None
-        self.evaluation_seconds = time.perf_counter() - started
-        return score, dead
+        """Evaluate in the first process and tell the others; look for dead units."""
+        self.network.eval()
+        score: Score | None = None
+        dead: dict[str, float] = {}
+        if self.processes.is_first:
+            probe = next(iter(self.batches.epoch(0))).x[:_PROBE_PICTURES].to(self.machine.device)
+            with torch.no_grad(), self.machine.autocast():
+                dead = dead_shares(self.network, probe)
+                score = None if self.watch.evaluate is None else self.watch.evaluate(self.network)
+        if self.watch.evaluate is None:
+            return None, dead
+        told = (0.0, 0.0, 0) if score is None else (score.loss, score.accuracy, score.n)
+        loss, accuracy, n = self.processes.agree(*told)
+        return Score(loss, accuracy, int(n)), dead
 
-    def _stop_non_finite(self, batch: Batch, epoch: int) -> None:
-        layer = find_non_finite(self.network, batch.x.to(self.machine.device))
-        self.stopped = "non-finite"
-        self.notes.append(
-            f"The loss was no longer a number in epoch {epoch + 1}, step {self.step % self.batches.n_batches + 1}, layer {layer!r}."
+    def _stop_non_finite(self, batch: Batch, place: Place) -> None:
+        with self.machine.autocast():
+            source = find_non_finite(self.network, batch.x.to(self.machine.device))
+        kept = f"those of epoch {place.best_epoch + 1}" if place.best_epoch >= 0 else "those of the beginning"
+        place.stopped = "non-finite"
+        place.notes.append(
+            f"Training stopped in epoch {place.step // self.n_batches + 1}, step {place.step % self.n_batches + 1}: "
+            f"{source} gave numbers that are none (not finite). The weights are {kept}. Try a lower learning rate "
+            "(--lr), shorter gradients (--clip 1) or --precision f32."
         )
 
-    def _moving(self) -> dict[str, Tensor]:
-        """Return what training changes: weights that learn and all buffers."""
-        return averaged_tensors(self.network) | dict(self.network.named_buffers())
-
-    def _copy(self) -> dict[str, Tensor]:
-        held = {name: tensor.detach().clone() for name, tensor in self._moving().items()}
-        return held | (
-            {name: tensor.clone() for name, tensor in self.averages.tensors.items()} if self.averages else {}
-        )
+    def _about(self) -> dict[str, Any]:
+        """Return what a checkpoint must agree in; the time allowed and the machine may change."""
+        settings = asdict(self.settings)
+        for name in ("seconds", "device", "compile"):
+            del settings["looping"][name]
+        settings["looping"]["precision"] = self.machine.precision
+        shapes = repr([(name, tuple(tensor.shape)) for name, tensor in self.state.moving.items()])
+        groups = [
+            (group["name"], group["base_lr"], group["weight_decay"], len(group["params"]))
+            for group in self.stepper.optimizers.param_groups
+        ]
+        return {
+            **settings,
+            "pictures": self.batches.fingerprint,
+            "network": hashlib.sha256(shapes.encode()).hexdigest(),
+            "groups": groups,
+            "kind": self.stepper.goal.kind,
+            "frozen_statistics": self.watch.frozen_statistics,
+        }

@@ -39,12 +39,12 @@ def dead_shares(network: nn.Module, x: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def find_non_finite(network: nn.Module, x: Tensor) -> str:
-    """Return the name of the first layer that holds or, given x, answers a number that is not finite; "" for none."""
+    """Return in words where numbers that are not finite begin: the pictures, a layer's weights, its answers, its gradients."""
+    if not torch.isfinite(x).all():
+        return "the batch of pictures itself"
     for name, weight in network.named_parameters():
         if not torch.isfinite(weight).all():
-            return name.rpartition(".")[0] or name
-    if not torch.isfinite(x).all():
-        return "the pictures themselves"
+            return f"the weight {name!r}"
     found: list[str] = []
 
     def look(name: str, output: Tensor) -> None:
@@ -53,7 +53,13 @@ def find_non_finite(network: nn.Module, x: Tensor) -> str:
 
     leaves = [(name, layer) for name, layer in network.named_modules() if not any(layer.children())]
     _run_watched(network, x, leaves, look)
-    return found[0] if found else ""
+    if found:
+        return f"the layer {found[0]!r}"
+    backwards = reversed(list(network.named_parameters()))
+    for name, weight in backwards:
+        if weight.grad is not None and not torch.isfinite(weight.grad).all():
+            return f"the gradient of {name!r}"
+    return "the loss"
 
 
 def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -1,0 +1,142 @@
+"""One step of training: forward, losses, backward, a look at the gradients, and the weights moved."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fovea.learn.training.batches import Batch
+from fovea.learn.training.devices import Machine
+from fovea.learn.training.losses import Criterion, Kind, right_answers
+from fovea.learn.training.mixing import Mixed, mix
+from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.processes import Processes
+from fovea.learn.training.seeds import seed_of
+from fovea.learn.training.settings import Training
+from fovea.learn.training.vitals import gradient_norms
+
+_PICTURES = 4  # dimensions of a batch of pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is learned: the kind of target, and the loss of each picture."""
+
+    kind: Kind
+    criterion: Criterion
+
+
+class Stepper:
+    """Runs single steps; `sums` holds the losses and right answers since it was last emptied, on the device."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizers: Optimizers,
+        *,
+        settings: Training,
+        machine: Machine,
+        processes: Processes,
+        goal: Goal,
+    ) -> None:
+        self.network, self.optimizers, self.goal = network, optimizers, goal
+        self.settings, self.machine, self.processes = settings, machine, processes
+        wrapped = processes.wrap(network, device=machine.device)
+        self.model: Any = torch.compile(wrapped) if settings.looping.compile else wrapped
+        weights: Sequence[Any] = [weight for group in optimizers.param_groups for weight in group["params"]]
+        originals = {id(matrix): weight for weight, matrix in optimizers.views}
+        self.weights: list[Tensor] = [originals.get(id(weight), weight) for weight in weights]
+        self.scaler = torch.amp.GradScaler(machine.device, enabled=machine.precision == "f16")
+        exact = torch.float32 if machine.device == "mps" else torch.float64
+        self.sums = torch.zeros(2, dtype=exact, device=machine.device)
+        self.norms: dict[str, float] = {}
+
+    def step(self, batch: Batch, *, number: int, factor: float, look: bool) -> bool:
+        """Learn from one batch at `factor` of the highest rates; return False, with no weight moved, on numbers that are none.
+
+        `number` counts all steps and seeds what is drawn; with `look` the gradients' lengths are kept in `norms`.
+        """
+        loss = self._forward(batch, number)
+        told = _Told(loss)
+        self.optimizers.zero_grad()
+        cast("Any", self.scaler.scale(loss)).backward()
+        self.optimizers.take_gradients(self.scaler)
+        if look:
+            self.norms = gradient_norms(self.network)
+        if not (self._clip() and (self.processes.n > 1 or told.is_finite())):
+            return False
+        self.optimizers.set_rate(factor)
+        self.optimizers.step(self.scaler)
+        return True
+
+    def _forward(self, batch: Batch, number: int) -> Tensor:
+        """Return the loss of this process's share, such that the processes' mean is that of the whole batch."""
+        regularisation, looping = self.settings.regularisation, self.settings.looping
+        x, y = batch.x.to(self.machine.device), batch.y.to(self.machine.device)
+        if x.ndim == _PICTURES:
+            x = x.contiguous(memory_format=torch.channels_last)
+        mixed = mix(
+            x,
+            mixup=regularisation.mixup or 0.0,
+            cutmix=regularisation.cutmix or 0.0,
+            seed=seed_of(looping.seed, "mix", number),
+        )
+        rows = self.processes.share(len(x))
+        torch.manual_seed(seed_of(looping.seed, "step", number, self.processes.rank))
+        with self.machine.autocast():
+            outputs = self.model(mixed.x[rows])
+        other = None if mixed.other is None else y[mixed.other][rows]
+        losses = self._of_pair(outputs, y[rows], other, mixed)
+        weight = None if batch.weight is None else batch.weight.to(losses.device)
+        n_shares = self.processes.n if len(x) >= self.processes.n else 1
+        if weight is None:
+            return losses.sum() * (n_shares / len(x))
+        return (losses * weight[rows]).sum() * n_shares / weight.sum()
+
+    def _of_pair(self, outputs: Tensor, y: Tensor, other: Tensor | None, mixed: Mixed) -> Tensor:
+        """Return the losses of (mixed) pictures, and count them and the right answers."""
+        losses = self.goal.criterion(outputs, y)
+        right = right_answers(outputs, y, kind=self.goal.kind)
+        if other is not None:
+            losses = torch.lerp(self.goal.criterion(outputs, other), losses, mixed.share)
+            right = torch.lerp(right_answers(outputs, other, kind=self.goal.kind), right, mixed.share)
+        self.sums += torch.stack([losses.detach().sum(), right.sum()])
+        return losses
+
+    def _clip(self) -> bool:
+        """Shorten the gradients to the longest allowed; return whether their length is a number, where that is known at once.
+
+        Several processes learn of each other's faults by it; a GPU is not waited for; f16 has infinite ones now and then.
+        """
+        clip, is_shared = self.settings.optimisation.clip, self.processes.n > 1
+        if clip is None and not is_shared:
+            return True
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if (
+            (is_shared or norm.device.type == "cpu")
+            and not self.scaler.is_enabled()
+            and not math.isfinite(norm)
+        ):
+            return False
+        if clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.weights, clip, norm)
+        return True
+
+
+class _Told:
+    """A loss on its way from the device: asked for after the backward pass was queued, so that a GPU never stands still."""
+
+    def __init__(self, loss: Tensor) -> None:
+        self._loss = loss.detach().to("cpu", non_blocking=True)
+        self._event: Any = cast("Any", torch.cuda).Event() if loss.is_cuda else None
+        if self._event is not None:
+            self._event.record()
+
+    def is_finite(self) -> bool:
+        if self._event is not None:
+            self._event.synchronize()
+        return math.isfinite(self._loss)
