@@ -13,6 +13,7 @@ from fovea.nets.classic.parts import entrance, make_activation
 
 SMALLEST_PX = 10  # 9 maps of patches, halved three times
 PIECE = 128  # pictures; measured on an EPYC: convolution and pooling of 512 at 31 px cost 1.6 times as much as 4 x 128
+COLOUR, GREY = (64, 256, 256), (32, 96, 128)  # channels of the three groups, the first as in the paper
 _PATCHES = 5000  # pictures whose patches are whitened
 
 
@@ -52,15 +53,16 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 class Whitening(nn.Module):
     """Patches of `side` x `side` times the eigenvectors of their covariance, over the root of the eigenvalues; and negated.
 
-    The weights are set by `fit` and do not learn.
+    The weights are set by `fit` and do not learn; the biases do while `learns`: afterwards no gradient passes here.
     """
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         n = channels * side**2
-        self.convolution = nn.Conv2d(channels, 2 * n, side)
+        self.convolution = nn.Conv2d(channels, 2 * n, side, bias=False)
         self.convolution.weight.requires_grad_(False)
-        self.convolution.bias = nn.Parameter(torch.zeros(2 * n))
+        self.bias = nn.Parameter(torch.zeros(2 * n))
+        self.learns = True
 
     @torch.no_grad()
     def fit(self, x: Tensor, *, eps: float = 5e-4) -> None:
@@ -74,8 +76,9 @@ class Whitening(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, 2 channels side^2, h - side + 1, w - side + 1)."""
-        y: Tensor = self.convolution(x)
-        return y
+        bias = self.bias if self.learns else self.bias.detach()
+        weight = self.convolution.weight
+        return nn.functional.conv2d(x, weight, bias)
 
 
 class Fast(nn.Module):
@@ -88,9 +91,10 @@ class Fast(nn.Module):
         in_channels: int,
         size_px: int,
         activation: str = "gelu",
-        widths: Sequence[int] = (64, 256, 256),
+        widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        widths = widths or (COLOUR if in_channels == 3 else GREY)
         side = 2 if in_channels == 3 else 3
         self.enter = entrance(in_channels)
         self.whiten = Whitening(in_channels, side)
