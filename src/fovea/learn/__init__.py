@@ -1,5 +1,5 @@
 """Learning from features and pictures; so far the probe."""
 
-from fovea.learn.probe import Head, ProbeFit, fit_probe
+from fovea.learn.probe import Head, LabelsFit, ProbeFit, RidgeFit, fit_labels, fit_probe, fit_ridge
 
-__all__ = ["Head", "ProbeFit", "fit_probe"]
+__all__ = ["Head", "LabelsFit", "ProbeFit", "RidgeFit", "fit_labels", "fit_probe", "fit_ridge"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fovea.features import available_cores
 from fovea.learn.probe.head import Head
 from fovea.learn.probe.losses import Softmax
+from fovea.learn.probe.penalty import search_penalty
 from fovea.learn.probe.products import computing, each
 from fovea.learn.probe.solve import Problems, Solution, Start, solve
 from fovea.learn.probe.spaces import Rows, Space, columns, span
@@ -30,14 +31,14 @@ SMOOTHING = (
     0.05  # of the labels (Szegedy 2016): flowers +0.4, products +0.3 points, and the fit converges sooner
 )
 FIRST_PENALTY = 0.1  # from here down each step warms the next; beginning lower takes longer in all
-_SPAN_ROWS = 1.5  # rows a column up to which the span is faster than feature space
-_EXACT_ROWS = 1_500  # so few rows are computed in float64, which then costs nothing
-_WORTH = 1e-4  # a gain in log loss below this is none
+SPAN_ROWS = 1.5  # rows a column up to which the span is faster than feature space
+EXACT_ROWS = 1_500  # so few rows are computed in float64, which then costs nothing
+WORTH = 1e-4  # a gain in log loss below this is none
 _SMALLEST_SCALE = 0.1  # of the median: a channel that hardly ever spoke would shout when it does
 _CHUNK_ROWS = 512
 _MOST_NUMBERS = 2**24  # logits that are worked on at once
-_SEARCHED, _REFINED, _FINAL = 1e-2, 1e-3, 1e-3  # shares of the first gradient at which the solver stops
-_EXACT_FINAL = 1e-6  # the same in float64
+SEARCHED, REFINED, FINAL = 1e-2, 1e-3, 1e-3  # shares of the first gradient at which the solver stops
+EXACT_FINAL = 1e-6  # the same in float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def fit_probe(
     if len(np.unique(folds)) < 2:
         raise ValueError(f"cross-validation needs two folds or more, found the numbers {np.unique(folds)}")
     with computing(threads or available_cores()):
-        rows, scale = _standardised(np.asarray(features, np.float32), extra_views, stages=stages)
+        rows, scale = standardise(np.asarray(features, np.float32), extra_views, stages=stages)
         data = _Data(
             labels=np.concatenate([labels, *([labels] * (len(rows.blocks) - 1))]),
             folds=np.concatenate([folds, *([folds] * (len(rows.blocks) - 1))]),
@@ -107,11 +108,9 @@ def fit_probe(
             n_plain=len(labels),
         )
         warm = warm_start if warm_start and _fits(warm_start, class_names, features.shape[1]) else None
-        trials = _search(data, _space(rows, seed=seed), first=warm.penalty if warm else FIRST_PENALTY)
+        trials = _search(data, choose_space(rows, seed=seed), first=warm.penalty if warm else FIRST_PENALTY)
         best = min(trials, key=lambda trial: trial.loss)
-        refined = _cross_validate(
-            data, best.space, penalty=best.penalty, tolerance=_REFINED, start=best.folds
-        )
+        refined = _cross_validate(data, best.space, penalty=best.penalty, tolerance=REFINED, start=best.folds)
         final = _fit_all(data, refined, warm=warm.logits(features) if warm and extra_views is None else None)
         head = Head(
             weights=best.space.weights(final.params[:, 0]).astype(np.float32),
@@ -149,21 +148,12 @@ class _Trial:
 
 def _search(data: _Data, space: Space, *, first: float) -> list[_Trial]:
     """Return trials: the first penalty, then downhill along the penalties."""
-    at = int(np.argmin(np.abs(np.log(PENALTIES) - np.log(first))))
-    best = _cross_validate(data, space, penalty=PENALTIES[at], tolerance=_SEARCHED)
-    trials = [best]
-    for way in (-1, 1):
-        place, moved = at + way, False
-        while 0 <= place < len(PENALTIES):
-            penalty = PENALTIES[place]
-            trial = _cross_validate(data, best.space, penalty=penalty, tolerance=_SEARCHED, start=best.folds)
-            trials.append(trial)
-            if trial.loss >= best.loss - _WORTH:
-                break
-            best, place, moved = trial, place + way, True
-        if moved:
-            break
-    return trials
+
+    def attempt(penalty: float, best: _Trial | None) -> _Trial:
+        start = None if best is None else best.folds
+        return _cross_validate(data, space, penalty=penalty, tolerance=SEARCHED, start=start)
+
+    return search_penalty(attempt, penalties=PENALTIES, first=first, worth=WORTH)
 
 
 def _cross_validate(
@@ -186,7 +176,7 @@ def _cross_validate(
         for place, number in enumerate(some):
             out = np.flatnonzero(data.folds[: data.n_plain] == number)
             logits[out] = found.logits[:, place, out].T
-    loss = _tempered_log_loss(logits, data.labels[: data.n_plain], data.weights[: data.n_plain])
+    loss = tempered_log_loss(logits, data.labels[: data.n_plain], data.weights[: data.n_plain])
     return _Trial(space, penalty, loss, logits, tuple(solutions))
 
 
@@ -204,7 +194,7 @@ def _fit_all(data: _Data, trial: _Trial, *, warm: NDArray[np.float32] | None) ->
     if warm is not None:
         starts.append(problems.start_at(warm.T[:, None].astype(space.dtype)))
     best = min(starts, key=problems.objective)
-    return solve(problems, tolerance=_EXACT_FINAL if exact else _FINAL, start=best)
+    return solve(problems, tolerance=EXACT_FINAL if exact else FINAL, start=best)
 
 
 def _problems(data: _Data, space: Space, weights: NDArray[np.float64], penalty: float) -> Problems:
@@ -224,7 +214,7 @@ def _fits(head: Head, class_names: Sequence[str], n_columns: int) -> bool:
     return head.class_names == tuple(class_names) and head.weights.shape[1] == n_columns
 
 
-def _standardised(
+def standardise(
     features: Features, views: Features | None, *, stages: "Sequence[Stage]"
 ) -> tuple[Rows, NDArray[np.float32]]:
     """Return the rows of all views, gain 1 / deviation of the plain ones, and the deviation (d,), 0 where constant."""
@@ -253,15 +243,15 @@ def _standardised(
     return Rows(blocks, mean.astype(np.float32), gain.astype(np.float32)), scale.astype(np.float32)
 
 
-def _space(rows: Rows, *, seed: int) -> Space:
+def choose_space(rows: Rows, *, seed: int) -> Space:
     """Return the space in which the search is faster."""
     n_rows, d = sum(len(block) for block in rows.blocks), len(rows.mean)
-    if n_rows > _SPAN_ROWS * d:
+    if n_rows > SPAN_ROWS * d:
         return columns(rows, seed=seed)
-    return span(rows, rows.gram(np.float64 if n_rows <= _EXACT_ROWS else np.float32), seed=seed)
+    return span(rows, rows.gram(np.float64 if n_rows <= EXACT_ROWS else np.float32), seed=seed)
 
 
-def _tempered_log_loss(logits: NDArray[np.float32], labels: Labels, weights: NDArray[np.float64]) -> float:
+def tempered_log_loss(logits: NDArray[np.float32], labels: Labels, weights: NDArray[np.float64]) -> float:
     """Return the mean log loss under the temperature that makes it smallest (Newton's steps on 1 / temperature)."""
     z = logits.astype(np.float64)
     z -= z.max(1, keepdims=True)
