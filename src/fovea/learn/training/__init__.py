@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from fovea.learn.training.history import EpochRecord, History, Score, read_history
-from fovea.learn.training.settings import Looping, Optimisation, Regularisation, Training, check_settings
+from fovea.learn.training.settings import (
+    Looping,
+    Optimisation,
+    Regularisation,
+    Training,
+    check_settings,
+    overridden,
+)
 
 if TYPE_CHECKING:
     from fovea.learn.training.batches import ArrayBatches, Batch, Batches
@@ -26,6 +33,7 @@ __all__ = [
     "Training",
     "check_settings",
     "choose_machine",
+    "overridden",
     "read_history",
     "train_network",
     "usual_groups",

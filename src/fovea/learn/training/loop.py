@@ -18,7 +18,7 @@ from fovea.learn.training.batches import Batch, Batches
 from fovea.learn.training.devices import choose_machine, computing, gpu_bytes, gpu_share
 from fovea.learn.training.history import EpochRecord, History, Score
 from fovea.learn.training.losses import Criterion, Kind, usual_criterion
-from fovea.learn.training.optimisers import ParamGroup, make_optimizer, usual_groups
+from fovea.learn.training.optimisers import Optimizers, ParamGroup, make_optimizer, usual_groups
 from fovea.learn.training.processes import join_processes
 from fovea.learn.training.schedules import schedule_factor
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
@@ -40,7 +40,7 @@ def train_network(
     kind: Kind = "class",
     criterion: Criterion | None = None,
     evaluate: Callable[[nn.Module], Score] | None = None,
-    groups: Sequence[ParamGroup] | None = None,
+    groups: Sequence[ParamGroup] | Optimizers | None = None,
     frozen_statistics: bool = False,
     checkpoint: Path | None = None,
     progress: Progress = silent,
@@ -58,7 +58,7 @@ def train_network(
         criterion: the loss of each picture, in place of the kind's own.
         evaluate: scores the network on validation pictures; it is called in evaluation mode, without gradients, in the
             training's precision. The lowest loss is best; without it the last epoch is.
-        groups: what learns and at which rate; by default all that has a gradient.
+        groups: what learns and at which rate, by default all that has a gradient; or the optimisers themselves.
         frozen_statistics: batch-norm layers keep their statistics.
         checkpoint: a file from which an interrupted training goes on; it stays, so that a finished one is not repeated.
         progress: told ("training", steps done, of).
@@ -73,9 +73,9 @@ def train_network(
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     processes = join_processes(machine.device)
     cast("Any", network.to(machine.device)).to(memory_format=torch.channels_last)
-    optimizers = make_optimizer(
-        usual_groups(network) if groups is None else groups, settings=settings.optimisation
-    )
+    groups = usual_groups(network) if groups is None else groups
+    made = groups if isinstance(groups, Optimizers) else None
+    optimizers = made or make_optimizer(cast("Any", groups), settings=settings.optimisation)
     goal = Goal(kind, criterion or usual_criterion(kind, smoothing=settings.regularisation.smoothing or 0.0))
     watch = _Watch(
         evaluate, frozen_statistics, checkpoint, progress if processes.is_first else silent, on_epoch

@@ -14,7 +14,7 @@ _FIRST, _LAST = (
 def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: Optimisation) -> float:
     """Return what the learning rate is multiplied by at `step` (from 0) of `n_steps`; in [0, 1].
 
-    "constant", "step" (times gamma every step_epochs epochs) and "cosine" (to 0 at the end) rise linearly over the first
+    "constant", "step" (times gamma every step_epochs epochs), "linear" and "cosine" (to 0 at the end) rise linearly over the first
     `warmup` of all steps; "one-cycle" has a rise of its own.
     """
     if settings.schedule == "one-cycle":
@@ -23,6 +23,8 @@ def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: 
     rise = min(1.0, (step + 1) / (n_warm + 1))
     if settings.schedule == "step":
         return rise * float(settings.gamma ** (step // steps_per_epoch // settings.step_epochs))
+    if settings.schedule == "linear" and step >= n_warm:
+        return (n_steps - step) / max(1, n_steps - n_warm)
     if settings.schedule == "cosine" and step >= n_warm:
         return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
     return rise

@@ -3,15 +3,15 @@
 `check_settings` says what cannot be used, with the closest name; nothing here needs torch.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from fovea.errors import InputError
 from fovea.manifest.wording import did_you_mean
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon")
-SCHEDULES = ("constant", "step", "cosine", "one-cycle")
+SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 USUAL_EPOCHS = 10
 USUAL_BATCH = 64
@@ -108,6 +108,27 @@ def check_settings(training: Training) -> None:
     ):
         if not fits:
             raise InputError(f"The setting {name} must be {what}; it is {value!r}.")
+
+
+def overridden(recipe: Training, given: Mapping[str, Any]) -> Training:
+    """Return the recipe with fields of its three groups replaced by what is given, by their names alone: {"lr": 0.1}.
+
+    A new optimiser forgets the recipe's rate and decay, which were another's. Raises InputError for values that cannot be
+    used, TypeError for an unknown name.
+    """
+    given = dict(given)
+    if given.get("optimizer", recipe.optimisation.optimizer) != recipe.optimisation.optimizer:
+        given = {"lr": None, "weight_decay": None} | given
+    groups = {}
+    for group in fields(recipe):
+        held = getattr(recipe, group.name)
+        names = [field.name for field in fields(held) if field.name in given]
+        groups[group.name] = replace(held, **{name: given.pop(name) for name in names})
+    if given:
+        raise TypeError(f"there is no setting {', '.join(map(repr, given))}")
+    training = Training(**groups)
+    check_settings(training)
+    return training
 
 
 def _require_known(name: str, value: str, known: Iterable[str]) -> None:
