@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from fovea.learn.training import History
+    from fovea.learn.training import History, Training
     from fovea.nets import WeightsCard
 
 
@@ -31,7 +31,7 @@ class Trained:
 
     `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
-    `notes` are plain sentences for the user.
+    `notes` are plain sentences for the user, `plan` those that were announced before training, `settings` what they came to.
     """
 
     network: "torch.nn.Module"
@@ -40,3 +40,5 @@ class Trained:
     history: "History"
     valid_logits: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
+    settings: "Training | None" = None
