@@ -63,7 +63,7 @@ def config_defaults(kind: type) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["check", "train", "evaluate", "predict", "sort", "cache"])
+@pytest.mark.parametrize("name", ["check", "train", "evaluate", "predict", "sort", "augment", "cache"])
 def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     command = group.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None

@@ -29,6 +29,7 @@ STEPS = {
     "evaluate": ("evaluate", "run", "others"),
     "sort": ("sort", "run", "others", "--into", "sorted", "--labelled", "others"),
     "sort --undo": ("sort", "--undo", "sorted"),
+    "augment": ("augment", "photos", "--out", "grid.html", "--size", "8"),
     "backbones": ("backbones",),
     "cache": ("cache",),
     "doctor": ("doctor",),

@@ -17,7 +17,7 @@ HEAVY = (
     "jinja2",
     "rich.progress",
 )
-COMMANDS = ("check", "train", "evaluate", "predict", "sort", "cache", "doctor", "data")
+COMMANDS = ("check", "train", "evaluate", "predict", "sort", "augment", "cache", "doctor", "data")
 
 
 def imported(code: str) -> list[str]:

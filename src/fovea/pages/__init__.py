@@ -1,5 +1,6 @@
 """Pages: results -> HTML. Computes nothing."""
 
+from fovea.pages.augment import AugmentPage, Strip, draw_sheet, render_augment
 from fovea.pages.check import CheckPage, ClassCount, render_check
 from fovea.pages.fragments import (
     render_check_fragment,
@@ -25,6 +26,7 @@ from fovea.pages.report import (
 
 __all__ = [
     "Answered",
+    "AugmentPage",
     "Bin",
     "Change",
     "CheckPage",
@@ -39,7 +41,10 @@ __all__ = [
     "Promise",
     "Report",
     "StageTime",
+    "Strip",
     "Thumb",
+    "draw_sheet",
+    "render_augment",
     "render_check",
     "render_check_fragment",
     "render_facts_fragment",

@@ -3,6 +3,7 @@
 from fovea.learn.augment.apply import Augmentation, Normalise, augmentation, normalise
 from fovea.learn.augment.looks import measure_looks
 from fovea.learn.augment.policies import OPERATIONS, POLICIES, Looks, choose_policy
+from fovea.learn.augment.show import augmented_copies
 from fovea.learn.augment.suit import suit_augmentation
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Looks",
     "Normalise",
     "augmentation",
+    "augmented_copies",
     "choose_policy",
     "measure_looks",
     "normalise",
