@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from fovea.learn.training.batches import ArrayBatches, Batch, Batches
     from fovea.learn.training.devices import Machine, choose_machine
     from fovea.learn.training.loop import train_network
+    from fovea.learn.training.memory import Memory, forecast_memory, free_bytes, require_memory
     from fovea.learn.training.optimisers import ParamGroup, usual_groups
+    from fovea.learn.training.rates import RateSearch, find_learning_rate
+    from fovea.learn.training.trackers import Tracker, open_trackers
 
 __all__ = [
     "ArrayBatches",
@@ -26,15 +29,23 @@ __all__ = [
     "History",
     "Looping",
     "Machine",
+    "Memory",
     "Optimisation",
     "ParamGroup",
+    "RateSearch",
     "Regularisation",
     "Score",
+    "Tracker",
     "Training",
     "check_settings",
     "choose_machine",
+    "find_learning_rate",
+    "forecast_memory",
+    "free_bytes",
+    "open_trackers",
     "overridden",
     "read_history",
+    "require_memory",
     "train_network",
     "usual_groups",
 ]
@@ -44,8 +55,16 @@ _LATE = {
     "Batch": "batches",
     "Batches": "batches",
     "Machine": "devices",
+    "Memory": "memory",
     "ParamGroup": "optimisers",
+    "RateSearch": "rates",
+    "Tracker": "trackers",
     "choose_machine": "devices",
+    "find_learning_rate": "rates",
+    "forecast_memory": "memory",
+    "free_bytes": "memory",
+    "open_trackers": "trackers",
+    "require_memory": "memory",
     "train_network": "loop",
     "usual_groups": "optimisers",
 }

@@ -70,7 +70,8 @@ class Optimizers:
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for part in self.parts:
-            part.zero_grad(set_to_none=True)
+            for weight in _weights(part):
+                weight.grad = None
         for weight, _ in self.views:
             weight.grad = None
 

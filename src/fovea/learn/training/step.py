@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fovea.learn.training.batches import Batch
-from fovea.learn.training.devices import Machine
+from fovea.learn.training.devices import Machine, seed_draws
 from fovea.learn.training.losses import Criterion, Kind, right_answers
 from fovea.learn.training.mixing import Mixed, mix
 from fovea.learn.training.optimisers import Optimizers
@@ -85,7 +85,7 @@ class Stepper:
             seed=seed_of(looping.seed, "mix", number),
         )
         rows = self.processes.share(len(x))
-        torch.manual_seed(seed_of(looping.seed, "step", number, self.processes.rank))
+        seed_draws(seed_of(looping.seed, "step", number, self.processes.rank), device=self.machine.device)
         with self.machine.autocast():
             outputs = self.model(mixed.x[rows])
         other = None if mixed.other is None else y[mixed.other][rows]
