@@ -31,7 +31,8 @@ class Trained:
 
     `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
-    `notes` are plain sentences for the user, `plan` those that were announced before training, `settings` what they came to.
+    `notes` are plain sentences for the user, `plan` those that were announced before training; `settings` are what it
+    was trained with in the end.
     """
 
     network: "torch.nn.Module"
@@ -40,5 +41,5 @@ class Trained:
     history: "History"
     valid_logits: NDArray[np.float32]
     notes: tuple[str, ...] = ()
-    plan: tuple[str, ...] = ()
     settings: "Training | None" = None
+    plan: tuple[str, ...] = ()
