@@ -19,10 +19,13 @@ from fovea.judge.guarantee import (
 )
 from fovea.judge.hedging import Hierarchy, climb, make_hierarchy
 from fovea.judge.intervals import Interval, clopper_pearson, wilson_interval
+from fovea.judge.label_verdict import LabelledPart, LabelMistake, LabelsVerdict, judge_labels, sigmoid
 from fovea.judge.labels import LabelIssues, label_issues
 from fovea.judge.leaks import near_duplicates
 from fovea.judge.metrics import ClassFigures, Figures, measure
+from fovea.judge.multilabel import LabelFigures, LabelsFigures, commonest_set, measure_labels
 from fovea.judge.novelty import NoveltyScore, fit_novelty
+from fovea.judge.regression import ValueFigures, ValueVerdict, judge_values, measure_values
 from fovea.judge.steps import next_steps
 from fovea.judge.verdict import Mistake, Suspect, Verdict, find_mistakes, judge
 from fovea.judge.write_json import figures_json
@@ -35,15 +38,23 @@ __all__ = [
     "Guarantee",
     "Hierarchy",
     "Interval",
+    "LabelFigures",
     "LabelIssues",
+    "LabelMistake",
+    "LabelledPart",
+    "LabelsFigures",
+    "LabelsVerdict",
     "Mistake",
     "NoveltyScore",
     "ReliabilityBin",
     "Suspect",
+    "ValueFigures",
+    "ValueVerdict",
     "Verdict",
     "check_promise",
     "climb",
     "clopper_pearson",
+    "commonest_set",
     "compare",
     "cross_fitted",
     "ece_floor",
@@ -53,12 +64,17 @@ __all__ = [
     "fit_novelty",
     "fit_temperature",
     "judge",
+    "judge_labels",
+    "judge_values",
     "label_issues",
     "make_hierarchy",
     "measure",
+    "measure_labels",
+    "measure_values",
     "near_duplicates",
     "next_steps",
     "reliability_bins",
+    "sigmoid",
     "softmax",
     "threshold_for_precision",
     "thresholds_per_class",
