@@ -1,0 +1,317 @@
+"""The loop against a bare loop of torch's; best weights, stopping, resuming, numbers that are none."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn
+from training_parts import batches, pictures, score, settings, tiny_network, weights_of
+
+from fovea.errors import InputError
+from fovea.learn.training import (
+    ArrayBatches,
+    Batch,
+    EpochRecord,
+    Optimisation,
+    Regularisation,
+    Score,
+    Training,
+    train_network,
+)  # fmt: skip
+
+
+def assert_same(one: nn.Module, other: nn.Module) -> None:
+    held, expected = weights_of(one), weights_of(other)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(held[name], values, err_msg=name)
+
+
+def assert_differs(one: nn.Module, other: nn.Module) -> None:
+    assert not np.array_equal(weights_of(one)["5.weight"], weights_of(other)["5.weight"])
+
+
+class Stopping(ArrayBatches):
+    """Batches that stop like a pulled plug after some steps."""
+
+    left = 5
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        for batch in super().epoch(number, start=start):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield batch
+
+
+def test_it_learns_what_a_bare_loop_of_torch_learns() -> None:
+    network, bare = tiny_network(), tiny_network().to(memory_format=torch.channels_last)
+    train_network(network, batches(), settings=settings())
+    optimizer = torch.optim.SGD(bare.parameters(), lr=0.01, momentum=0.9)
+    for batch in itertools.chain(batches().epoch(0), batches().epoch(1)):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(bare(batch.x), batch.y).backward()
+        optimizer.step()
+    for name, values in weights_of(bare).items():
+        np.testing.assert_allclose(weights_of(network)[name], values, atol=1e-6, err_msg=name)
+
+
+def test_weights_clip_and_smoothing_do_what_torchs_own_do() -> None:
+    x, y = pictures(32)
+    class_weights = torch.tensor([1.0, 3.0])
+    told = replace(settings(epochs=1), regularisation=Regularisation(smoothing=0.1))
+    told = replace(told, optimisation=replace(told.optimisation, clip=0.05))
+    network, bare = tiny_network(), tiny_network()
+    weighted = ArrayBatches(x, y, batch_size=32, seed=0, weights=class_weights[y])
+    train_network(network, weighted, settings=told)
+    losses = nn.functional.cross_entropy(
+        bare(torch.from_numpy(x)), torch.from_numpy(y), reduction="none", label_smoothing=0.1
+    )
+    (losses @ class_weights[y] / class_weights[y].sum()).backward()
+    nn.utils.clip_grad_norm_(bare.parameters(), 0.05)
+    with torch.no_grad():
+        expected = bare[5].weight - 0.01 * bare[5].weight.grad
+    torch.testing.assert_close(network[5].weight, expected)
+
+
+def test_the_same_seed_trains_bit_for_bit_alike() -> None:
+    one, other = tiny_network(dropout=0.5), tiny_network(dropout=0.5)
+    for network in (one, other):
+        train_network(network, batches(), settings=settings(ema=0.9))
+    assert_same(one, other)
+
+
+def test_the_callers_generator_and_threads_stay() -> None:
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    network = tiny_network(dropout=0.5)
+    torch.set_rng_state(before)
+    train_network(network, batches(), settings=settings(epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_best_weights_are_in_the_network_at_the_end() -> None:
+    losses, held = iter([0.5, 0.2, 0.9]), []
+
+    def judge(network: nn.Module) -> Score:
+        held.append(weights_of(network))
+        return Score(next(losses), 0.5, 1)
+
+    network = tiny_network()
+    history = train_network(network, batches(), settings=settings(epochs=3), evaluate=judge)
+    assert history.best_epoch == 1
+    np.testing.assert_array_equal(weights_of(network)["5.weight"], held[1]["5.weight"])
+    assert not network.training
+
+
+def test_patience_ends_when_the_loss_stays_above_its_best() -> None:
+    losses = iter([0.5, 0.4, 0.45, 0.41, 0.1])
+    history = train_network(
+        tiny_network(),
+        batches(),
+        settings=settings(epochs=5, patience=2),
+        evaluate=lambda network: Score(next(losses), 0.5, 1),
+    )
+    assert (history.stopped, history.best_epoch, len(history.records)) == ("patience", 1, 4)
+
+
+def test_the_time_allowed_ends_it_and_the_epoch_begun_counts() -> None:
+    history = train_network(
+        tiny_network(), batches(), settings=settings(epochs=9, seconds=1e-6), evaluate=score
+    )
+    assert (history.stopped, history.n_steps, history.best_epoch) == ("seconds", 1, 0)
+    assert history.records[0].valid_loss is not None
+
+
+def test_an_epochs_record_holds_what_it_says() -> None:
+    told: list[EpochRecord] = []
+    history = train_network(
+        tiny_network(), batches(), settings=settings(epochs=2), evaluate=score, on_epoch=told.append
+    )
+    assert tuple(told) == history.records
+    assert [record.epoch for record in told] == [0, 1]
+    assert told[0].steps == 4
+    assert set(told[0].gradient_norms) == {"0", "1", "5"}
+    assert set(told[0].dead_share) == {"2"}
+    assert told[1].valid_loss < told[0].valid_loss  # type: ignore[operator]
+    assert history.n_pictures_seen == 128
+
+
+def test_the_training_figures_are_means_over_the_epochs_pictures() -> None:
+    x, y = pictures(48)
+    still = replace(settings(epochs=1), optimisation=Optimisation(optimizer="sgd", lr=1e-30, clip=None))
+    network = tiny_network(norm=False)
+    outputs = network(torch.from_numpy(x)).detach()
+    history = train_network(network, ArrayBatches(x, y, batch_size=20, seed=0), settings=still)
+    labels = torch.from_numpy(y)
+    assert history.records[0].train_loss == pytest.approx(
+        float(nn.functional.cross_entropy(outputs, labels)), rel=1e-5
+    )
+    assert history.records[0].train_accuracy == pytest.approx(
+        float((outputs.argmax(1) == labels).float().mean())
+    )
+
+
+def test_averaged_weights_are_what_is_judged_and_kept() -> None:
+    network, plain = tiny_network(norm=False), tiny_network(norm=False)
+    held: list[float] = []
+
+    def judge(network: nn.Module) -> Score:
+        held.append(network[5].weight.sum().item())
+        return score(network)
+
+    train_network(network, batches(16), settings=settings(epochs=1, ema=0.999), evaluate=judge)
+    before = tiny_network(norm=False)[5].weight.detach()
+    train_network(plain, batches(16), settings=settings(epochs=1))
+    # one step: 2/11 of the beginning, 9/11 of the step
+    torch.testing.assert_close(
+        network[5].weight.detach(), 2 / 11 * before + 9 / 11 * plain[5].weight.detach()
+    )
+    assert network[5].weight.sum().item() == held[0]
+
+
+def test_frozen_statistics_stay_while_the_scale_learns() -> None:
+    network = tiny_network()
+    train_network(network, batches(), settings=settings(epochs=1), frozen_statistics=True)
+    assert torch.equal(network[1].running_mean, torch.zeros(4))
+    assert not torch.equal(network[1].weight, torch.ones(4))
+
+
+def test_frozen_weights_stay() -> None:
+    network, before = tiny_network(norm=False), tiny_network(norm=False)
+    network[0].requires_grad_(False)
+    train_network(network, batches(), settings=settings(epochs=1))
+    assert torch.equal(network[0].weight, before[0].weight)
+    assert_differs(network, before)
+
+
+def test_values_are_learned_by_squared_error() -> None:
+    x, y = pictures(64)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+    history = train_network(
+        network,
+        ArrayBatches(x, y * 2.0, batch_size=16, seed=0),
+        settings=settings(epochs=5, optimizer="adamw"),
+        kind="values",
+    )
+    first, last = history.records[0].train_loss, history.records[-1].train_loss
+    assert last < first / 2  # type: ignore[operator]
+    assert history.records[0].train_accuracy is None
+
+
+def test_mixing_and_bf16_train_too() -> None:
+    mixing = Training(
+        Optimisation(lr=0.01),
+        Regularisation(mixup=0.2, cutmix=1.0),
+        replace(settings().looping, precision="bf16"),
+    )
+    history = train_network(tiny_network(), batches(), settings=mixing, evaluate=score)
+    assert history.records[-1].valid_accuracy is not None
+    assert history.records[-1].valid_accuracy > 0.6
+
+
+@pytest.mark.parametrize("size", [1, 0])
+def test_one_picture_a_step_and_all_pictures_a_step_work(size: int) -> None:
+    x, y = pictures(8)
+    history = train_network(
+        tiny_network(), ArrayBatches(x, y, batch_size=size, seed=0), settings=settings(epochs=1)
+    )
+    assert history.n_steps == (8 if size else 1)
+
+
+def test_numbers_that_are_none_stop_it_and_the_last_good_weights_return() -> None:
+    x, y = pictures(64)
+    x[40] = np.nan
+    network, held = tiny_network(), []
+    whole = ArrayBatches(*pictures(64), batch_size=16, seed=0)
+    broken = ArrayBatches(x, y, batch_size=16, seed=0)
+
+    class Breaking(ArrayBatches):
+        def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+            return (broken if number == 1 else whole).epoch(number, start=start)
+
+    bad = next(i for i, batch in enumerate(broken.epoch(1)) if not torch.isfinite(batch.x).all())
+    history = train_network(
+        network, Breaking(x, y, batch_size=16, seed=0), settings=settings(epochs=3),
+        on_epoch=lambda record: held.append(weights_of(network)),
+    )  # fmt: skip
+    assert history.stopped == "non-finite"
+    assert history.notes == (
+        f"Training stopped in epoch 2, step {bad + 1}: the batch of pictures itself gave numbers that are none (not finite). "
+        "The weights are those of epoch 1. Try a lower learning rate (--lr), shorter gradients (--clip 1) or "
+        "--precision f32.",
+    )
+    for name, values in held[0].items():
+        np.testing.assert_array_equal(weights_of(network)[name], values, err_msg=name)
+
+
+def test_a_rate_far_too_high_returns_the_beginning() -> None:
+    network = tiny_network(norm=False)
+    told = settings(epochs=3)
+    told = replace(told, optimisation=replace(told.optimisation, lr=1e30))
+    history = train_network(network, batches(), settings=told)
+    assert (history.stopped, history.best_epoch) == ("non-finite", -1)
+    assert "The weights are those of the beginning." in history.notes[0]
+    assert_same(network, tiny_network(norm=False))
+
+
+@pytest.mark.parametrize("optimizer", ["nesterov", "adamw", "muon"])
+def test_a_training_cut_off_inside_an_epoch_goes_on_bit_for_bit(
+    optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.learn.training.state._WRITING_SHARE", 1e9)
+    told = settings(optimizer=optimizer, epochs=3, ema=0.9)
+    whole, cut = tiny_network(dropout=0.3), tiny_network(dropout=0.3)
+    expected = train_network(whole, batches(), settings=told, evaluate=score)
+    stopping = Stopping(*pictures(64), batch_size=16, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(cut, stopping, settings=told, evaluate=score, checkpoint=tmp_path / "c")
+    again = tiny_network(dropout=0.3)
+    history = train_network(again, batches(), settings=told, evaluate=score, checkpoint=tmp_path / "c")
+    assert_same(again, whole)
+    assert [record.train_loss for record in history.records] == [
+        record.train_loss for record in expected.records
+    ]
+    assert [record.valid_loss for record in history.records] == [
+        record.valid_loss for record in expected.records
+    ]
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    first, second = tiny_network(), tiny_network()
+    expected = train_network(first, batches(), settings=settings(), evaluate=score, checkpoint=tmp_path / "c")
+    nothing = Stopping(*pictures(64), batch_size=16, seed=0)
+    nothing.left = 0
+    assert (
+        train_network(second, nothing, settings=settings(), evaluate=score, checkpoint=tmp_path / "c")
+        == expected
+    )
+    assert_same(second, first)
+
+
+def test_a_checkpoint_of_another_batch_size_is_refused(tmp_path: Path) -> None:
+    train_network(tiny_network(), batches(), settings=settings(), checkpoint=tmp_path / "c")
+    with pytest.raises(
+        InputError, match=r"with other settings \(epochs was 2 and is 3, not the same pictures\)"
+    ):
+        train_network(
+            tiny_network(), batches(batch_size=8), settings=settings(epochs=3), checkpoint=tmp_path / "c"
+        )
+
+
+def test_a_checkpoint_that_cannot_be_written_is_noted_and_training_ends_well(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    network, plain = tiny_network(), tiny_network()
+    history = train_network(network, batches(), settings=settings(), checkpoint=tmp_path / "file" / "c")
+    train_network(plain, batches(), settings=settings())
+    assert len(history.notes) == 1
+    assert history.notes[0].startswith(
+        f"The checkpoint {str(tmp_path / 'file' / 'c')!r} could not be written ("
+    )
+    assert_same(network, plain)
