@@ -5,23 +5,26 @@ run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
+fovea.torch.loaders("photos")["train"]
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fovea import torch
     from fovea.model import load_model as load
     from fovea.tasks.check import check
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.train import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "evaluate", "load", "train"]
+__all__ = ["__version__", "check", "evaluate", "load", "torch", "train"]
 
 _PLACES = {
     "check": ("fovea.tasks.check", "check"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
     "load": ("fovea.model", "load_model"),
+    "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),
 }
 
@@ -33,4 +36,5 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     module, attribute = _PLACES[name]
-    return getattr(import_module(module), attribute)
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found

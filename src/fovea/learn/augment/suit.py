@@ -10,14 +10,20 @@ from fovea.learn.pixels import Pixels
 
 
 def suit_augmentation(
-    wish: str, pixels: Pixels, labels: NDArray[np.integer], *, strength: float = 1.0, seed: int = 0
+    wish: str,
+    pixels: Pixels,
+    labels: NDArray[np.integer],
+    *,
+    n_pictures: int | None = None,
+    strength: float = 1.0,
+    seed: int = 0,
 ) -> Augmentation:
-    """Return the augmentation for training pictures uint8 (n, h, w, 3) with class numbers (n,).
+    """Return the augmentation for training pictures uint8 (n, h, w, 3) with class numbers (n,), all or some of `n_pictures`.
 
     `wish` is "auto", a policy or "NAME,NAME". What the pictures do not allow is left out of policies, and what is named
     one by one is done. Raises InputError for an unknown name.
     """
     looks = measure_looks(pixels, labels, seed=seed)
     if wish == "auto":
-        wish = choose_policy(len(pixels), side_px=min(pixels.shape[1:3]), looks=looks)
+        wish = choose_policy(n_pictures or len(pixels), side_px=min(pixels.shape[1:3]), looks=looks)
     return augmentation(wish, strength=strength, looks=looks)

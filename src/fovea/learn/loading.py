@@ -1,0 +1,197 @@
+"""Pictures for a training loop of torch's own style: data sets and loaders of training and validation pictures.
+
+With a transform of the user's every access decodes the whole picture; without one all lie ready at one size.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, get_worker_info
+
+from fovea.errors import PictureError
+from fovea.features import Preprocess
+from fovea.learn.augment import Augmentation, Normalise
+from fovea.learn.pixels import Pixels
+from fovea.manifest import Manifest, Row
+from fovea.pictures import decode
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PHASES = ("train", "val")
+Numbers = NDArray[np.int64]
+Transform = Callable[[Any], Any]
+Loader = DataLoader[tuple[Any, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaders:
+    """Training and validation pictures, loaded in batches of (pictures, class numbers).
+
+    `loaders["train"]` and `loaders["val"]`, `dataset_sizes` and `class_names` are what the training loop of PyTorch's
+    transfer-learning tutorial asks for. `manifest` has the side of every picture and why some are left out.
+    """
+
+    train: Loader
+    valid: Loader
+    class_names: tuple[str, ...]
+    manifest: Manifest
+    preprocess: Preprocess | None = None
+
+    def __getitem__(self, phase: str) -> Loader:
+        """Return the loader of "train" or "val" ("valid" will do)."""
+        return {"train": self.train, "val": self.valid, "valid": self.valid}[phase]
+
+    def keys(self) -> tuple[str, ...]:
+        """Name the phases, so that `dict(loaders)` holds both."""
+        return PHASES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PHASES)
+
+    @property
+    def dataset_sizes(self) -> dict[str, int]:
+        """How many pictures each phase has."""
+        return {phase: len(self[phase].dataset) for phase in PHASES}  # type: ignore[arg-type]
+
+
+class TransformedPictures:
+    """A data set of (transform(picture), class number); the transform gets an upright RGB picture of PIL's.
+
+    `classes`, `class_to_idx` and `targets` are as torchvision's ImageFolder has them.
+    """
+
+    def __init__(
+        self, manifest: Manifest, rows: Sequence[Row], *, class_names: Sequence[str], transform: Transform
+    ) -> None:
+        self.manifest, self.rows, self.transform = manifest, tuple(rows), transform
+        self.classes = list(class_names)
+        self.class_to_idx = {name: number for number, name in enumerate(self.classes)}
+        self.targets = [self.class_to_idx[row.label or ""] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        """Return picture `number` transformed, and its class. Raises PictureError where it can no longer be read."""
+        from PIL import Image
+
+        row = self.rows[number]
+        try:
+            pixels = decode(self.manifest.read(row)).pixels
+        except (OSError, PictureError) as error:
+            raise PictureError(f"{row.path!r} can no longer be read: {error}.") from error
+        return self.transform(Image.fromarray(pixels)), self.targets[number]
+
+
+class ReadyPictures:
+    """A data set of pictures that lie ready: rows `places` (n,) of uint8 (m, h, w, 3), with class numbers int64 (n,).
+
+    It gives whole batches at once, as bytes; `Finish` makes network input of them.
+    """
+
+    def __init__(
+        self, pixels: Pixels, places: Numbers, *, labels: Numbers, class_names: Sequence[str]
+    ) -> None:
+        self.pixels, self.places, self.labels = pixels, places, labels
+        self.classes = list(class_names)
+        self.class_to_idx = {name: number for number, name in enumerate(self.classes)}
+        self.targets = labels.tolist()
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        """Return picture `number` as uint8 (3, h, w), and its class."""
+        return torch.from_numpy(np.array(self.pixels[self.places[number]])).permute(2, 0, 1), self.targets[
+            number
+        ]
+
+    def __getitems__(self, numbers: list[int]) -> tuple[Tensor, Tensor]:
+        """Return pictures uint8 (n, 3, h, w) and their classes int64 (n,): what torch's loaders ask for first."""
+        batch = np.ascontiguousarray(self.pixels[self.places[numbers]])
+        return torch.from_numpy(batch).permute(0, 3, 1, 2), torch.from_numpy(self.labels[numbers])
+
+
+class Finish:
+    """Makes network input of a batch of `ReadyPictures`: augmented, normalised. In a worker it draws by the worker's seed."""
+
+    def __init__(self, augmentation: Augmentation | None, normalise: Normalise, *, seed: int) -> None:
+        self.augmentation, self.normalise, self.seed = augmentation, normalise, seed
+        self._generator: torch.Generator | None = None
+
+    def __call__(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return float32 (n, 3, h, w) and the class numbers of uint8 (n, 3, h, w) and these."""
+        pictures, labels = batch
+        if self.augmentation is not None:
+            pictures = self.augmentation(pictures, self._get_generator())
+        return self.normalise(pictures), labels
+
+    def reseed(self, seed: int) -> None:
+        """Draw from the beginning of `seed` from now on."""
+        self.seed, self._generator = seed, None
+
+    def _get_generator(self) -> torch.Generator:
+        if self._generator is None:
+            worker = get_worker_info()
+            self._generator = torch.Generator().manual_seed(self.seed if worker is None else worker.seed)
+        return self._generator
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_generator": None}  # a generator cannot be sent to another process
+
+
+def transformed_loaders(
+    manifest: Manifest,
+    sides: Mapping[str, Sequence[Row]],
+    *,
+    class_names: Sequence[str],
+    transforms: Mapping[str, Transform],
+    options: Mapping[str, Any],
+    seed: int,
+) -> Loaders:
+    """Return loaders of the rows of "train" and "val", each picture through its side's transform."""
+    made = {
+        phase: _loader(
+            TransformedPictures(manifest, rows, class_names=class_names, transform=transforms[phase]),
+            phase=phase,
+            seed=seed,
+            options=options,
+        )
+        for phase, rows in sides.items()
+    }
+    return Loaders(made["train"], made["val"], tuple(class_names), manifest)
+
+
+def ready_loaders(
+    manifest: Manifest,
+    sides: Mapping[str, ReadyPictures],
+    *,
+    augmentation: Augmentation,
+    preprocess: Preprocess,
+    options: Mapping[str, Any],
+    seed: int,
+) -> Loaders:
+    """Return loaders of pictures that lie ready, normalised as ImageNet's; training pictures are augmented."""
+    normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
+    made = {
+        phase: _loader(
+            side,
+            phase=phase,
+            seed=seed,
+            options={
+                **options,
+                "collate_fn": Finish(augmentation if phase == "train" else None, normalise, seed=seed),
+            },
+        )
+        for phase, side in sides.items()
+    }
+    return Loaders(made["train"], made["val"], tuple(sides["train"].classes), manifest, preprocess)
+
+
+def _loader(dataset: Any, *, phase: str, seed: int, options: Mapping[str, Any]) -> Loader:
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(dataset, shuffle=phase == "train", generator=generator, **options)

@@ -1,0 +1,228 @@
+"""For your own training loop: pictures as torch's DataLoaders, over the same manifest that `fovea train` reads.
+
+Needs the extra torch, which is imported when a function is called.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fovea.errors import InputError, MissingExtraError, PictureError
+from fovea.features import Known, Preprocess, Store, available_cores, cache_folder, open_store
+from fovea.learn.pixels import try_pixels
+from fovea.manifest import (
+    Manifest,
+    Row,
+    assign_splits,
+    equal_groups,
+    join_units,
+    read_source,
+    require_trainable,
+)
+from fovea.nets import import_torchvision
+from fovea.pictures import decode_to
+from fovea.progress import Progress, silent
+from fovea.tasks.gather import add_hashes
+
+if TYPE_CHECKING:
+    from fovea.learn.loading import Loaders, Transform
+
+__all__ = ["loaders"]
+
+VALID_SHARE = 0.2
+N_LOOKED_AT = 2000
+LOOK_PX = 16
+
+
+def loaders(
+    photos: str | Path,
+    *,
+    transform: "Transform | Mapping[str, Transform] | None" = None,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    size_px: int = 224,
+    augment: str = "auto",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> "Loaders":
+    """Return training and validation DataLoaders of a folder or table of labelled pictures.
+
+    Given splits are kept; otherwise a fifth of each class is held out, copies and groups on one side. What cannot be read
+    is left out: see `loaders.manifest`.
+
+    Args:
+        photos: class folders, folders train/valid of them, or a table.
+        transform: what makes network input of an upright RGB picture of PIL's, such as torchvision's Compose; a mapping with
+            "train" and "val" has one for each. None: float32 (n, 3, size_px, size_px), normalised as ImageNet's, training
+            pictures augmented by the batch; all are decoded once and lie ready.
+        batch_size: pictures a batch.
+        num_workers: processes that load; 0 loads in this one.
+        size_px: without a transform, the height and width.
+        augment: without a transform, a policy of `fovea augment` or names of operations.
+        seed: of the split, the order and the augmentation.
+        progress: told how far reading is.
+
+    Raises:
+        InputError: the pictures cannot be trained on, or none can be held out.
+        MissingExtraError: torch is not installed.
+    """
+    _require_torch()
+    transforms = _transforms(transform)
+    manifest = read_source(Path(photos))
+    require_trainable(manifest)
+    with open_store() as store:
+        manifest = add_hashes(manifest, store, progress=progress)
+        if transforms is not None:
+            manifest = _looked_at(manifest, store, progress=progress)
+    options = {"batch_size": batch_size, "num_workers": num_workers}
+    if transforms is None:
+        preprocess = Preprocess(size_px, size_px)
+        return _ready(manifest, preprocess, augment=augment, options=options, seed=seed, progress=progress)
+    from fovea.learn.loading import transformed_loaders
+
+    manifest = _split(manifest, seed=seed)
+    names, places = _sides(manifest)
+    rows = {phase: [manifest.rows[k] for k in chosen] for phase, chosen in places.items()}
+    return transformed_loaders(
+        manifest, rows, class_names=names, transforms=transforms, options=options, seed=seed
+    )
+
+
+def _ready(
+    manifest: Manifest,
+    preprocess: Preprocess,
+    *,
+    augment: str,
+    options: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+) -> "Loaders":
+    """Read all pictures at one size, then split what could be read."""
+    from fovea.learn.augment import suit_augmentation
+    from fovea.learn.loading import ReadyPictures, ready_loaders
+
+    wanted = [k for k, row in enumerate(manifest.rows) if not row.problem and row.split != "test"]
+    read = try_pixels(
+        [partial(manifest.read, manifest.rows[k]) for k in wanted],
+        preprocess=preprocess,
+        folder=cache_folder() / "pixels",
+        progress=progress,
+    )
+    problems = {k: problem for k, problem in zip(wanted, read.problems, strict=True) if problem}
+    manifest = _split(_with_problems(manifest, problems), seed=seed)
+    names, places = _sides(manifest)
+    place = {k: at for at, k in enumerate(wanted)}
+    sides = {
+        phase: ReadyPictures(
+            read.pixels,
+            np.array([place[k] for k in chosen], np.int64),
+            labels=np.array([names.index(manifest.rows[k].label or "") for k in chosen], np.int64),
+            class_names=names,
+        )
+        for phase, chosen in places.items()
+    }
+    train = sides["train"]
+    looked_at = np.random.default_rng(seed).permutation(len(train))[:N_LOOKED_AT]
+    augmentation = suit_augmentation(
+        augment,
+        read.pixels[train.places[looked_at]],
+        train.labels[looked_at],
+        n_pictures=len(train),
+        seed=seed,
+    )
+    return ready_loaders(
+        manifest, sides, augmentation=augmentation, preprocess=preprocess, options=options, seed=seed
+    )
+
+
+def _require_torch() -> None:
+    try:
+        import_torchvision()
+    except ImportError as error:
+        raise MissingExtraError(
+            'fovea.torch needs torch and torchvision. Install them: pip install "fovea-vision[torch]".'
+        ) from error
+
+
+def _transforms(wish: "Transform | Mapping[str, Transform] | None") -> "Mapping[str, Transform] | None":
+    """Return a transform for each side, or None for our own."""
+    if wish is None or callable(wish):
+        return None if wish is None else {"train": wish, "val": wish}
+    missing = [phase for phase in ("train", "val") if phase not in wish]
+    if missing:
+        raise InputError(
+            f"The transforms have no {missing[0]!r}, only {', '.join(map(repr, wish)) or 'nothing'}. Give one transform for "
+            "both sides, or a mapping with 'train' and 'val'."
+        )
+    return {phase: wish[phase] for phase in ("train", "val")}
+
+
+def _looked_at(manifest: Manifest, store: Store, *, progress: Progress) -> Manifest:
+    """Decode what was never decoded here, so that what is damaged is left out before training, not found in its middle."""
+    rows = {
+        row.sha256: row for row in manifest.rows if row.sha256 and not row.problem and row.split != "test"
+    }
+    known = store.known(list(rows))
+    todo = [row for sha256, row in rows.items() if sha256 not in known]
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-decode") as pool:
+        for number, (row, seen) in enumerate(
+            zip(todo, pool.map(partial(_look, manifest), todo), strict=True)
+        ):
+            known[row.sha256] = seen
+            progress("check", number + 1, len(todo))
+    store.write_facts({row.sha256: known[row.sha256] for row in todo})
+    problems = {
+        k: known[row.sha256].problem
+        for k, row in enumerate(manifest.rows)
+        if not row.problem and row.sha256 in known and known[row.sha256].problem
+    }
+    return _with_problems(manifest, problems)
+
+
+def _look(manifest: Manifest, row: Row) -> Known:
+    try:
+        picture = decode_to(manifest.read(row), height_px=LOOK_PX, width_px=LOOK_PX)
+    except OSError as error:
+        return Known(None, f"cannot be read: {error.strerror or error}")
+    except PictureError as error:
+        return Known(None, str(error))
+    return Known(picture.facts, "")
+
+
+def _with_problems(manifest: Manifest, problems: Mapping[int, str]) -> Manifest:
+    rows = (
+        dataclasses.replace(row, problem=problems.get(k, row.problem)) for k, row in enumerate(manifest.rows)
+    )
+    manifest = manifest.with_rows(rows)
+    require_trainable(manifest)
+    return manifest
+
+
+def _split(manifest: Manifest, *, seed: int) -> Manifest:
+    """Return the manifest with every picture on a side. Raises InputError where none can be held out."""
+    rows = manifest.rows
+    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
+    units = join_units(len(rows), same_bytes, equal_groups([row.group for row in rows]))
+    plan = assign_splits(manifest, units=units, seed=seed, valid_share=VALID_SHARE)
+    if plan.protocol == "cross-validated":
+        raise InputError(
+            f"{' '.join(plan.notes)} A validation loader needs some: put pictures into a folder valid beside train, or "
+            "bring more."
+        )
+    return plan.manifest
+
+
+def _sides(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    """Return the class names, and which rows are training pictures ("train") and validation pictures ("val")."""
+    rows = [(k, row) for k, row in enumerate(manifest.rows) if not row.problem and row.label is not None]
+    names = tuple(sorted({row.label or "" for _, row in rows if row.split == "train"}))
+    sides = {"train": "train", "val": "valid"}
+    return names, {
+        phase: [k for k, row in rows if row.split == split and row.label in names]
+        for phase, split in sides.items()
+    }
