@@ -1,11 +1,23 @@
 """What the tests of the loop train: bright and dark pictures of 8 px, and a network of a hundred weights."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fovea.learn.training import ArrayBatches, Looping, Optimisation, Regularisation, Score, Training
+from fovea.learn.training import (
+    ArrayBatches,
+    History,
+    Looping,
+    Optimisation,
+    Regularisation,
+    Score,
+    Training,
+    train_network,
+)
 
 torch.set_num_threads(1)
 
@@ -52,3 +64,17 @@ def score(network: nn.Module) -> Score:
 
 def weights_of(network: nn.Module) -> dict[str, NDArray[np.float32]]:
     return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}
+
+
+def shared_training(checkpoint: Path | None = None) -> tuple[nn.Module, History]:
+    """Train as two processes do and as one does: mixed pictures, weights, averages, batches of 15 pictures and one of 4."""
+    x, y = pictures(64)
+    network = tiny_network(norm=False)
+    weighted = ArrayBatches(x, y, batch_size=15, seed=0, weights=np.linspace(0.5, 2, 64))
+    told = settings(ema=0.9)
+    told = replace(
+        told,
+        optimisation=replace(told.optimisation, clip=0.5),
+        regularisation=replace(told.regularisation, mixup=0.5, cutmix=1.0),
+    )
+    return network, train_network(network, weighted, settings=told, evaluate=score, checkpoint=checkpoint)
