@@ -1,0 +1,8 @@
+"""Training a network from random weights, with a recipe for each network and number of pictures. Needs torch."""
+
+from fovea.learn.scratch.making import scratch
+from fovea.learn.scratch.networks import library_of, size_for
+from fovea.learn.scratch.recipes import recipe
+from fovea.learn.scratch.settings import Making
+
+__all__ = ["Making", "library_of", "recipe", "scratch", "size_for"]

@@ -1,0 +1,143 @@
+"""What a training from scratch is put together from: the network, its batches, how pictures become its input."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fovea.learn.augment import Augmentation, Normalise, normalise, suit_augmentation
+from fovea.learn.scratch.batches import AlternatingBatches, Pixels, Preparing, half_mirrored
+from fovea.learn.scratch.networks import RGB, Made, library_of, make_network
+from fovea.learn.scratch.recipes import FAST
+from fovea.learn.scratch.settings import Making
+from fovea.learn.trained import Pictures
+from fovea.learn.training import ArrayBatches, Batches, Training
+from fovea.nets.classic import MultiView
+from fovea.nets.classic.fast import Fast
+from fovea.nets.zoo import OWN
+
+_WHITENING_SHARE = 3 / 8  # of the epochs, in which the whitening's biases learn (arXiv 2404.00498)
+_SHIFT = 0.5  # of the augmentation's usual shift: 2 px of 32, as in the paper
+_N_MEASURED = 5000  # pictures by which mean and deviation of the channels are taken
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A network with random weights, and what its training needs.
+
+    `views` are those over which the trained network will answer, None for the picture alone.
+    """
+
+    made: Made
+    normalise: Normalise
+    augmentation: Augmentation
+    is_grey: bool
+    views: dict[str, Any] | None
+
+    @property
+    def n_views(self) -> int:
+        """How often the trained network looks at a picture."""
+        if self.views is None:
+            return 1
+        return (3 if self.views["shift_px"] else 1) * (2 if self.views["mirror"] else 1)
+
+    def planes(self, pixels: Pixels) -> Pixels:
+        """Return the channels that the network takes of uint8 (n, h, w, 3): all, or their mean where it sees grey."""
+        return np.rint(pixels.mean(3, keepdims=True)).astype(np.uint8) if self.is_grey else pixels
+
+    def batches(self, train: Pictures, *, settings: Training) -> Batches:
+        """Return the training batches; those of the fast recipe mirror in turn instead of by chance."""
+        network, looping = self.made.network, settings.looping
+        is_fast = isinstance(network, Fast)
+        preparing = Preparing(self.augmentation, self.normalise, alternates=is_fast)
+        pixels = self.planes(train.pixels)
+        batches = ArrayBatches(
+            half_mirrored(pixels, seed=looping.seed) if preparing.mirrors else pixels,
+            train.labels,
+            batch_size=cast("int", looping.batch_size),
+            seed=looping.seed,
+            prepare=preparing,
+            weights=balance(train.labels) if settings.regularisation.balance else None,
+            drop_last=is_fast,
+        )
+        if not isinstance(network, Fast):
+            return batches
+        n_whitening = _WHITENING_SHARE * cast("int", looping.epochs)
+
+        def begin(number: int) -> None:
+            network.whiten.learns = number < n_whitening
+
+        return AlternatingBatches(batches, preparing=preparing, begin=begin)
+
+    def finish(self) -> Made:
+        """Return the trained network as it will answer: over its views."""
+        if self.views is None:
+            return self.made
+        card = replace(self.made.card, kwargs={**self.made.card.kwargs, "views": self.views})
+        return Made(MultiView(self.made.network, **self.views).eval(), card, self.made.classifier)
+
+
+def assemble(
+    net: str, train: Pictures, *, class_names: Sequence[str], wish: Making, settings: Training
+) -> Assembly:
+    """Return the network for these pictures and how they enter it. Raises InputError, MissingExtraError."""
+    pixels, seed = train.pixels, settings.looping.seed
+    options = {"dropout": settings.regularisation.dropout, **wish.options}
+    views = options.pop("views", None)
+    is_grey = False
+    if library_of(net)[0] == OWN:
+        options.setdefault("in_channels", 1 if _is_grey(pixels) else 3)
+        is_grey = options["in_channels"] == 1
+    mean, std = _statistics(pixels, is_grey=is_grey)
+    augmentation = suit_augmentation(
+        str(settings.regularisation.augment), pixels, cast("NDArray[np.int64]", train.labels), seed=seed
+    )
+    if net == FAST:
+        augmentation = _milder(augmentation)
+        views = {"mirror": "flip" in augmentation.strengths, "shift_px": 1} if views is None else views
+    made = make_network(
+        net, class_names=class_names, size_px=pixels.shape[1], mean=mean, std=std, options=options, seed=seed
+    )
+    n_channels = 1 if is_grey else 3
+    assembly = Assembly(
+        made, normalise(mean[:n_channels], std[:n_channels]), augmentation, is_grey, views or None
+    )
+    if isinstance(made.network, Fast):
+        some = torch.from_numpy(assembly.planes(pixels[:_N_MEASURED])).permute(0, 3, 1, 2)
+        made.network.fit_whitening(assembly.normalise(some))
+    return assembly
+
+
+def _milder(augmentation: Augmentation) -> Augmentation:
+    """Return the augmentation, its shift as small as the fast recipe's where it is the light one."""
+    if augmentation.policy != "light":
+        return augmentation
+    return replace(augmentation, strengths={**augmentation.strengths, "shift": _SHIFT})
+
+
+def _is_grey(pixels: Pixels) -> bool:
+    some = pixels[:_N_MEASURED]
+    return bool((some[..., 0] == some[..., 1]).all() and (some[..., 0] == some[..., 2]).all())
+
+
+def _statistics(pixels: Pixels, *, is_grey: bool) -> tuple[RGB, RGB]:
+    """Return mean and deviation of the channels, of values from 0 to 1; three equal ones for a network that sees grey."""
+    some = pixels[:: max(1, len(pixels) // _N_MEASURED)].astype(np.float32) / 255
+    some = some.mean(3, keepdims=True) if is_grey else some
+    mean, std = some.mean((0, 1, 2)), np.maximum(some.std((0, 1, 2)), 1 / 255)
+    return _three(mean), _three(std)
+
+
+def _three(values: NDArray[np.float32]) -> RGB:
+    red, green, blue = map(float, np.broadcast_to(values, 3))
+    return red, green, blue
+
+
+def balance(labels: NDArray[Any]) -> NDArray[np.float32]:
+    """Return weights (n,) by which all classes count alike; their mean is 1."""
+    n_of_class = np.bincount(labels)
+    weights: NDArray[np.float32] = len(labels) / (np.count_nonzero(n_of_class) * n_of_class[labels])
+    return weights.astype(np.float32)

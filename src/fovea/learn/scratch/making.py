@@ -1,0 +1,133 @@
+"""Training a network from scratch: build it, plan what the budget allows, train, answer the validation pictures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from torch import nn
+
+from fovea.learn.scratch.answers import answer, score
+from fovea.learn.scratch.assembly import Assembly, assemble
+from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
+from fovea.learn.scratch.planning import Plan, plan_training
+from fovea.learn.scratch.recipes import recipe
+from fovea.learn.scratch.settings import Making
+from fovea.learn.trained import Pictures, Trained
+from fovea.learn.training import EpochRecord, Score, Training, choose_machine, overridden, train_network
+from fovea.learn.training.optimisers import Optimizers
+from fovea.nets.classic.fast import Fast
+from fovea.progress import Progress, silent
+
+_LEFT_ALONE = Making()
+_N_SCORED = 2000  # validation pictures that are answered after every epoch
+
+
+def scratch(
+    net: str,
+    train: Pictures,
+    *,
+    valid: Pictures,
+    class_names: Sequence[str],
+    wish: Making = _LEFT_ALONE,
+    workspace: Path,
+    progress: Progress = silent,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Trained:
+    """Train a network from random weights on `train` and return it with the best weights by `valid`.
+
+    Args:
+        net: a classic network (`lenet5`), one of torchvision or timm (`resnet18`, `timm:NAME`).
+        train: square pictures of one size (see `size_for`) with class numbers.
+        valid: others of the same size, by which weights are chosen.
+        class_names: the k names.
+        wish: what is wished instead of the recipe's own.
+        workspace: a folder for the checkpoint, from which an interrupted training goes on.
+        progress: told what is done.
+        announce: told every sentence of the plan before training begins.
+
+    Raises:
+        InputError: an unknown network or setting; pictures smaller than its smallest input.
+        MissingExtraError: torchvision or timm is needed.
+    """
+    settings = overridden(recipe(net, n_pictures=len(train.labels)), wish.given)
+    assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
+    made, rows = assembly.made, _scored_rows(len(valid.labels))
+    batches = assembly.batches(train, settings=settings)
+    plan = plan_training(
+        made.network,
+        batches,
+        settings=settings,
+        n_valid=len(valid.labels),
+        n_scored=len(rows),
+        n_views=assembly.n_views,
+    )
+    settings, batches = plan.settings, assembly.batches(train, settings=plan.settings)
+    sentences = _sentences(net, assembly, plan, n_pictures=len(train.labels))
+    for sentence in sentences:
+        announce(sentence)
+    workspace.mkdir(parents=True, exist_ok=True)
+    some, labels = assembly.planes(valid.pixels[rows]), valid.labels[rows].astype(np.int64)
+
+    def evaluate(network: nn.Module) -> Score:
+        return score(answer(network, some, normalise=assembly.normalise), labels)
+
+    history = train_network(
+        made.network,
+        batches,
+        settings=settings,
+        groups=_optimizers(made.network, settings),
+        evaluate=evaluate,
+        checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
+        progress=progress,
+        on_epoch=lambda record: announce(_told(record, n_epochs=cast("int", settings.looping.epochs))),
+    )
+    made = assembly.finish()
+    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+    with machine.autocast():
+        logits = answer(made.network, assembly.planes(valid.pixels), normalise=assembly.normalise)
+    return Trained(
+        made.network.cpu(), made.card, made.classifier, history, logits, settings=settings, plan=sentences
+    )
+
+
+def _optimizers(network: nn.Module, settings: Training) -> Optimizers | None:
+    """Return the fast recipe's own optimisers where its Muon is asked for, else None: the usual ones."""
+    optimisation = settings.optimisation
+    if not isinstance(network, Fast) or optimisation.optimizer != "muon":
+        return None
+    return fast_optimizers(
+        network,
+        lr=optimisation.lr or FILTERS_LR,
+        momentum=optimisation.momentum,
+        batch_size=settings.looping.batch_size or 1,
+    )
+
+
+def _scored_rows(n: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Return evenly spread row numbers, `_N_SCORED` at most."""
+    return np.unique(np.linspace(0, n - 1, _N_SCORED).astype(np.int64))
+
+
+def _told(record: EpochRecord, *, n_epochs: int) -> str:
+    """Return what one epoch came to, in a line."""
+    left = (n_epochs - record.epoch - 1) * record.seconds
+    right, right_of_valid = (100 * (one or 0) for one in (record.train_accuracy, record.valid_accuracy))
+    return (
+        f"epoch {record.epoch + 1} of {n_epochs}: loss {record.train_loss:.2f}, training {right:.1f} %, validation "
+        f"{right_of_valid:.1f} %, {record.images_per_second:,.0f} pictures/s, {left:,.0f} s left"
+    )
+
+
+def _sentences(net: str, assembly: Assembly, plan: Plan, *, n_pictures: int) -> tuple[str, ...]:
+    """Return the plan in plain sentences."""
+    optimisation, looping = plan.settings.optimisation, plan.settings.looping
+    n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)
+    size_px = assembly.made.card.size_px
+    return (
+        f"From scratch: {net} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
+        f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}.",
+        f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:g}, "
+        f"schedule {optimisation.schedule!r}.",
+        f"Forecast: {plan.seconds:.0f} s.",
+    )

@@ -1,0 +1,182 @@
+"""Building the network that is trained from scratch: a classic one, or one of torchvision or timm by name."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+from fovea.errors import BackboneError, InputError
+from fovea.nets import WeightsCard
+from fovea.nets.classic import CLASSICS, build_classic, check_size, find_classic, initialise
+from fovea.nets.zoo import LIBRARIES, OWN, build_network, check_name, import_library
+
+SMALL_PX = 64  # pictures up to this side are taken as they are
+_USUAL_PX = {"inception_v3": 299}
+_LARGE_PX = 224
+_WITHOUT_AUX = {
+    "aux_logits": False,
+    "init_weights": False,
+}  # outputs beside the logits; weights are drawn by `init`
+_KWARGS = {"googlenet": _WITHOUT_AUX, "inception_v3": _WITHOUT_AUX}
+RGB: TypeAlias = tuple[float, float, float]
+_DROPOUT = {"timm": "drop_rate", "torchvision": "dropout"}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A network with random weights, the card that builds it again, and the path of its last linear layer."""
+
+    network: nn.Module
+    card: WeightsCard
+    classifier: str
+
+
+def library_of(net: str) -> tuple[str, str]:
+    """Return library and name of a network: `lenet5`, `resnet18`, `timm:NAME` or `torchvision:NAME`.
+
+    A name without a library is a classic network, else one of torchvision, else one of timm. Raises InputError.
+    """
+    library, _, name = net.rpartition(":")
+    if library:
+        if library not in LIBRARIES:
+            raise InputError(f"library {library!r} is not known. Known are {', '.join(LIBRARIES)}.")
+        return library, name
+    if find_classic(name) is not None:
+        return OWN, name
+    try:
+        models = import_library("torchvision")
+        if name in models.list_models(module=models):
+            return "torchvision", name
+        check_name("timm", name, hint=f"Of our own there are {', '.join(CLASSICS)}.")
+    except BackboneError as error:
+        raise InputError(str(error)) from error
+    return "timm", name
+
+
+def size_for(net: str, *, side_px: int) -> int:
+    """Return the height and width at which a network is trained on pictures whose shorter side is `side_px`.
+
+    Small pictures are taken as they are where they fit, and enlarged to the least that does; large ones come at the
+    network's usual size. Raises InputError.
+    """
+    library, name = library_of(net)
+    classic = find_classic(name) if library == OWN else None
+    if classic is not None:
+        return side_px if classic.smallest_px <= side_px <= SMALL_PX else classic.usual_px
+    usual_px = _USUAL_PX.get(name, _LARGE_PX)
+    if side_px > SMALL_PX:
+        return usual_px
+    card = _card(library, name, n_classes=2, size_px=side_px)
+    return max(side_px, smallest_px(build_network(card), at_most=usual_px))
+
+
+def smallest_px(network: nn.Module, *, at_most: int) -> int:
+    """Return the least height and width of pictures that a network can take, `at_most` where it takes none below."""
+    network = network.to("meta").eval()
+
+    def fits(size_px: int) -> bool:
+        try:
+            with torch.inference_mode():
+                network(torch.empty((1, 3, size_px, size_px), device="meta"))
+        except (RuntimeError, AssertionError, ValueError):  # each network refuses in its own way
+            return False
+        return True
+
+    low, high = 0, at_most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return high
+
+
+def make_network(
+    net: str,
+    *,
+    class_names: Sequence[str],
+    size_px: int,
+    mean: RGB,
+    std: RGB,
+    options: Mapping[str, Any],
+    seed: int,
+) -> Made:
+    """Return a network with random weights for pictures of `size_px`, normalised by `mean` and `std` (of 0..1 values).
+
+    Raises InputError for an unknown name or option and for pictures smaller than its smallest input, MissingExtraError.
+    """
+    library, name = library_of(net)
+    card = dataclasses.replace(
+        _card(library, name, n_classes=len(class_names), size_px=size_px),
+        mean=mean,
+        std=std,
+        class_names=tuple(class_names),
+    )
+    options = {key: one for key, one in options.items() if one is not None}
+    if library == OWN:
+        network = build_classic(name, n_classes=len(class_names), size_px=size_px, seed=seed, **options)
+        kwargs = {key: one for key, one in options.items() if key != "init"}
+        return Made(network, dataclasses.replace(card, kwargs=kwargs), "classifier")
+    return _make_named(card, options, seed=seed)
+
+
+def _card(library: str, name: str, *, n_classes: int, size_px: int) -> WeightsCard:
+    return WeightsCard(
+        library=library,
+        architecture=name,
+        size_px=size_px,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        kwargs=dict(_KWARGS.get(name, {})) if library == "torchvision" else {},
+        class_names=tuple(map(str, range(n_classes))),
+    )
+
+
+def _make_named(card: WeightsCard, options: Mapping[str, Any], *, seed: int) -> Made:
+    kwargs = card.kwargs | {
+        _option(key, card): one for key, one in options.items() if key not in ("init", "in_channels")
+    }
+    card = dataclasses.replace(card, kwargs=kwargs)
+    drawn = {"init_weights": True} if "init_weights" in kwargs else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network = build_network(dataclasses.replace(card, kwargs=kwargs | drawn))
+        except BackboneError as error:
+            raise InputError(
+                f"{card.architecture!r} cannot be built with {dict(options)}: {error}"
+            ) from error
+        if "init" in options:
+            initialise(network, options["init"])
+    _check_input(network, card)
+    return Made(network, card, _last_linear(network, card))
+
+
+def _option(key: str, card: WeightsCard) -> str:
+    """Return what a library calls an option of ours."""
+    if key == "dropout":
+        return "drop_rate" if card.architecture.startswith("densenet") else _DROPOUT[card.library]
+    return {"drop_path": "drop_path_rate"}.get(key, key)
+
+
+def _check_input(network: nn.Module, card: WeightsCard) -> None:
+    """Raise InputError where pictures are smaller than a network's smallest input."""
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros((1, 3, card.size_px, card.size_px)))
+    except (RuntimeError, AssertionError, ValueError):
+        usual_px = _USUAL_PX.get(card.architecture, _LARGE_PX)
+        smallest = smallest_px(build_network(card), at_most=usual_px)
+        check_size(card.architecture, card.size_px, smallest_px=smallest, usual_px=smallest)
+        raise
+
+
+def _last_linear(network: nn.Module, card: WeightsCard) -> str:
+    name: str
+    for name, module in reversed(list(network.named_modules())):
+        if isinstance(module, nn.Linear) and module.out_features == len(card.class_names):
+            return name
+    raise InputError(
+        f"{card.architecture!r} does not end in a linear layer, so it cannot be trained here. Take another network."
+    )

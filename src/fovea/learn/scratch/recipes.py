@@ -1,0 +1,50 @@
+"""Which settings a network is trained with from scratch, by the number of its pictures."""
+
+import math
+
+from fovea.learn.training import Looping, Optimisation, Regularisation, Training
+
+FAST = "fast"
+_USUAL_PICTURES = 50_000  # what the epochs below are for: CIFAR-10, MNIST
+_MOST_TIMES = 12.0  # so many times as many epochs at most for fewer pictures
+
+_ADAM = Optimisation("adamw", lr=2e-3, weight_decay=0.01, schedule="one-cycle")
+_NESTEROV = Optimisation(
+    "nesterov", lr=0.1, weight_decay=5e-4, schedule="cosine", warmup=0.1
+)  # He 2015, section 4.2
+_SLOW = Optimisation(
+    "adamw", lr=3e-4, weight_decay=0.05, schedule="cosine", warmup=0.1
+)  # deep ones without norms
+_FAST = Optimisation(
+    "muon", lr=0.24, momentum=0.6, weight_decay=0.0, schedule="linear", warmup=0.0, clip=None
+)
+
+
+def recipe(net: str, *, n_pictures: int) -> Training:
+    """Return all settings for training `net` from scratch on so many pictures.
+
+    Fewer pictures than 50,000 get more epochs, so that the number of steps falls with their root only.
+    """
+    optimisation, regularisation, epochs, batch_size = _of(net.partition(":")[2] or net)
+    times = min(_MOST_TIMES, math.sqrt(max(1.0, _USUAL_PICTURES / max(1, n_pictures))))
+    batch_size = max(16, min(batch_size, n_pictures // 20))
+    return Training(
+        optimisation, regularisation, Looping(epochs=round(times * epochs), batch_size=batch_size)
+    )
+
+
+def _of(net: str) -> tuple[Optimisation, Regularisation, int, int]:
+    """Return optimisation, regularisation, epochs at 50,000 pictures, and the batch size of a network."""
+    if net == FAST:
+        return _FAST, Regularisation(smoothing=0.2), 8, 1000  # arXiv 2404.00498; its Muon variant
+    if net in ("mlp", "highway"):
+        return _ADAM, Regularisation(dropout=0.2 if net == "mlp" else None), 15, 128
+    if net.startswith("lenet"):
+        return _ADAM, Regularisation(), 12, 128
+    if net == "bncnn":
+        return _ADAM, Regularisation(smoothing=0.1, dropout=0.3), 20, 128
+    if net.startswith(("alexnet", "vgg", "squeezenet")) and not net.endswith("_bn"):
+        return _SLOW, Regularisation(smoothing=0.1, dropout=0.5), 30, 64
+    if net.startswith(("plain", "resnet", "googlenet", "inception", "densenet", "vgg")):
+        return _NESTEROV, Regularisation(smoothing=0.1), 30, 128
+    return _SLOW, Regularisation(smoothing=0.1), 30, 64

@@ -1,0 +1,17 @@
+"""What is wished of a training from scratch; everything left alone is chosen by the recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What is given in place of the recipe's own.
+
+    `given` are fields of the training settings by name ({"lr": 0.1, "epochs": 3}; see `overridden`), `options` the
+    network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network.
+    """
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)

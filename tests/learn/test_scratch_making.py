@@ -1,0 +1,182 @@
+"""Training from scratch, end to end on small drawn pictures."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from fovea.errors import InputError
+from fovea.learn.augment import normalise
+from fovea.learn.scratch import Making, scratch
+from fovea.learn.scratch.answers import answer, score
+from fovea.learn.trained import Pictures, Trained
+from fovea.nets.classic import MultiView
+from fovea.nets.zoo import build_network
+
+GIVEN = {"epochs": 4, "batch_size": 16, "precision": "f32", "device": "cpu"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def drawn(n: int, *, seed: int, size_px: int = 12, is_grey: bool = True) -> Pictures:
+    """Return pictures of a bright left (0) or upper (1) half, and noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    pixels = rng.normal(100, 20, (n, size_px, size_px, 1 if is_grey else 3))
+    pixels[labels == 0, :, : size_px // 2] += 80
+    pixels[labels == 1, : size_px // 2] += 80
+    return Pictures(np.broadcast_to(pixels.clip(0, 255), (n, size_px, size_px, 3)).astype(np.uint8), labels)
+
+
+def run(
+    tmp_path: Path,
+    net: str,
+    *,
+    given: dict[str, object] | None = None,
+    is_grey: bool = True,
+    **options: object,
+) -> Trained:
+    return scratch(
+        net,
+        drawn(64, seed=0, is_grey=is_grey),
+        valid=drawn(20, seed=1, is_grey=is_grey),
+        class_names=("left", "upper"),
+        wish=Making(GIVEN | (given or {}), options),
+        workspace=tmp_path,
+    )
+
+
+@pytest.mark.parametrize("net", ["lenet5", "mlp", "fast", "resnet8"])
+def test_a_network_learns_what_was_drawn(tmp_path: Path, net: str) -> None:
+    trained = run(tmp_path, net, given={"augment": "none"})
+    labels = np.arange(20) % 2
+    assert (trained.valid_logits.argmax(1) == labels).mean() >= 0.9
+
+
+def test_the_card_builds_the_trained_network_again(tmp_path: Path) -> None:
+    trained = run(tmp_path, "fast", is_grey=False)
+    again = build_network(trained.card)
+    again.load_state_dict(trained.network.state_dict())
+    enter = normalise(trained.card.mean, trained.card.std)
+    found = answer(again, drawn(20, seed=1, is_grey=False).pixels, normalise=enter)
+    np.testing.assert_allclose(found, trained.valid_logits, atol=1e-5)
+
+
+def test_grey_pictures_get_a_network_of_one_channel_that_takes_three(tmp_path: Path) -> None:
+    trained = run(tmp_path, "lenet5", given={"epochs": 1})
+    assert trained.card.kwargs["in_channels"] == 1
+    assert len(set(trained.card.mean)) == len(set(trained.card.std)) == 1
+    enter = normalise(trained.card.mean, trained.card.std)
+    found = answer(trained.network, drawn(20, seed=1).pixels, normalise=enter)
+    np.testing.assert_allclose(found, trained.valid_logits, atol=1e-5)
+
+
+def test_the_fast_network_answers_over_views(tmp_path: Path) -> None:
+    trained = run(tmp_path, "fast", given={"epochs": 1, "augment": "light"}, is_grey=False)
+    assert isinstance(trained.network, MultiView)
+    assert trained.card.kwargs["views"] == {"mirror": True, "shift_px": 1}
+    assert isinstance(trained.network.get_submodule(trained.classifier), torch.nn.Linear)
+
+
+def test_views_can_be_asked_for_and_left_out(tmp_path: Path) -> None:
+    assert isinstance(
+        run(tmp_path, "mlp", given={"epochs": 1}, views={"mirror": False, "shift_px": 1}).network, MultiView
+    )
+    assert not isinstance(run(tmp_path, "fast", given={"epochs": 1}, views={}).network, MultiView)
+
+
+def test_a_network_of_torchvision_is_built_again_from_its_card(tmp_path: Path) -> None:
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("the extra 'torch' is not installed")
+    trained = run(tmp_path, "resnet18", given={"epochs": 1, "batch_size": 32})
+    assert (trained.card.library, trained.card.architecture, trained.classifier) == (
+        "torchvision",
+        "resnet18",
+        "fc",
+    )
+    again = build_network(trained.card)
+    again.load_state_dict(trained.network.state_dict())
+    enter = normalise(trained.card.mean, trained.card.std)
+    found = answer(again, drawn(20, seed=1).pixels, normalise=enter)
+    np.testing.assert_allclose(found, trained.valid_logits, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_answers(tmp_path: Path) -> None:
+    first, second = (run(tmp_path / name, "fast", given={"epochs": 2}) for name in ("a", "b"))
+    np.testing.assert_array_equal(first.valid_logits, second.valid_logits)
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    first = run(tmp_path, "fast", given={"epochs": 2})
+    second = run(tmp_path, "fast", given={"epochs": 2})
+    assert second.history == first.history
+    np.testing.assert_array_equal(first.valid_logits, second.valid_logits)
+
+
+def test_options_reach_the_network_and_its_card(tmp_path: Path) -> None:
+    trained = run(tmp_path, "mlp", given={"epochs": 1, "dropout": 0.3}, hidden=[7], activation="logistic")
+    assert trained.network.hidden[0].out_features == 7
+    assert trained.card.kwargs["hidden"] == [7]
+    assert trained.card.kwargs["dropout"] == 0.3
+
+
+def test_pictures_smaller_than_a_networks_smallest_input_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        scratch(
+            "lenet5",
+            drawn(8, seed=0, size_px=8),
+            valid=drawn(4, seed=1, size_px=8),
+            class_names=("left", "upper"),
+            workspace=tmp_path,
+        )
+    assert str(caught.value) == (
+        "pictures of 8 x 8 px are smaller than the smallest input of 'lenet5', 12 px. Enlarge them (--size 28), or take "
+        "--net mlp, which takes any size."
+    )
+
+
+def test_the_score_is_taken_at_the_best_temperature() -> None:
+    labels = np.array([0, 0, 0, 1])
+    logits = np.array([[10.0, 0], [10, 0], [10, 0], [10, 0]], np.float32)
+    # Three of four right, all alike sure: the best sureness is 0.75, its cross-entropy that of a coin of 3 to 1.
+    best = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    told = score(logits, labels)
+    assert (told.loss, told.accuracy, told.n) == (pytest.approx(best, abs=1e-3), 0.75, 4)
+
+
+def test_balanced_classes_count_alike() -> None:
+    from fovea.learn.scratch.assembly import balance
+
+    weights = balance(np.array([0, 0, 0, 1]))
+    np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
+
+
+def test_the_plan_is_announced_before_training(tmp_path: Path) -> None:
+    told: list[str] = []
+    scratch(
+        "mlp",
+        drawn(64, seed=0),
+        valid=drawn(20, seed=1),
+        class_names=("left", "upper"),
+        wish=Making(GIVEN | {"epochs": 2, "lr": 0.01}, {"hidden": [5]}),
+        workspace=tmp_path,
+        progress=lambda stage, n_done, n_total: told.append(stage),
+        announce=told.append,
+    )
+    n_weights = 144 * 5 + 5 + 5 * 2 + 2
+    assert told[0] == (
+        f"From scratch: mlp with {n_weights} weights, on 64 pictures of 12 x 12 px, grey; augmentation 'glyphs'."
+    )
+    assert told[1] == "2 epochs in batches of 16; adamw at 0.01, schedule 'one-cycle'."
+    assert told[3] == "training"
+    assert re.fullmatch(
+        r"epoch 1 of 2: loss \d\.\d\d, training \d+\.\d %, validation \d+\.\d %, [\d,]+ pictures/s, \d+ s left",
+        next(line for line in told if line.startswith("epoch")),
+    )

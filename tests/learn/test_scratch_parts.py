@@ -1,0 +1,244 @@
+"""Recipes, planning, batches and optimisers of training from scratch; and what they need of the loop's settings."""
+
+import importlib.util
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from fovea.errors import InputError
+from fovea.learn.augment import Looks, augmentation, normalise
+from fovea.learn.scratch import library_of, recipe, size_for
+from fovea.learn.scratch.batches import AlternatingBatches, Preparing, half_mirrored
+from fovea.learn.scratch.muon import NormalisedMuon, fast_optimizers, orthogonal
+from fovea.learn.scratch.networks import make_network, smallest_px
+from fovea.learn.scratch.planning import plan_training
+from fovea.learn.training import ArrayBatches, Looping, Optimisation, Training, check_settings, overridden
+from fovea.learn.training.schedules import schedule_factor
+from fovea.nets.classic import CLASSICS, build_classic
+
+
+@pytest.fixture
+def _libraries() -> None:
+    if not all(importlib.util.find_spec(name) for name in ("torchvision", "timm")):
+        pytest.skip("the extra 'torch' is not installed")
+
+
+@pytest.mark.parametrize("net", [*CLASSICS, "alexnet", "vgg16", "resnet50", "densenet121", "timm:test_vit"])
+def test_every_recipe_can_be_used(net: str) -> None:
+    settings = recipe(net, n_pictures=50_000)
+    check_settings(settings)
+    assert settings.looping.epochs >= 1
+    assert settings.looping.batch_size >= 16
+
+
+def test_fewer_pictures_get_more_epochs_and_smaller_batches() -> None:
+    many, few = (recipe("fast", n_pictures=n).looping for n in (50_000, 2_000))
+    assert few.epochs == pytest.approx(5 * many.epochs, abs=1)  # the root of 25
+    assert few.batch_size == 100
+
+
+def test_what_is_given_replaces_the_recipe_field_by_field() -> None:
+    settings = overridden(recipe("lenet5", n_pictures=50_000), {"epochs": 3, "smoothing": 0.3})
+    assert settings.looping.epochs == 3
+    assert settings.regularisation.smoothing == 0.3
+    assert settings.optimisation == recipe("lenet5", n_pictures=50_000).optimisation
+
+
+def test_another_optimizer_forgets_the_rate_of_the_first() -> None:
+    held = Training(Optimisation("muon", lr=0.24, weight_decay=0.0))
+    assert overridden(held, {"optimizer": "adam"}).optimisation.lr is None
+    assert overridden(held, {"optimizer": "adam", "lr": 0.5}).optimisation.lr == 0.5
+    assert overridden(held, {"optimizer": "muon"}).optimisation.lr == 0.24
+
+
+def test_an_unknown_setting_and_an_unusable_value_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"^there is no setting 'epoch'$"):
+        overridden(Training(), {"epoch": 3})
+    with pytest.raises(InputError, match=r"^The setting epochs must be 1 or more; it is 0\.$"):
+        overridden(Training(), {"epochs": 0})
+
+
+def test_the_linear_schedule_rises_and_falls_to_nothing() -> None:
+    settings = Optimisation(schedule="linear", warmup=0.2)
+    factors = [schedule_factor(step, n_steps=10, steps_per_epoch=10, settings=settings) for step in range(11)]
+    assert factors == pytest.approx([1 / 3, 2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0])
+
+
+@pytest.mark.parametrize("shape", [(8, 40), (40, 8), (8, 8)])
+def test_orthogonal_brings_singular_values_near_one(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonal(matrix)
+    values = torch.linalg.svdvals(found)
+    assert 0.3 < values.min() < values.max() < 1.4  # Jordan 2024: about 0.7 to 1.2 after five steps
+    assert torch.nn.functional.cosine_similarity(found.flatten(), (left @ right).flatten(), dim=0) > 0.95
+
+
+def test_filters_move_by_the_rate_from_their_normalised_place() -> None:
+    weight = torch.nn.Parameter(torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0)))
+    before = weight.detach().clone()
+    weight.grad = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(1))
+    NormalisedMuon([{"params": [weight], "lr": 0.1}], momentum=0.6).step()
+    started = before * 2 / before.norm()  # sqrt(4) over the norm
+    moved = (started - weight.detach()).reshape(4, -1)
+    torch.testing.assert_close(moved, 0.1 * orthogonal(weight.grad.reshape(4, -1)), atol=5e-3, rtol=0)
+
+
+def test_filters_go_to_muon_and_the_rest_to_nesterov() -> None:
+    network = build_classic("fast", n_classes=3, size_px=12)
+    made = fast_optimizers(network, lr=0.24, momentum=0.6, batch_size=2000)
+    told = {group["name"]: (len(group["params"]), group["base_lr"]) for group in made.param_groups}
+    # Six convolutions learn; the whitening's bias and six shifts; one classifier. Rates: the paper's, times its batch.
+    assert told == {
+        "filters": (6, 0.24),
+        "shifts": (7, pytest.approx(2000 * 0.053)),
+        "classifier": (1, pytest.approx(2000 * 0.67)),
+    }
+
+
+def alternating(*, may_mirror: bool = True) -> tuple[np.ndarray, AlternatingBatches, list[int]]:
+    """Return 8 pictures whose first column says their number (the others are 200), their batches, and epochs begun."""
+    pixels = np.full((8, 4, 4, 1), 200, np.uint8)
+    pixels[:, :, 0, 0] = np.arange(8)[:, None]
+    augmenting = augmentation("light", looks=Looks(may_mirror=may_mirror))
+    augmenting.strengths.pop("shift")
+    preparing = Preparing(augmenting, normalise((0.0,), (1 / 255,)), alternates=True)
+    sides = half_mirrored(pixels, seed=0) if preparing.mirrors else pixels
+    batches = ArrayBatches(sides, np.arange(8), batch_size=4, seed=0, prepare=preparing)
+    begun: list[int] = []
+    return pixels, AlternatingBatches(batches, preparing=preparing, begin=begun.append), begun
+
+
+def mirrored_in(batches: AlternatingBatches, number: int) -> set[int]:
+    return {
+        int(y)
+        for batch in batches.epoch(number)
+        for x, y in zip(batch.x, batch.y, strict=True)
+        if x[0, 0, 0] == 200
+    }
+
+
+def test_every_picture_is_mirrored_in_every_second_epoch() -> None:
+    _, batches, begun = alternating()
+    first, second, third = (mirrored_in(batches, number) for number in range(3))
+    assert first | second == set(range(8))
+    assert not first & second
+    assert 0 < len(first) < 8
+    assert third == first
+    assert begun == [0, 1, 2]
+
+
+def test_pictures_that_may_not_be_mirrored_never_are() -> None:
+    _, batches, _ = alternating(may_mirror=False)
+    assert mirrored_in(batches, 0) == mirrored_in(batches, 1) == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs"),
+    [
+        (None, 9),  # no budget: what the settings say
+        (1000.0, 9),  # enough for more, but no more than they say
+        # One epoch: 5 steps of 2 s and 10 pictures scored, a third of a step for 10: 10.67 s. The end: 20 pictures with two
+        # views: 2.67 s. Planned for are 92 %: 46 s hold 4 epochs.
+        (50.0, 4),
+        (1.0, 1),
+    ],
+)
+def test_a_budget_bounds_the_epochs(
+    monkeypatch: pytest.MonkeyPatch, seconds: float | None, epochs: int
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: (2.0, 10))
+    batches = ArrayBatches(np.zeros((50, 2)), np.zeros(50, int), batch_size=10, seed=0)
+    plan = plan_training(
+        torch.nn.Linear(2, 2),
+        batches,
+        settings=Training(looping=Looping(epochs=9, seconds=seconds)),
+        n_valid=20,
+        n_scored=10,
+        n_views=2,
+    )
+    assert plan.settings.looping.epochs == epochs
+    assert plan.seconds == pytest.approx(epochs * (10 + 2 / 3) + 8 / 3)
+
+
+@pytest.mark.usefixtures("_libraries")
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        ("lenet5", ("fovea", "lenet5")),
+        ("resnet20", ("fovea", "resnet20")),
+        ("resnet50", ("torchvision", "resnet50")),
+        ("vgg16", ("torchvision", "vgg16")),
+        ("test_resnet", ("timm", "test_resnet")),
+        ("timm:resnet18", ("timm", "resnet18")),
+    ],
+)
+def test_names_find_their_library(net: str, expected: tuple[str, str]) -> None:
+    assert library_of(net) == expected
+
+
+@pytest.mark.usefixtures("_libraries")
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        InputError, match=r"^timm has no architecture 'lenet55'\. Nearest: .* Of our own there are mlp"
+    ):
+        library_of("lenet55")
+
+
+def test_an_unknown_library_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^library 'tim' is not known\. Known are timm, torchvision\.$"):
+        library_of("tim:resnet18")
+
+
+@pytest.mark.usefixtures("_libraries")
+@pytest.mark.parametrize(
+    ("net", "side_px", "expected"),
+    [
+        ("lenet5", 28, 28),
+        ("lenet5", 8, 28),  # too small: the usual size
+        ("mlp", 8, 8),
+        ("bncnn", 500, 32),
+        ("fast", 32, 32),
+        ("resnet18", 300, 224),
+        ("resnet18", 32, 32),
+        ("inception_v3", 32, 75),  # the least that its five halvings leave something of
+        ("inception_v3", 300, 299),
+    ],
+)
+def test_pictures_come_at_the_size_that_suits_the_network(net: str, side_px: int, expected: int) -> None:
+    assert size_for(net, side_px=side_px) == expected
+
+
+def test_the_smallest_input_is_found() -> None:
+    # 5 - 3 + 1 = 3, pooled to 1: 5 px and no less.
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.MaxPool2d(3))
+    assert smallest_px(network, at_most=50) == 5
+
+
+@pytest.mark.usefixtures("_libraries")
+def test_a_named_network_refuses_pictures_that_are_too_small() -> None:
+    grey = (0.5, 0.5, 0.5)
+    with pytest.raises(InputError) as caught:
+        make_network("alexnet", class_names=("a", "b"), size_px=32, mean=grey, std=grey, options={}, seed=0)
+    assert str(caught.value) == (
+        "pictures of 32 x 32 px are smaller than the smallest input of 'alexnet', 63 px. Enlarge them (--size 63), or "
+        "take --net mlp, which takes any size."
+    )
+
+
+@pytest.mark.usefixtures("_libraries")
+def test_an_option_that_a_named_network_lacks_is_refused() -> None:
+    grey = (0.5, 0.5, 0.5)
+    with pytest.raises(InputError, match=r"^'resnet18' cannot be built with {'dropout': 0\.5}"):
+        make_network(
+            "resnet18", class_names=("a",), size_px=32, mean=grey, std=grey, options={"dropout": 0.5}, seed=0
+        )
+
+
+def test_roots_of_fewer_pictures_end_at_twelve_times_the_epochs() -> None:
+    base = recipe("mlp", n_pictures=50_000).looping.epochs
+    assert recipe("mlp", n_pictures=10).looping.epochs == 12 * base
+    assert math.isclose(recipe("mlp", n_pictures=50_000 // 4).looping.epochs, 2 * base)
