@@ -51,5 +51,5 @@ def test_the_network_comes_back_as_it_was() -> None:
 
 def test_the_steepest_fall_before_the_lowest_loss_is_suggested() -> None:
     rates = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
-    assert _suggest(rates, np.array([2.0, 1.9, 1.0, 0.8, 9.0])) == 1e-2
+    assert _suggest(rates, np.array([2.0, 1.9, 1.8, 0.8, 9.0])) == 1e-2
     assert _suggest(rates, np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == pytest.approx(1e-5)

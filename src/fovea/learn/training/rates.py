@@ -24,7 +24,7 @@ _REACH = 1_000.0  # from the usual rate down by this much and up by a tenth of i
 
 @dataclass(frozen=True, slots=True)
 class RateSearch:
-    """`rates` float64 (s,) rising; `losses` float64 (s,), smoothed; `suggestion`, the rate at which the loss falls fastest."""
+    """`rates` float64 (s,) rising; `losses` float64 (s,), smoothed; `suggestion`: the rate at which the loss falls fastest."""
 
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
@@ -88,9 +88,14 @@ def _endless(batches: Batches) -> Iterator[Batch]:
 
 
 def _suggest(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> float:
-    """Return the rate of the steepest fall before the lowest loss; a tenth of the first where there is none."""
+    """Return the rate in the middle of the tenth of the steps over which the loss falls most, before its lowest point.
+
+    The first tenth of the steps is left out: the mean of so few losses says little. Where nothing falls, it is a tenth of
+    the lowest rate.
+    """
+    window = max(1, len(losses) // 10)
     lowest = int(np.argmin(losses)) if len(losses) else 0
-    if lowest < 2:
+    falls = losses[window : lowest + 1 - window] - losses[2 * window : lowest + 1]
+    if not len(falls) or falls.max() <= 0:
         return float(rates[0] / 10) if len(rates) else math.nan
-    slopes = np.gradient(losses, np.log(rates))
-    return float(rates[int(np.argmin(slopes[:lowest]))])
+    return float(rates[window + int(np.argmax(falls)) + window // 2])
