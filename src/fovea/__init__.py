@@ -5,7 +5,7 @@ run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
-fovea.torch.loaders("photos")["train"]
+fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from fovea.tasks.check import check
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.train import train
+    from fovea.torch import fit
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "evaluate", "load", "torch", "train"]
+__all__ = ["__version__", "check", "evaluate", "fit", "load", "torch", "train"]
 
 _PLACES = {
     "check": ("fovea.tasks.check", "check"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
+    "fit": ("fovea.torch", "fit"),
     "load": ("fovea.model", "load_model"),
     "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),

@@ -4,7 +4,7 @@ Needs the extra torch, which is imported when a function is called.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,9 +30,15 @@ from fovea.progress import Progress, silent
 from fovea.tasks.gather import add_hashes
 
 if TYPE_CHECKING:
-    from fovea.learn.loading import Loaders, Transform
+    from torch import nn
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
-__all__ = ["loaders"]
+    from fovea.learn.fitting import Fitted
+    from fovea.learn.loading import Loader, Loaders, Transform
+    from fovea.learn.training import EpochRecord
+
+__all__ = ["fit", "loaders"]
 
 VALID_SHARE = 0.2
 N_LOOKED_AT = 2000
@@ -90,6 +96,49 @@ def loaders(
     rows = {phase: [manifest.rows[k] for k in chosen] for phase, chosen in places.items()}
     return transformed_loaders(
         manifest, rows, class_names=names, transforms=transforms, options=options, seed=seed
+    )
+
+
+def fit(
+    module: "nn.Module",
+    loaders: "Loaders | Mapping[str, Loader]",
+    *,
+    optimizer: "Optimizer | str" = "adamw",
+    scheduler: "LRScheduler | str | None" = None,
+    epochs: int = 10,
+    progress: Progress = silent,
+    on_epoch: "Callable[[EpochRecord], None] | None" = None,
+    **settings: Any,
+) -> "Fitted":
+    """Train any module of torch's in place, with the loop that `fovea train` uses; its best weights stay in it.
+
+    Args:
+        module: takes what the loaders give and answers (n, k), k the number of classes.
+        loaders: those of `loaders`, or any mapping with DataLoaders "train" and "val".
+        optimizer: torch's, made for the module's weights, or a name, such as "sgd" or "adamw".
+        scheduler: one of torch's for that optimizer, which steps after every epoch, or a name: "constant", "step", "cosine",
+            "one-cycle". None: "cosine" for an optimizer by name; an optimizer of your own keeps its rates.
+        epochs: how often every picture is seen.
+        progress: told ("training", steps done, of).
+        on_epoch: told every epoch's record.
+        settings: any other of `fovea train`, with underscores: lr, weight_decay, clip, smoothing, mixup, cutmix, ema, patience,
+            seed, seconds, device, precision, compile.
+
+    Raises:
+        InputError: a setting that cannot be used, or a module that answers another number of classes.
+        MissingExtraError: torch is not installed.
+    """
+    _require_torch()
+    from fovea.learn.fitting import fit_module
+
+    return fit_module(
+        module,
+        {phase: loaders[phase] for phase in ("train", "val")},
+        optimizer=optimizer,
+        scheduler=scheduler,
+        given={"epochs": epochs, **settings},
+        progress=progress,
+        on_epoch=on_epoch,
     )
 
 

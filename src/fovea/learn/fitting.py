@@ -1,0 +1,156 @@
+"""Any module on any loaders, trained by the loop that everything here is trained by; with an optimiser of the user's own."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fovea.errors import InputError
+from fovea.learn.loading import Finish, Loader
+from fovea.learn.scratch.answers import score
+from fovea.learn.training import (
+    Batch,
+    EpochRecord,
+    History,
+    Score,
+    Training,
+    overridden,
+    train_network,
+)
+from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.seeds import seed_of
+from fovea.progress import Progress, silent
+
+Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A module trained in place, with its best weights, how that went, and its answers float32 (m, k) to validation pictures."""
+
+    module: nn.Module
+    history: History
+    valid_logits: "NDArray[Any]"
+
+
+def fit_module(
+    module: nn.Module,
+    loaders: Mapping[str, Loader],
+    *,
+    optimizer: torch.optim.Optimizer | str,
+    scheduler: Scheduler | str | None,
+    given: Mapping[str, Any],
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> Fitted:
+    """Train `module` in place on loaders["train"]; the weights with the lowest loss on loaders["val"] stay.
+
+    `given` are settings of `learn.training` by their names. See `fovea.fit`.
+    """
+    settings, optimizers = _choose(optimizer, scheduler, given)
+    valid = loaders["val"]
+    _require_fit(module, valid)
+
+    def evaluate(network: nn.Module) -> Score:
+        logits, labels = answer_loader(network, valid)
+        return score(logits, labels)
+
+    def close(record: EpochRecord) -> None:
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(cast("float", record.valid_loss))
+        elif scheduler is not None and not isinstance(scheduler, str):
+            scheduler.step()
+        if on_epoch is not None:
+            on_epoch(record)
+
+    history = train_network(
+        module,
+        LoaderBatches(loaders["train"], seed=settings.looping.seed),
+        settings=settings,
+        groups=optimizers,
+        evaluate=evaluate,
+        checkpoint=checkpoint,
+        progress=progress,
+        on_epoch=close,
+    )
+    logits, _ = answer_loader(module, valid)
+    return Fitted(module, history, logits)
+
+
+class LoaderBatches:
+    """A DataLoader as the training loop takes batches: what it draws is seeded by (seed, epoch)."""
+
+    def __init__(self, loader: Loader, *, seed: int) -> None:
+        self.loader, self.seed = loader, seed
+        self.n_pictures, self.n_batches = len(cast("Any", loader.dataset)), len(loader)
+        targets = repr(getattr(loader.dataset, "targets", ""))
+        self.fingerprint = hashlib.sha256(f"{targets} {loader.batch_size} {seed}".encode()).hexdigest()
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of epoch `number` (from 0), the first `start` left out."""
+        place = seed_of(self.seed, "loader", number)
+        if self.loader.generator is not None:
+            self.loader.generator.manual_seed(place)
+        if isinstance(self.loader.collate_fn, Finish):
+            self.loader.collate_fn.reseed(place)
+        for i, (x, y) in enumerate(self.loader):
+            if i >= start:
+                yield Batch(x, y)
+
+
+class _OwnPace(Optimizers):
+    """An optimiser whose rates are its owner's alone."""
+
+    def set_rate(self, factor: float) -> None:
+        """Leave the rates alone: the user's scheduler sets them."""
+
+
+@torch.no_grad()
+def answer_loader(network: nn.Module, loader: Loader) -> tuple["NDArray[Any]", "NDArray[Any]"]:
+    """Return logits float32 (m, k) and class numbers int64 (m,) of a loader's pictures; the network in evaluation mode."""
+    device = next(network.parameters()).device
+    network.eval()
+    pairs = [(network(x.to(device)).float().cpu(), y) for x, y in loader]
+    return torch.cat([logits for logits, _ in pairs]).numpy(), torch.cat([y for _, y in pairs]).numpy()
+
+
+def _choose(
+    optimizer: torch.optim.Optimizer | str, scheduler: Scheduler | str | None, given: Mapping[str, Any]
+) -> tuple[Training, Optimizers | None]:
+    """Return the settings, and the optimiser where it is the user's own."""
+    told: dict[str, Any] = dict(given)
+    if isinstance(scheduler, str):
+        told["schedule"] = scheduler
+    if isinstance(optimizer, str):
+        if scheduler is not None and not isinstance(scheduler, str):
+            raise InputError(
+                f"A scheduler of your own moves the rates of an optimizer of your own, and optimizer is {optimizer!r}. Give the "
+                "optimizer that it was made for, or a scheduler's name, such as scheduler='step'."
+            )
+        return overridden(Training(), {"optimizer": optimizer, **told}), None
+    for number, group in enumerate(optimizer.param_groups):
+        group.setdefault("base_lr", group["lr"])
+        group.setdefault("name", f"group {number}")
+    # A loop of one's own shortens no gradients; nor does this, unless asked to.
+    settings = overridden(Training(), {"clip": None, **told})
+    return settings, Optimizers([optimizer]) if isinstance(scheduler, str) else _OwnPace([optimizer])
+
+
+def _require_fit(module: nn.Module, valid: Loader) -> None:
+    """Raise InputError where the module's answers are not one for each class."""
+    n_classes = len(getattr(valid.dataset, "classes", ()))
+    x, _ = next(iter(valid))
+    module.eval()
+    with torch.no_grad():
+        answers: Tensor = module(x[:1].to(next(module.parameters()).device))
+    if n_classes and tuple(answers.shape) != (1, n_classes):
+        raise InputError(
+            f"The module answers {tuple(answers.shape)} to one picture, and there are {n_classes} classes: it must answer "
+            f"(1, {n_classes}). Replace its last layer by a nn.Linear with {n_classes} outputs."
+        )

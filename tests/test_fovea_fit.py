@@ -1,0 +1,126 @@
+"""`fovea.fit`: any module on loaders, with torch's optimisers or ours, as a loop written by hand would train it."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fovea
+from fovea.errors import InputError
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def loaders(tmp_path: Path) -> Any:
+    """Return loaders of 2 x 60 drawn pictures of 16 px: red or blue ones."""
+    rng = np.random.default_rng(0)
+    for name, channel in (("red", 0), ("blue", 2)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(60):
+            pixels = rng.integers(0, 90, (16, 16, 3)).astype(np.uint8)
+            pixels[4:12, 4:12, channel] = 220
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
+    return fovea.torch.loaders(tmp_path / "photos", size_px=16, batch_size=16, augment="flip")
+
+
+def small_network(n_classes: int = 2) -> Any:
+    nn = torch.nn
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, n_classes))
+    return nn.Sequential(*layers)
+
+
+def test_by_names_alone_it_learns(loaders: Any) -> None:
+    fitted = fovea.fit(small_network(), loaders, optimizer="sgd", lr=0.1, scheduler="one-cycle", epochs=4)
+    assert (fitted.valid_logits.shape, fitted.valid_logits.argmax(1).tolist()) == (
+        (24, 2),
+        list(loaders.valid.dataset.targets),
+    )
+    assert [record.epoch for record in fitted.history.records] == [0, 1, 2, 3]
+
+
+def test_an_optimizer_and_a_scheduler_of_ones_own_do_what_a_loop_by_hand_does(loaders: Any) -> None:
+    ours, theirs = small_network(), small_network()
+    optimizer = torch.optim.SGD(ours.parameters(), lr=0.2, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    seen: list[Any] = []
+    handle = ours.register_forward_pre_hook(
+        lambda module, given: seen.append(given[0].clone()) if module.training else None
+    )
+    fitted = fovea.fit(ours, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3, precision="f32")
+    handle.remove()
+    labels = labels_of(seen, loaders)
+    by_hand(theirs, seen, labels, n_batches=6, keep=fitted.history.best_epoch)
+    for name, weight in ours.state_dict().items():
+        assert torch.allclose(weight, theirs.state_dict()[name], atol=1e-5), name
+    assert [round(record.lr, 6) for record in fitted.history.records] == [0.2, 0.1, 0.05]
+
+
+def labels_of(batches: list[Any], loaders: Any) -> list[Any]:
+    """Return the class of each picture of normalised batches: blue (0) or red (1) is its stronger channel."""
+    return [(x[:, 0].mean((1, 2)) > x[:, 2].mean((1, 2))).long() for x in batches]
+
+
+def by_hand(network: Any, batches: list[Any], labels: list[Any], *, n_batches: int, keep: int) -> None:
+    """Train three epochs with SGD whose rate halves, and put the weights of epoch `keep` in place."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
+    kept = []
+    for number, (x, y) in enumerate(zip(batches, labels, strict=True)):
+        optimizer.param_groups[0]["lr"] = 0.2 * 0.5 ** (number // n_batches)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(x), y).backward()
+        optimizer.step()
+        if (number + 1) % n_batches == 0:
+            kept.append(copy.deepcopy(network.state_dict()))
+    network.load_state_dict(kept[keep])
+
+
+def test_the_same_seed_gives_the_same_weights(loaders: Any) -> None:
+    one, other = (fovea.fit(small_network(), loaders, epochs=2, seed=7).module for _ in range(2))
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, other.state_dict()[name])
+
+
+def test_a_scheduler_that_waits_for_the_loss_is_told_it(loaders: Any) -> None:
+    network = small_network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.1, threshold=0.5)
+    fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)
+
+
+def test_plain_dataloaders_of_torchs_will_do() -> None:
+    x, y = torch.randn(40, 3, 8, 8), torch.arange(40) % 2
+    x[y == 1] += 2
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=8)
+    fitted = fovea.fit(small_network(), {"train": loader, "val": loader}, lr=0.05, epochs=5)
+    assert (fitted.valid_logits.argmax(1) == y.numpy()).mean() >= 0.95
+
+
+def test_a_module_for_other_classes_is_refused_before_it_learns(loaders: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(1000), loaders)
+    assert str(caught.value) == (
+        "The module answers (1, 1000) to one picture, and there are 2 classes: it must answer (1, 2). Replace its last layer "
+        "by a nn.Linear with 2 outputs."
+    )
+
+
+def test_a_scheduler_without_its_optimizer_is_refused(loaders: Any) -> None:
+    network = small_network()
+    scheduler = torch.optim.lr_scheduler.StepLR(torch.optim.SGD(network.parameters(), lr=0.1), step_size=1)
+    with pytest.raises(InputError) as caught:
+        fovea.fit(network, loaders, optimizer="sgd", scheduler=scheduler)
+    assert str(caught.value) == (
+        "A scheduler of your own moves the rates of an optimizer of your own, and optimizer is 'sgd'. Give the optimizer that "
+        "it was made for, or a scheduler's name, such as scheduler='step'."
+    )
+
+
+def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
+    with pytest.raises(InputError, match=r"^There is no optimizer 'adamm'; did you mean 'adam'|adamw"):
+        fovea.fit(small_network(), loaders, optimizer="adamm")
