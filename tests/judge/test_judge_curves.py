@@ -1,0 +1,149 @@
+"""What is said of curves that were drawn with a known fault."""
+
+from typing import Any
+
+import pytest
+
+from fovea.judge.curves import Finding, diagnose
+
+
+def history(
+    train: list[float],
+    valid: list[float],
+    *,
+    right: tuple[float, float] = (0.95, 0.93),
+    norms: dict[str, float | None] | None = None,
+    dead: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    """Return the JSON of a training with these losses, these accuracies in every epoch, and rate 0.1."""
+    records = [
+        {
+            "epoch": epoch, "lr": 0.1, "train_loss": loss, "valid_loss": judged, "train_accuracy": right[0],
+            "valid_accuracy": right[1], "gradient_norms": norms or {}, "dead_share": dead or {},
+        }
+        for epoch, (loss, judged) in enumerate(zip(train, valid, strict=True))
+    ]  # fmt: skip
+    best = min(range(len(valid)), key=valid.__getitem__)
+    return {"records": records, "best_epoch": best, "stopped": "", "notes": []}
+
+
+FALLING, JUDGED = [1.0, 0.5, 0.3, 0.25, 0.24], [1.1, 0.6, 0.4, 0.36, 0.355]
+
+
+def only(document: dict[str, Any], **named: Any) -> Finding:
+    (finding,) = diagnose(document, n_valid=1000, **named)
+    return finding
+
+
+def test_curves_that_agree_fit() -> None:
+    finding = only(history(FALLING, JUDGED))
+    assert finding == Finding(
+        "fits", "Neither overfitting nor underfitting: the best epoch was 5 of 5, and the curves agree.", ""
+    )
+
+
+def test_a_validation_loss_that_rises_while_training_falls_is_overfitting() -> None:
+    finding = only(history([1.0, 0.5, 0.3, 0.1, 0.05], [1.1, 0.6, 0.55, 0.7, 0.8]), settings={"dropout": 0.1})
+    assert finding.kind == "overfitting"
+    assert finding.text == (
+        "Overfitting: after epoch 3 the loss on the training pictures went on falling, from 0.3 to 0.05, while that on the "
+        "validation pictures rose from 0.55 to 0.8: from there on the network learned its pictures by heart. The weights kept "
+        "are those of that epoch."
+    )
+    assert finding.try_next == "--epochs 3 --augment strong --dropout 0.3, or more pictures"
+
+
+def test_a_gap_of_accuracies_beyond_chance_is_overfitting() -> None:
+    document = history(FALLING, JUDGED, right=(1.0, 0.8))
+    assert only(document).kind == "overfitting"
+    assert only(document).text.startswith(
+        "Overfitting: 100.0% of the training pictures are answered right, and 80.0% of"
+    )
+
+
+def test_a_gap_that_may_be_chance_is_none() -> None:
+    assert diagnose(history(FALLING, JUDGED, right=(0.95, 0.85)), n_valid=20)[0].kind == "fits"
+
+
+def test_mixed_training_pictures_say_nothing_of_a_gap() -> None:
+    assert only(history(FALLING, JUDGED, right=(1.0, 0.8)), settings={"mixup": 0.2}).kind == "fits"
+
+
+def test_a_loss_still_falling_at_the_end_was_stopped_too_soon() -> None:
+    finding = only(history([1.0, 0.8, 0.6, 0.5, 0.4], [1.1, 0.9, 0.7, 0.6, 0.5], right=(0.8, 0.78)))
+    assert (finding.kind, finding.try_next) == ("stopped too soon", "--epochs 10")
+
+
+def test_training_pictures_that_are_not_learned_are_underfitting() -> None:
+    finding = only(history(FALLING, JUDGED, right=(0.6, 0.59)))
+    assert finding.kind == "underfitting"
+    assert "even of the training pictures only 60.0% are answered right" in finding.text
+
+
+def test_a_training_loss_that_jumps_has_too_high_a_rate() -> None:
+    finding = only(history([1.0, 2.0, 1.2, 2.5, 2.0], [1.0, 2.0, 1.2, 2.5, 2.0]))
+    assert (finding.kind, finding.try_next) == ("rate too high", "--lr 0.03")
+    assert "rose in 2 of 4 epochs and ended at 2 after 1 in the first" in finding.text
+
+
+def test_a_loss_that_stays_has_too_low_a_rate() -> None:
+    still = [2.303, 2.302, 2.301, 2.3, 2.299]
+    finding = only(history(still, still, right=(0.11, 0.1)), chance=0.1, settings={"lr": 1e-6})
+    assert (finding.kind, finding.try_next) == ("rate too low", "--lr 9e-06")
+
+
+def test_a_fine_tuning_that_began_right_has_no_rate_too_low() -> None:
+    still = [0.1, 0.1, 0.099, 0.099, 0.099]
+    assert only(history(still, still), chance=0.1).kind == "fits"
+
+
+@pytest.mark.parametrize("norm", [5e4, None])
+def test_a_gradient_out_of_bounds_explodes(norm: float | None) -> None:
+    finding = only(history(FALLING, JUDGED, norms={"conv1": 1.0, "conv2": norm}))
+    assert (finding.kind, finding.try_next) == ("exploding gradients", "--lr 0.03 --clip 1")
+    assert "in the layer 'conv2'" in finding.text
+
+
+def test_a_first_layer_that_hardly_learns_has_vanishing_gradients() -> None:
+    finding = only(history(FALLING, JUDGED, norms={"conv1": 1e-7, "conv2": 0.01, "fc": 0.5}))
+    assert finding.kind == "vanishing gradients"
+    assert finding.text == (
+        "Gradients vanish on their way down: in the first layer, 'conv1', they have a length of 1e-07, in 'fc' of 0.5. "
+        "The first layers hardly learn."
+    )
+
+
+def test_layers_of_dead_units_are_named_worst_first() -> None:
+    finding = only(history(FALLING, JUDGED, dead={"relu1": 0.5, "relu2": 0.9, "relu3": 0.1}))
+    assert finding.kind == "dead units"
+    assert finding.text == (
+        "90% of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again "
+        "(1 more layers have many such units)."
+    )
+
+
+def test_several_faults_are_all_told() -> None:
+    document = history(FALLING, JUDGED, right=(1.0, 0.7), dead={"relu1": 0.6})
+    assert [finding.kind for finding in diagnose(document, n_valid=1000)] == ["dead units", "overfitting"]
+
+
+def test_numbers_that_are_none_are_told_with_where() -> None:
+    document = history([1.0], [1.0]) | {
+        "stopped": "non-finite",
+        "notes": ["Training stopped in epoch 2, step 7."],
+    }
+    assert only(document) == Finding(
+        "non-finite", "Training stopped in epoch 2, step 7.", "--lr 0.01 --clip 1"
+    )
+
+
+def test_two_epochs_tell_nothing() -> None:
+    finding = only(history([1.0, 0.5], [1.0, 0.6]))
+    assert (finding.kind, finding.try_next) == ("too short", "--epochs 10")
+
+
+def test_a_training_without_validation_is_judged_by_its_loss_alone() -> None:
+    document = history(FALLING, JUDGED)
+    for record in document["records"]:
+        record["valid_loss"] = record["valid_accuracy"] = None
+    assert only(document).kind == "fits"
