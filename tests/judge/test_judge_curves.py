@@ -76,7 +76,10 @@ def test_a_loss_still_falling_at_the_end_was_stopped_too_soon() -> None:
 
 def test_training_pictures_that_are_not_learned_are_underfitting() -> None:
     finding = only(history(FALLING, JUDGED, right=(0.6, 0.59)))
-    assert finding.kind == "underfitting"
+    assert (finding.kind, finding.try_next) == (
+        "underfitting",
+        "--unfreeze all, or a larger network (--backbone)",
+    )
     assert "even of the training pictures only 60.0% are answered right" in finding.text
 
 
@@ -114,11 +117,13 @@ def test_a_first_layer_that_hardly_learns_has_vanishing_gradients() -> None:
 
 
 def test_layers_of_dead_units_are_named_worst_first() -> None:
-    finding = only(history(FALLING, JUDGED, dead={"relu1": 0.5, "relu2": 0.9, "relu3": 0.1}))
-    assert finding.kind == "dead units"
+    finding = only(
+        history(FALLING, JUDGED, dead={"relu1": 0.5, "relu2": 0.9, "relu3": 0.1}), settings={"net": "mlp"}
+    )
+    assert (finding.kind, finding.try_next) == ("dead units", "--lr 0.03 --activation leaky")
     assert finding.text == (
-        "90% of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again "
-        "(1 more layers have many such units)."
+        "90% of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again; "
+        "so are many in 'relu1'."
     )
 
 

@@ -10,6 +10,7 @@ from fovea.judge.calibration import (
     softmax,
 )
 from fovea.judge.compare import Comparison, compare
+from fovea.judge.curves import Finding, diagnose
 from fovea.judge.guarantee import (
     CalibrationScores,
     Guarantee,
@@ -35,6 +36,7 @@ __all__ = [
     "ClassFigures",
     "Comparison",
     "Figures",
+    "Finding",
     "Guarantee",
     "Hierarchy",
     "Interval",
@@ -57,6 +59,7 @@ __all__ = [
     "commonest_set",
     "compare",
     "cross_fitted",
+    "diagnose",
     "ece_floor",
     "expected_calibration_error",
     "figures_json",

@@ -46,7 +46,7 @@ def diagnose(
         history: `History.to_json()` of a training.
         n_valid: pictures of the validation part, by which a difference may be chance.
         chance: the accuracy of always answering the commonest class, in [0, 1]; None where it is not known.
-        settings: what was used, by its usual name: lr, augment, dropout, mixup, cutmix, epochs.
+        settings: what was used, by its usual name: lr, augment, dropout, mixup, cutmix, and net where it was from scratch.
     """
     used = settings or {}
     records: Sequence[Mapping[str, Any]] = history["records"]
@@ -103,21 +103,28 @@ def _of_gradients(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any])
             f"Gradients vanish on their way down: in the first layer, {first_name!r}, they have a length of "
             f"{_number(first):.1g}, in {longest_name!r} of {_number(longest):.1g}. The first layers hardly learn."
         )
-        return [Finding("vanishing gradients", text, "--activation relu --init he, or --net resnet20")]
+        another = "--activation relu --init he, or a network with shortcuts: --net resnet20"
+        return [
+            Finding("vanishing gradients", text, another if used.get("net") else _rate(records, used, _STEP))
+        ]
     return []
 
 
 def _of_units(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any]) -> list[Finding]:
-    last = next((record["dead_share"] for record in reversed(records) if record["dead_share"]), {})
-    dead = sorted(((share, name) for name, share in last.items() if share >= _DEAD), reverse=True)
+    told: list[Mapping[str, float]] = [record["dead_share"] for record in records if record["dead_share"]]
+    dead = (
+        sorted(((share, name) for name, share in told[-1].items() if share >= _DEAD), reverse=True)
+        if told
+        else []
+    )
     if not dead:
         return []
     share, name = dead[0]
-    more = f" ({len(dead) - 1} more layers have many such units)" if len(dead) > 1 else ""
+    others = ", ".join(repr(other) for _, other in dead[1:4])
+    more = f"; so are many in {others}" if others else ""
     text = f"{share:.0%} of the units of the layer {name!r} are dead: they answer 0 to every picture and cannot learn again{more}."
-    return [
-        Finding("dead units", text, f"{_rate(records, used, 1 / _STEP)} --activation leaky-relu --init he")
-    ]
+    activation = " --activation leaky" if used.get("net") else ""
+    return [Finding("dead units", text, _rate(records, used, 1 / _STEP) + activation)]
 
 
 def _of_fit(history: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int) -> list[Finding]:
@@ -141,8 +148,8 @@ def _of_fit(history: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int
     back = records[-1 - max(1, len(records) // 5)]["valid_loss"]
     if best == len(records) - 1 and last < _STILL_FALLING * back:
         text = (
-            f"Stopped too soon: the loss on the validation pictures was still falling at the end, from {back:.3g} to {last:.3g} over "
-            "the last epochs."
+            f"Stopped too soon: the loss on the validation pictures was still falling at the end, from {back:.3g} to "
+            f"{last:.3g} over the last epochs."
         )
         return [Finding("stopped too soon", text, f"--epochs {2 * len(history['records'])}")]
     return _underfit(records[best], used)
@@ -170,7 +177,10 @@ def _underfit(record: Mapping[str, Any], used: Mapping[str, Any]) -> list[Findin
         f"Underfitting: even of the training pictures only {seen:.1%} are answered right, and more epochs no longer helped: the "
         "network is too small for them, too little of it learns, or the pictures do not show the classes."
     )
-    return [Finding("underfitting", text, "--unfreeze all, or a larger network (--net, --backbone)")]
+    larger = (
+        "a larger network (--net)" if used.get("net") else "--unfreeze all, or a larger network (--backbone)"
+    )
+    return [Finding("underfitting", text, larger)]
 
 
 def _against_heart(used: Mapping[str, Any], *, epochs: int | None = None) -> str:
