@@ -17,7 +17,10 @@ def test_words_name_the_policy_its_operations_and_the_page(
 ) -> None:
     said = fovea("augment", photos, "--out", tmp_path / "grid.html", "--size", 16)
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == ["light: flip, shift.", f"Page: {tmp_path / 'grid.html'}"]
+    assert said.out.splitlines() == [
+        "randaugment: flip, shift, randaugment.",
+        f"Page: {tmp_path / 'grid.html'}",
+    ]
 
 
 def test_operations_are_named_once(fovea: Fovea, photos: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from fovea.learn.augment import (
     Augmentation,
     Looks,
     augmentation,
+    choose_policy,
     normalise,
     suit_augmentation,
 )
@@ -92,7 +93,8 @@ def test_policies_do_not_mirror_what_must_not_be() -> None:
 
 
 def test_an_operation_that_is_named_is_done_whatever_the_looks() -> None:
-    assert augmentation("flip, rotate", looks=Looks(may_mirror=False)).strengths == {"flip": 1, "rotate": 1}
+    for wish in ("flip, rotate", ("flip", "rotate")):
+        assert augmentation(wish, looks=Looks(may_mirror=False)).strengths == {"flip": 1, "rotate": 1}
 
 
 def test_grey_pictures_get_no_colours() -> None:
@@ -120,10 +122,30 @@ def test_normalising_takes_mean_and_deviation_off_each_channel() -> None:
     assert made.flatten().tolist() == pytest.approx([-1, 2, 0], abs=1e-6)
 
 
-def test_auto_takes_glyphs_for_few_grey_pictures_and_light_for_small_colourful_ones() -> None:
+def test_auto_takes_glyphs_for_few_grey_pictures_and_randaugment_for_few_small_colourful_ones() -> None:
     rng = np.random.default_rng(0)
     colourful = rng.integers(0, 256, (20, 16, 16, 3), np.uint8)
     grey = colourful[..., :1].repeat(3, axis=3)
     labels = np.arange(20) % 2
-    assert suit_augmentation("auto", colourful, labels).policy == "light"
+    assert suit_augmentation("auto", colourful, labels).policy == "randaugment"
     assert suit_augmentation("auto", grey, labels).policy == "glyphs"
+
+
+@pytest.mark.parametrize(
+    ("n", "side_px", "looks", "policy"),
+    [
+        (60_000, 28, Looks(may_mirror=False, has_colour=False), "glyphs"),
+        (1_000, 32, Looks(), "randaugment"),
+        (50_000, 32, Looks(), "light"),
+        (500, 224, Looks(), "standard"),
+        (500, 224, Looks(may_mirror=False), "standard"),
+    ],
+)
+def test_the_policy_goes_by_number_side_and_looks(n: int, side_px: int, looks: Looks, policy: str) -> None:
+    assert choose_policy(n, side_px=side_px, looks=looks) == policy
+
+
+def test_auto_counts_all_pictures_where_only_some_are_looked_at() -> None:
+    colourful = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
+    labels = np.zeros(20, np.int64)
+    assert suit_augmentation("auto", colourful, labels, n_pictures=9_000).policy == "light"

@@ -23,7 +23,7 @@ def photo(tmp_path: Path, draw_picture: Draw) -> Path:
 
 def test_a_photo_gets_a_page_with_copies_policies_and_operations(photo: Path, tmp_path: Path) -> None:
     made = augment(photo, out=tmp_path / "grid.html", size_px=16, n=4)
-    assert (made.policy, made.n_pictures, made.may_mirror, made.has_colour) == ("light", 1, True, True)
+    assert (made.policy, made.n_pictures, made.may_mirror, made.has_colour) == ("randaugment", 1, True, True)
     assert len(made.page.samples) == 4
     assert [strip.name for strip in made.page.policies][:3] == ["none", "light", "standard"]
     assert (tmp_path / "grid.html").read_text().count("<img") == 1 + 4 + 6 * (7 + 14)

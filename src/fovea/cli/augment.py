@@ -58,5 +58,6 @@ def command(console: Console, photo: Path, out: Path, **options: Any) -> None:
 def lines(result: "Result") -> list[str]:
     """Say what would be used, and where it is shown."""
     told = ", ".join(result.strengths) or "nothing"
-    said = [f"{result.policy}: {told}."] if result.policy not in result.strengths else [f"{told}."]
-    return [*said, *(f"Note: {note}" for note in result.notes), f"Page: {result.out}"]
+    is_named = ",".join(result.strengths) == result.policy
+    said = f"{told}." if is_named else f"{result.policy}: {told}."
+    return [said, *(f"Note: {note}" for note in result.notes), f"Page: {result.out}"]

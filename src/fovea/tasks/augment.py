@@ -222,7 +222,7 @@ def _notes(config: Config, *, looks: "Looks", n_pictures: int) -> list[str]:
     if config.augment == "auto" and n_pictures == 1:
         notes.append(
             "What training chooses (auto) depends on how many pictures there are and on what they allow; one picture is "
-            "shown as one of a few hundred. Name the folder to see what its training would do."
+            "shown as one of a few. Name the folder to see what its training would do."
         )
     if not looks.may_mirror:
         notes.append(

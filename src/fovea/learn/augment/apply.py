@@ -78,13 +78,16 @@ class Augmentation:
         return recolour(x, maps)
 
 
-def augmentation(policy: str, *, strength: float = 1.0, looks: Looks | None = None) -> Augmentation:
-    """Return what augments batches by a policy's name, or by names of operations with commas between.
+def augmentation(
+    policy: str | tuple[str, ...], *, strength: float = 1.0, looks: Looks | None = None
+) -> Augmentation:
+    """Return what augments batches by a policy's name, or by names of operations, in a tuple or with commas between.
 
     `strength` multiplies that of every operation; `looks` says what the pictures allow (see `measure_looks`).
     Raises InputError for an unknown policy or operation.
     """
     looks = looks or Looks()
+    policy = policy if isinstance(policy, str) else ",".join(policy)
     wanted = {name: strength * one for name, one in operations_of(policy, looks=looks).items()}
     # A mirrored edge would show mirrored signs.
     return Augmentation(policy, wanted, padding="reflection" if looks.may_mirror else "border")

@@ -10,7 +10,7 @@ from fovea.learn.pixels import Pixels
 
 
 def suit_augmentation(
-    wish: str,
+    wish: str | tuple[str, ...],
     pixels: Pixels,
     labels: NDArray[np.integer],
     *,
@@ -20,7 +20,7 @@ def suit_augmentation(
 ) -> Augmentation:
     """Return the augmentation for training pictures uint8 (n, h, w, 3) with class numbers (n,), all or some of `n_pictures`.
 
-    `wish` is "auto", a policy or "NAME,NAME". What the pictures do not allow is left out of policies, and what is named
+    `wish` is "auto", a policy, or names of operations. What the pictures do not allow is left out of policies, and what is named
     one by one is done. Raises InputError for an unknown name.
     """
     looks = measure_looks(pixels, labels, seed=seed)
