@@ -14,7 +14,7 @@ from fovea.learn.scratch import library_of, recipe, size_for
 from fovea.learn.scratch.batches import AlternatingBatches, Preparing, half_mirrored
 from fovea.learn.scratch.muon import NormalisedMuon, fast_optimizers, orthogonal
 from fovea.learn.scratch.networks import make_network, smallest_px
-from fovea.learn.scratch.planning import plan_training
+from fovea.learn.scratch.planning import plan_training, time_step
 from fovea.learn.training import ArrayBatches, Looping, Optimisation, Training, check_settings, overridden
 from fovea.learn.training.schedules import schedule_factor
 from fovea.nets.classic import CLASSICS, build_classic
@@ -141,8 +141,8 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
     [
         (None, 9),  # no budget: what the settings say
         (1000.0, 9),  # enough for more, but no more than they say
-        # One epoch: 5 steps of 2 s and 10 pictures scored, a third of a step for 10: 10.67 s. The end: 20 pictures with two
-        # views: 2.67 s. Planned for are 92 %: 46 s hold 4 epochs.
+        # An epoch: 50 pictures at 0.2 s, 10 scored at a third of that: 10.67 s. The end: 40 answers, 2.67 s. Planned for are
+        # 92 %: 46 s hold 4 epochs.
         (50.0, 4),
         (1.0, 1),
     ],
@@ -150,18 +150,31 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
 def test_a_budget_bounds_the_epochs(
     monkeypatch: pytest.MonkeyPatch, seconds: float | None, epochs: int
 ) -> None:
-    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: (2.0, 10))
-    batches = ArrayBatches(np.zeros((50, 2)), np.zeros(50, int), batch_size=10, seed=0)
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 2.0)
     plan = plan_training(
         torch.nn.Linear(2, 2),
-        batches,
+        torch.zeros(10, 2),
         settings=Training(looping=Looping(epochs=9, seconds=seconds)),
-        n_valid=20,
+        n_pictures=50,
         n_scored=10,
-        n_views=2,
+        n_answered=40,
     )
     assert plan.settings.looping.epochs == epochs
     assert plan.seconds == pytest.approx(epochs * (10 + 2 / 3) + 8 / 3)
+
+
+def test_timing_a_step_leaves_the_network_and_the_generator_alone() -> None:
+    network = build_classic("bncnn", n_classes=2, size_px=8)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state = torch.random.get_rng_state()
+    assert (
+        time_step(
+            network, torch.randn(4, 3, 8, 8, generator=torch.Generator()), device="cpu", precision="f32"
+        )
+        > 0
+    )
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert torch.equal(state, torch.random.get_rng_state())
 
 
 @pytest.mark.usefixtures("_libraries")

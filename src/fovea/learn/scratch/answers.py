@@ -19,7 +19,7 @@ def answer(network: nn.Module, pixels: Pixels, *, normalise: Normalise) -> NDArr
     device = next(network.parameters()).device
     parts = []
     for begin in range(0, len(pixels), _BATCH):
-        rows = torch.from_numpy(np.ascontiguousarray(pixels[begin : begin + _BATCH])).to(device)
+        rows = torch.from_numpy(np.array(pixels[begin : begin + _BATCH])).to(device)
         parts.append(network(normalise(rows.permute(0, 3, 1, 2))).float().cpu())
     return torch.cat(parts).numpy()
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fovea.learn.augment import Augmentation, Normalise, normalise, suit_augmentation
 from fovea.learn.scratch.batches import AlternatingBatches, Pixels, Preparing, half_mirrored
@@ -47,6 +48,10 @@ class Assembly:
     def planes(self, pixels: Pixels) -> Pixels:
         """Return the channels that the network takes of uint8 (n, h, w, 3): all, or their mean where it sees grey."""
         return np.rint(pixels.mean(3, keepdims=True)).astype(np.uint8) if self.is_grey else pixels
+
+    def input_of(self, pixels: Pixels) -> Tensor:
+        """Return the network's input float32 (n, c, h, w) of uint8 (n, h, w, 3)."""
+        return self.normalise(torch.from_numpy(np.array(self.planes(pixels))).permute(0, 3, 1, 2))
 
     def batches(self, train: Pictures, *, settings: Training) -> Batches:
         """Return the training batches; those of the fast recipe mirror in turn instead of by chance."""
@@ -106,8 +111,7 @@ def assemble(
         made, normalise(mean[:n_channels], std[:n_channels]), augmentation, is_grey, views or None
     )
     if isinstance(made.network, Fast):
-        some = torch.from_numpy(assembly.planes(pixels[:_N_MEASURED])).permute(0, 3, 1, 2)
-        made.network.fit_whitening(assembly.normalise(some))
+        made.network.fit_whitening(assembly.input_of(pixels[:_N_MEASURED]))
     return assembly
 
 

@@ -52,18 +52,16 @@ def scratch(
     """
     settings = overridden(recipe(net, n_pictures=len(train.labels)), wish.given)
     assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
-    made, rows = assembly.made, _scored_rows(len(valid.labels))
-    batches = assembly.batches(train, settings=settings)
+    network, rows = assembly.made.network, _scored_rows(len(valid.labels))
     plan = plan_training(
-        made.network,
-        batches,
+        network,
+        assembly.input_of(train.pixels[: settings.looping.batch_size or len(train.pixels)]),
         settings=settings,
-        n_valid=len(valid.labels),
+        n_pictures=len(train.labels),
         n_scored=len(rows),
-        n_views=assembly.n_views,
+        n_answered=len(valid.labels) * assembly.n_views,
     )
-    settings, batches = plan.settings, assembly.batches(train, settings=plan.settings)
-    sentences = _sentences(net, assembly, plan, n_pictures=len(train.labels))
+    settings, sentences = plan.settings, _sentences(net, assembly, plan, n_pictures=len(train.labels))
     for sentence in sentences:
         announce(sentence)
     workspace.mkdir(parents=True, exist_ok=True)
@@ -73,10 +71,10 @@ def scratch(
         return score(answer(network, some, normalise=assembly.normalise), labels)
 
     history = train_network(
-        made.network,
-        batches,
+        network,
+        assembly.batches(train, settings=settings),
         settings=settings,
-        groups=_optimizers(made.network, settings),
+        groups=_optimizers(network, settings),
         evaluate=evaluate,
         checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
         progress=progress,

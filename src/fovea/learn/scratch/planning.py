@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fovea.learn.training import Batches, Training, choose_machine
+from fovea.learn.training import Training, choose_machine
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
@@ -23,16 +23,17 @@ class Plan:
 
 
 def plan_training(
-    network: nn.Module, batches: Batches, *, settings: Training, n_valid: int, n_scored: int, n_views: int
+    network: nn.Module, x: Tensor, *, settings: Training, n_pictures: int, n_scored: int, n_answered: int
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
-    `n_scored` validation pictures are answered after every epoch, all `n_valid` at the end with `n_views` each.
+    `x` float (n, c, h, w) is a batch as training has it. `n_scored` validation pictures are answered after every epoch,
+    `n_answered` (each view counts) at the end.
     """
-    step, n_rows = time_step(network, batches, settings=settings)
-    epoch = step * (batches.n_batches + _FORWARD * n_scored / n_rows)
-    last = step * _FORWARD * n_valid * n_views / n_rows
     looping = settings.looping
+    picture = time_step(network, x, device=looping.device, precision=looping.precision) / len(x)
+    epoch = picture * (n_pictures + _FORWARD * n_scored)
+    last = picture * _FORWARD * n_answered
     n_epochs = cast("int", looping.epochs)
     if looping.seconds is not None:
         n_epochs = max(1, min(n_epochs, int((_SHARE * looping.seconds - last) / epoch)))
@@ -40,13 +41,12 @@ def plan_training(
     return Plan(settings, n_epochs * epoch + last)
 
 
-def time_step(network: nn.Module, batches: Batches, *, settings: Training) -> tuple[float, int]:
-    """Return the seconds of a forward and backward pass of the first batch, on a copy, and its number of pictures."""
-    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+def time_step(network: nn.Module, x: Tensor, *, device: str, precision: str) -> float:
+    """Return the seconds of a forward and backward pass of x on a copy of the network, the second of two."""
+    machine = choose_machine(device=device, precision=precision)
     twin: Any = copy.deepcopy(network).to(machine.device).train()
     twin.to(memory_format=torch.channels_last)
-    x = next(iter(batches.epoch(0))).x.to(machine.device)
-    x = x.contiguous(memory_format=torch.channels_last)
+    x = x.to(machine.device).contiguous(memory_format=torch.channels_last)
     seconds = 0.0
     with torch.random.fork_rng([]):
         for _ in range(2):  # the first one prepares much that the others need no more
@@ -54,5 +54,8 @@ def time_step(network: nn.Module, batches: Batches, *, settings: Training) -> tu
             with machine.autocast():
                 loss = twin(x).float().square().mean()
             loss.backward()
+            next(
+                weight.grad for weight in twin.parameters() if weight.grad is not None
+            ).sum().item()  # waits for a GPU
             seconds = time.perf_counter() - started
-    return float(seconds), len(x)
+    return seconds
