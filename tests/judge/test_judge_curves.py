@@ -92,7 +92,7 @@ def test_a_training_loss_that_jumps_has_too_high_a_rate() -> None:
 def test_a_loss_that_stays_has_too_low_a_rate() -> None:
     still = [2.303, 2.302, 2.301, 2.3, 2.299]
     finding = only(history(still, still, right=(0.11, 0.1)), chance=0.1, settings={"lr": 1e-6})
-    assert (finding.kind, finding.try_next) == ("rate too low", "--lr 9e-06")
+    assert (finding.kind, finding.try_next) == ("rate too low", "--lr 1e-05")
 
 
 def test_a_fine_tuning_that_began_right_has_no_rate_too_low() -> None:
@@ -124,6 +124,26 @@ def test_layers_of_dead_units_are_named_worst_first() -> None:
     assert finding.text == (
         "90% of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again; "
         "so are many in 'relu1'."
+    )
+
+
+def test_a_layer_that_lets_nothing_through_is_the_one_cause_told() -> None:
+    still = [2.31, 2.3, 2.3, 2.3, 2.3]
+    document = history(still, still, right=(0.1, 0.1), norms={"conv": 0.0, "fc": 0.4}, dead={"relu": 1.0})
+    assert (only(document, chance=0.1).kind, only(document).try_next) == ("dead units", "--lr 0.01")
+
+
+def test_gradients_that_vanish_explain_a_loss_that_stays() -> None:
+    still = [2.31, 2.3, 2.3, 2.3, 2.3]
+    document = history(still, still, right=(0.1, 0.1), norms={"conv": 1e-9, "fc": 0.4})
+    assert only(document, chance=0.1).kind == "vanishing gradients"
+
+
+def test_a_short_training_with_a_flat_end_was_stopped_too_soon() -> None:
+    assert only(history([2.2, 2.0, 1.95], [2.2, 1.9, 1.89], right=(0.7, 0.7))).kind == "fits"
+    assert (
+        only(history([2.2, 2.0, 1.6, 1.5], [2.2, 2.0, 1.6, 1.59], right=(0.7, 0.7))).kind
+        == "stopped too soon"
     )
 
 

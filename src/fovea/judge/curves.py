@@ -13,12 +13,14 @@ _ROSE = 1.05  # times its lowest: a validation loss above this went up again
 _GAP = 0.05  # in accuracy: less between training and validation is no worry
 _LOW = 0.85  # training accuracy below which a network has not even learned its pictures
 _STILL_FALLING = 0.97  # of the loss a fifth of the epochs earlier: below this, more epochs will help
+_LONG_FALLING = 0.9  # the same of the loss at half of the epochs, for schedules whose end is flat
 _DEAD = 0.4  # of a layer's units; of random ones behind a ReLU hardly any is dead on 64 pictures
+_BLOCKED = 0.95  # of a layer's units dead: it lets nothing through
 _EXPLODES, _VANISHES = 1e3, 1e-4  # a gradient's length; the first layer's share of the longest
 _JUMP = 1.1  # times the epoch before: a training loss above this rises
 _FEW = 3  # epochs: fewer make no curve
 _FLAT = 0.02  # of its first value: a training loss that fell by less has not begun to learn
-_STEP = 3.0  # by which a rate is changed
+_STEP, _FAR = 3.0, 10.0  # by which a rate is changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,19 @@ def diagnose(
     records: Sequence[Mapping[str, Any]] = history["records"]
     if history["stopped"] == "non-finite":
         seen = " ".join(history["notes"]) or "The loss was no longer a number."
-        return (Finding("non-finite", seen, f"{_rate(records, used, 1 / _STEP**2)} --clip 1"),)
+        return (Finding("non-finite", seen, f"{_rate(records, used, 1 / _FAR)} --clip 1"),)
     if len(records) < _FEW:
         text = f"{len(records)} of at least {_FEW} epochs: too few to say from the curves how it went."
         return (Finding("too short", text, f"--epochs {max(10, 3 * len(records))}"),)
-    inner = [*_of_gradients(records, used), *_of_units(records, used)]
-    found = [*_of_rate(records, used, chance=chance), *inner]
-    found += _of_fit(history, used, n_valid=n_valid) if not _has(found, "rate") else []
+    units, gradients = _of_units(records, used), _of_gradients(records, used)
+    rate = _of_rate(records, used, chance=chance)
+    if _blocks(records):
+        return tuple(
+            units
+        )  # what lies below such a layer gets no gradient and learns nothing: that follows from it
+    if gradients:
+        return (*gradients, *units)
+    found = [*rate, *units] if rate else [*units, *_of_fit(history, used, n_valid=n_valid)]
     return tuple(found) or (_fits(history),)
 
 
@@ -82,7 +90,7 @@ def _of_rate(
             f"The learning rate seems too low: over {len(losses)} epochs the loss on the training pictures only went from "
             f"{losses[0]:.3g} to {losses[-1]:.3g}."
         )
-        return [Finding("rate too low", text, _rate(records, used, _STEP**2))]
+        return [Finding("rate too low", text, _rate(records, used, _FAR))]
     return []
 
 
@@ -111,12 +119,8 @@ def _of_gradients(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any])
 
 
 def _of_units(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any]) -> list[Finding]:
-    told: list[Mapping[str, float]] = [record["dead_share"] for record in records if record["dead_share"]]
-    dead = (
-        sorted(((share, name) for name, share in told[-1].items() if share >= _DEAD), reverse=True)
-        if told
-        else []
-    )
+    last = _last_dead(records)
+    dead = sorted(((share, name) for name, share in last.items() if share >= _DEAD), reverse=True)
     if not dead:
         return []
     share, name = dead[0]
@@ -124,7 +128,18 @@ def _of_units(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any]) -> 
     more = f"; so are many in {others}" if others else ""
     text = f"{share:.0%} of the units of the layer {name!r} are dead: they answer 0 to every picture and cannot learn again{more}."
     activation = " --activation leaky" if used.get("net") else ""
-    return [Finding("dead units", text, _rate(records, used, 1 / _STEP) + activation)]
+    factor = 1 / _FAR if _blocks(records) else 1 / _STEP
+    return [Finding("dead units", text, _rate(records, used, factor) + activation)]
+
+
+def _last_dead(records: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
+    told: list[Mapping[str, float]] = [record["dead_share"] for record in records if record["dead_share"]]
+    return told[-1] if told else {}
+
+
+def _blocks(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether hardly anything passes through some layer."""
+    return any(share >= _BLOCKED for share in _last_dead(records).values())
 
 
 def _of_fit(history: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int) -> list[Finding]:
@@ -145,8 +160,9 @@ def _of_fit(history: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int
     gap = _gap(records[best], used, n_valid=n_valid)
     if gap:
         return [Finding("overfitting", gap, _against_heart(used))]
-    back = records[-1 - max(1, len(records) // 5)]["valid_loss"]
-    if best == len(records) - 1 and last < _STILL_FALLING * back:
+    is_learned = (records[best]["train_accuracy"] or 1.0) >= _LOW
+    back = records[-1 - max(1, len(records) // 5 if is_learned else (len(records) + 1) // 2)]["valid_loss"]
+    if best == len(records) - 1 and last < (_STILL_FALLING if is_learned else _LONG_FALLING) * back:
         text = (
             f"Stopped too soon: the loss on the validation pictures was still falling at the end, from {back:.3g} to "
             f"{last:.3g} over the last epochs."
@@ -203,7 +219,7 @@ def _fits(history: Mapping[str, Any]) -> Finding:
 def _rate(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any], factor: float) -> str:
     """Return --lr changed by a factor: of the rate used, else of the highest one that was told."""
     lr = used.get("lr") or max((record["lr"] for record in records), default=0.0)
-    return f"--lr {lr * factor:.1g}" if lr else "a lower --lr"
+    return f"--lr {float(f'{lr * factor:.1g}'):g}" if lr else "a lower --lr"
 
 
 def _number(value: float | None) -> float:
@@ -212,7 +228,3 @@ def _number(value: float | None) -> float:
 
 def _of(n: int, total: int) -> str:
     return f"{n} of {total}"
-
-
-def _has(found: Sequence[Finding], word: str) -> bool:
-    return any(word in finding.kind for finding in found)
