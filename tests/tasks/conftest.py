@@ -81,7 +81,8 @@ def imagenet_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answers_by_name(monkeypatch: pytest.MonkeyPatch) -> ByName:
     """Return the classifier that every model folder loads as: it answers by the files' names."""
     classifier = ByName()
-    monkeypatch.setattr("fovea.model.load_model", lambda folder, **named: classifier)
+    for name in ("load_model", "load_classifier"):
+        monkeypatch.setattr(f"fovea.model.{name}", lambda folder, **named: classifier)
     return classifier
 
 

@@ -8,7 +8,7 @@ from fovea.cli.console import Console, common_options, plain
 from fovea.tasks import predict
 
 if TYPE_CHECKING:
-    from fovea.model import Prediction
+    from fovea.model import AnyPrediction
 
 SHOWN = 40
 
@@ -83,12 +83,12 @@ def _lines(result: predict.Result, *, top: int | None) -> list[str]:
     return lines
 
 
-def _others(one: "Prediction", *, is_asked: bool) -> str:
+def _others(one: "AnyPrediction", *, is_asked: bool) -> str:
     """Name the likeliest classes beside the answer: those asked for, or the one that a hedged answer stands for."""
     from fovea.manifest import with_words
 
     answer, likeliest = one.answer[0], one.likeliest()
-    is_hedged = answer not in ("", one.class_name)
+    is_hedged = answer not in ("", getattr(one, "class_name", answer))
     beside = [(name, p) for name, p in likeliest if name != answer] if is_asked else likeliest[:is_hedged]
     told = ", ".join(f"{with_words(name)} {p:.3f}" for name, p in beside)
     return f"likeliest: {told}" if is_hedged else told

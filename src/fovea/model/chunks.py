@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from fovea.errors import PictureError
 from fovea.features import Encoder, Item, Store, extract, read_hashes
 from fovea.manifest import PackedPicture
-from fovea.model.prediction import Prediction
 from fovea.model.sources import Input, content_item, why_not_a_file
 from fovea.progress import Progress, silent
 
 CHUNK = 512  # pictures a step: its features are some 6 MB, and a killed run repeats at most these
 
 
-class Decider(Protocol):
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
+
+
+class Decider(Protocol[AnswerT_co]):
     """A network, and what makes predictions of its features."""
 
     @property
@@ -26,18 +28,18 @@ class Decider(Protocol):
 
     def decide(
         self, features: NDArray[np.float32], names: Sequence[str], *, problems: Sequence[str] = ()
-    ) -> list[Prediction]:
+    ) -> Sequence[AnswerT_co]:
         """Return one prediction for every row of `features` float32 (n, d), called by `names`; a problem replaces it."""
 
 
 def predict_chunks(
-    model: Decider,
+    model: Decider[AnswerT_co],
     given: Sequence[Input],
     *,
     start: int = 0,
     store: Store | None = None,
     progress: Progress = silent,
-) -> Iterator[list[Prediction]]:
+) -> Iterator[Sequence[AnswerT_co]]:
     """Yield the predictions of the pictures from number `start` on, at most `CHUNK` at a time, whatever their number."""
     progress("predict", start, len(given))
     for first in range(start, len(given), CHUNK):

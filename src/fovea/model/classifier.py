@@ -59,7 +59,7 @@ class Classifier:
 
     def predict(
         self, inputs: Source | Iterable[Source], *, store: Store | None = None, progress: Progress = silent
-    ) -> Predictions:
+    ) -> Predictions[Prediction]:
         """Return one prediction for every picture, in order, unreadable ones too.
 
         `inputs`: a path, folder, encoded picture (bytes), PIL picture or uint8 array (h, w, 3) RGB or (h, w)

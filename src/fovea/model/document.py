@@ -18,6 +18,7 @@ from fovea.features.sealed import (
 )
 from fovea.model.parts import DataFacts, Thresholds
 from fovea.model.prediction import JSON
+from fovea.model.targets import Labels, Target, Values
 
 TRANSFORMS = ("none",)  # what a head may do to features before it standardises them
 
@@ -41,6 +42,7 @@ class Document:
     settings: Mapping[str, JSON]
     versions: Mapping[str, str]
     sha256: Mapping[str, str]
+    target: Target | None = None
 
 
 def dump_document(document: Document) -> bytes:
@@ -62,6 +64,8 @@ def dump_document(document: Document) -> bytes:
         "versions": dict(document.versions),
         "sha256": dict(sorted(document.sha256.items())),
     }
+    if document.target is not None:
+        body["target"] = document.target.to_json()
     body["digest"] = digest_of(body)
     return (json.dumps(body, indent=1, allow_nan=False) + "\n").encode()
 
@@ -94,6 +98,10 @@ class _Fields:
             shown = repr(raw) if len(repr(raw)) <= 60 else repr(raw)[:57] + "..."
             raise RefusedError(f"{key!r} in {self._where} is {shown}, not {what}")
         return value
+
+    def has(self, key: str) -> bool:
+        """Return whether the key is there."""
+        return key in self._left
 
     def inner(self, key: str) -> "_Fields":
         """Return the fields of the object under `key`."""
@@ -153,8 +161,23 @@ def _share_or_none(value: JSON) -> tuple[float | None] | None:
     return None if share is None else (share,)
 
 
+def _shares(value: JSON) -> tuple[float, ...] | None:
+    found = [_share(one) for one in value] if isinstance(value, list) else [None]
+    return None if None in found else tuple(found)  # type: ignore[arg-type]
+
+
+def _shares_or_none(value: JSON) -> tuple[float | None, ...] | None:
+    found = [_share_or_none(one) for one in value] if isinstance(value, list) else [None]
+    return None if None in found else tuple(one[0] for one in found if one is not None)
+
+
 def _names(value: JSON) -> tuple[str, ...] | None:
-    if not isinstance(value, list) or len(value) < 2:
+    names = _one_or_more_names(value)
+    return names if names is not None and len(names) >= 2 else None
+
+
+def _one_or_more_names(value: JSON) -> tuple[str, ...] | None:
+    if not isinstance(value, list) or not value:
         return None
     names = tuple(name for name in value if isinstance(name, str) and name)
     return names if len(set(names)) == len(value) else None
@@ -182,8 +205,20 @@ def _hashes(value: JSON) -> dict[str, str] | None:
 def _document(top: _Fields) -> Document:
     top.take("format", _count, "a number")
     top.take("digest", _text, "a SHA-256")
+    target = _target(top.inner("target")) if top.has("target") else None
+    class_names = (
+        top.take("class_names", _names, "a list of at least two different names")
+        if target is None
+        else top.take("class_names", _one_or_more_names, "a list of different names")
+    )
+    n_told = 1 if isinstance(target, Values) else len(class_names)
+    if len(class_names) != n_told or (
+        isinstance(target, Labels) and not n_told == len(target.thresholds) == len(target.precisions)
+    ):
+        raise RefusedError(f"'target' in model.json does not fit {len(class_names)} names")
     return Document(
-        class_names=top.take("class_names", _names, "a list of at least two different names"),
+        target=target,
+        class_names=class_names,
         preprocessing=_preprocessing(top.inner("preprocessing")),
         temperature=top.take("temperature", _positive, "a number above 0"),
         thresholds=_thresholds(top.inner("thresholds")),
@@ -196,6 +231,29 @@ def _document(top: _Fields) -> Document:
         sha256=_listed(top.take("sha256", _hashes, "an object of SHA-256 sums")),
         **_backbone(top.inner("backbone")),  # type: ignore[arg-type]
     )
+
+
+def _target(fields: _Fields) -> Target:
+    """Return what the head tells, where that is not one class."""
+    kinds = ("regression", "labels")
+    kind = fields.take("kind", lambda v: v if v in kinds else None, "'regression' or 'labels'")
+    target: Target
+    if kind == "regression":
+        target = Values(
+            coverage=fields.take("coverage", _share, "a number from 0 to 1"),
+            half_width=fields.take("half_width", _number, "a number"),
+            spread=fields.take("spread", _positive, "a number above 0"),
+            lowest=fields.take("lowest", _number, "a number"),
+            highest=fields.take("highest", _number, "a number"),
+        )
+    else:
+        target = Labels(
+            thresholds=fields.take("thresholds", _shares, "a list of numbers from 0 to 1"),
+            precisions=fields.take("precisions", _shares_or_none, "a list of nulls and numbers from 0 to 1"),
+            confidence=fields.take("confidence", _share_or_none, "null or a number from 0 to 1")[0],
+        )
+    fields.done()
+    return target
 
 
 def _preprocessing(fields: _Fields) -> tuple[int, int, str]:

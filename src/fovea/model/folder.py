@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.errors import InputError
 from fovea.features import Encoder, load_encoder
 from fovea.features.sealed import (
     MAX_DOCUMENT_BYTES,
@@ -21,18 +22,22 @@ from fovea.features.sealed import (
     read_file,
     refuse,
 )
-from fovea.judge import CalibrationScores, NoveltyScore, softmax
+from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
 from fovea.model.classifier import Classifier
 from fovea.model.document import TRANSFORMS, Document, parse_document
+from fovea.model.estimator import Estimator
 from fovea.model.golden import check_golden, decode_golden, largest_difference
+from fovea.model.targets import head_answers
 
 MAX_HEAD_BYTES = 1 << 30  # 21,000 classes on 5,000 features, twice over
 MAX_GOLDEN_BYTES = 1 << 20  # all golden files together: ours hold some 60 KB
 
 
-def load_model(folder: str | Path, *, precision: str | None = None, threads: int | None = None) -> Classifier:
-    """Read a model folder that `write_model` made.
+def load_model(
+    folder: str | Path, *, precision: str | None = None, threads: int | None = None
+) -> Classifier | Estimator:
+    """Read a model folder that `write_model` made: a classifier, or an estimator of numbers or labels.
 
     `precision` "bf16" or "f32": None takes the one it was saved with, where the processor has it.
 
@@ -50,24 +55,36 @@ def load_model(folder: str | Path, *, precision: str | None = None, threads: int
         check_backbone(folder, expected=document.sha256)
         arrays = _arrays(files["head.safetensors"])
         head = _head(arrays, document=document)
-        calibration = _calibration(arrays, k=len(document.class_names))
         novelty = _novelty(arrays, d=document.n_features) if document.has_novelty else None
         encoder = _encoder(folder, document=document, precision=precision, threads=threads)
-        model = Classifier(
-            folder=folder,
-            fingerprint=hashlib.sha256(content).hexdigest(),
-            document=document,
-            encoder=encoder,
-            head=head,
-            temperature=document.temperature,
-            thresholds=document.thresholds,
-            calibration=calibration,
-            novelty=novelty,
-        )
+        shared = (folder, hashlib.sha256(content).hexdigest(), document, encoder, head, document.temperature)
+        model: Classifier | Estimator
+        if document.target is None:
+            calibration = _calibration(arrays, k=len(document.class_names))
+            model = Classifier(*shared, document.thresholds, calibration, novelty)
+        else:
+            model = Estimator(*shared, document.target, novelty)
         _check_answers(model, files)
     except RefusedError as reason:
         raise refuse(folder, reason) from None
     return model
+
+
+def load_classifier(
+    folder: str | Path, *, precision: str | None = None, threads: int | None = None, needed_by: str
+) -> Classifier:
+    """Read a model folder as `load_model` does, and refuse one that tells no classes: `needed_by` needs them.
+
+    Raises InputError for these, else as `load_model` does.
+    """
+    model = load_model(folder, precision=precision, threads=threads)
+    if isinstance(model, Classifier):
+        return model
+    what = "numbers" if model.target.kind == "regression" else "several labels a picture"
+    raise InputError(
+        f"The run in {str(folder)!r} tells {what}, and {needed_by} needs one of classes. Name another run, or use this one "
+        "with `fovea predict` and `fovea evaluate`."
+    )
 
 
 def _small_files(document: Document) -> list[str]:
@@ -172,17 +189,18 @@ def _encoder(folder: Path, *, document: Document, precision: str | None, threads
     return encoder
 
 
-def _check_answers(model: Classifier, files: Mapping[str, bytes]) -> None:
+def _check_answers(model: Classifier | Estimator, files: Mapping[str, bytes]) -> None:
     body = parse_object(files["golden/answers.json"], "golden/answers.json")
     pictures = {
         n.removeprefix("golden/"): c
         for n, c in files.items()
         if n.startswith("golden/") and not n.endswith(".json")
     }
-    expected, recorded = _expected(body, names=sorted(pictures), k=len(model.class_names))
+    expected, recorded = _expected(body, names=sorted(pictures), k=len(model.document.class_names))
     shape = model.encoder.preprocess
     pixels = decode_golden(pictures, height_px=shape.height_px, width_px=shape.width_px, fit=shape.fit)
-    answers = softmax(model.head.logits(model.encoder.encode(pixels)), model.temperature)
+    logits = model.head.logits(model.encoder.encode(pixels))
+    answers = head_answers(logits, target=model.document.target, temperature=model.temperature)
     check_golden(
         largest_difference(answers, expected),
         saved=model.document.backbone["precision"],

@@ -7,6 +7,7 @@ from fovea.features import Encoder
 from fovea.judge import CalibrationScores, NoveltyScore
 from fovea.learn import Head
 from fovea.model.prediction import JSON
+from fovea.model.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,18 @@ class DataFacts:
 class ModelParts:
     """Everything that goes into a model folder. `metrics` holds metrics.json's keys, for the card.
 
-    With `private` the place of the pictures is left out."""
+    With `private` the place of the pictures is left out. `target` says what the head tells where that is not one class;
+    then there are no calibration scores, and `thresholds` say nothing."""
 
     encoder: Encoder
     head: Head
     temperature: float
     thresholds: Thresholds
-    calibration: CalibrationScores
+    calibration: CalibrationScores | None
     data: DataFacts
     novelty: NoveltyScore | None = None
     seed: int = 0
     settings: Mapping[str, JSON] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     private: bool = False
+    target: Target | None = None

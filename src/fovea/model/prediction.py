@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from fovea.manifest import with_words, words_of
 
@@ -72,6 +72,11 @@ class Prediction:
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0] != self.class_name))[:n]
 
     @property
+    def answered(self) -> tuple[str, ...]:
+        """The names to count."""
+        return (self.answer[0],)
+
+    @property
     def remark(self) -> str:
         """What to know beside the class: the problem, "unsure", "unlike anything seen", or ""."""
         if self.problem:
@@ -83,7 +88,29 @@ class Prediction:
         return Predictions([self])._repr_html_()
 
 
-class Predictions(list[Prediction]):
+class Answer(Protocol):
+    """What is shown of any prediction."""
+
+    @property
+    def path(self) -> str:
+        """The picture."""
+
+    @property
+    def answer(self) -> tuple[str, float | None]:
+        """What was answered, and its probability."""
+
+    @property
+    def remark(self) -> str:
+        """What to know beside it."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return a row."""
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+class Predictions(list[AnswerT]):
     """A list of predictions, in the order of the inputs; a notebook shows it as a table."""
 
     SHOWN = 50
@@ -95,11 +122,11 @@ class Predictions(list[Prediction]):
     def _repr_html_(self) -> str:
         rows = "".join(_cells(prediction) for prediction in self[: self.SHOWN])
         more = f"<p>and {len(self) - self.SHOWN:,} more</p>" if len(self) > self.SHOWN else ""
-        head = "<tr><th>picture</th><th>class</th><th>probability</th><th></th></tr>"
+        head = "<tr><th>picture</th><th>answer</th><th>probability</th><th></th></tr>"
         return f"<table>{head}{rows}</table>{more}"
 
 
-def _cells(prediction: Prediction) -> str:
+def _cells(prediction: Answer) -> str:
     answer, probability = prediction.answer
     sure = "" if probability is None else f"{probability:.3f}"
     cells: Iterable[str] = (prediction.path, with_words(answer), sure, prediction.remark)

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from fovea.errors import BackboneError, ModelError, OutputError
 from fovea.features import Encoder, load_encoder
-from fovea.judge import softmax
 from fovea.model.card import write_card
 from fovea.model.document import Document, dump_document
 from fovea.model.golden import SAME, decode_golden, draw_golden, largest_difference
 from fovea.model.parts import ModelParts
+from fovea.model.targets import head_answers
 
 OWN_NAMES = ("model.json", "head.safetensors", "card.md", "backbone", "golden")
 PRECISIONS = ("bf16", "f32")
@@ -135,7 +135,7 @@ def _arrays(parts: ModelParts) -> bytes:
         "head.bias": head.bias,
         "head.mean": head.mean,
         "head.scale": head.scale,
-        **parts.calibration.to_arrays(),
+        **(parts.calibration.to_arrays() if parts.calibration is not None else {}),
         **(parts.novelty.to_arrays() if parts.novelty is not None else {}),
     }
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
@@ -177,7 +177,8 @@ def _answers(backbone: Path, parts: ModelParts, *, golden: Mapping[str, bytes]) 
 
 
 def _probabilities(encoder: Encoder, parts: ModelParts, *, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.asarray(softmax(parts.head.logits(encoder.encode(pixels)), parts.temperature), np.float64)
+    logits = parts.head.logits(encoder.encode(pixels))
+    return head_answers(logits, target=parts.target, temperature=parts.temperature)
 
 
 def _document(parts: ModelParts, *, sha256: Mapping[str, str]) -> Document:
@@ -202,6 +203,7 @@ def _document(parts: ModelParts, *, sha256: Mapping[str, str]) -> Document:
         settings=parts.settings,
         versions=_versions(),
         sha256=sha256,
+        target=parts.target,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fovea.errors import InputError
 
 if TYPE_CHECKING:
-    from fovea.model import Classifier, OwnClasses, Prediction
+    from fovea.model import Classifier, Estimator, OwnClasses, Prediction
 
     Answering: TypeAlias = Classifier | OwnClasses
 
@@ -28,7 +28,7 @@ Refine: TypeAlias = "Callable[[Sequence[Prediction]], list[Prediction]]"
 
 def open_answering(
     name: str | Path, *, compute: str = "auto", threads: int | None = None, offline: bool = True
-) -> "Answering":
+) -> "Answering | Estimator":
     """Return the run at a path, else the network of that name, or in that file, with the classes it was trained on.
 
     Raises:

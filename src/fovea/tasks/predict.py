@@ -5,20 +5,20 @@ A list of answers, or a CSV that is written in steps of bounded memory and conti
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fovea.errors import InputError, MissingInputError, OutputError
 from fovea.progress import Progress, silent
-from fovea.tasks.imagenet import Refine, make_refine, open_answering
+from fovea.tasks.imagenet import make_refine, open_answering
 from fovea.tasks.options import check_share
-from fovea.tasks.predict_write import Columns, open_part, part_path, refuse_existing, state_path
+from fovea.tasks.predict_write import Columns, RowForm, open_part, part_path, refuse_existing, state_path
 
 if TYPE_CHECKING:
     from fovea.features import Store
-    from fovea.model import Prediction, Predictions
+    from fovea.model import AnyPrediction, Estimator, Predictions
     from fovea.model.prediction import JSON
     from fovea.model.sources import Input
     from fovea.tasks.imagenet import Answering
@@ -54,7 +54,7 @@ class Result:
     `n_unsure` and `n_unlike` are None where that was judged of no picture.
     """
 
-    predictions: "Predictions"
+    predictions: "Predictions[AnyPrediction]"
     n_pictures: int
     n_problems: int
     n_unsure: int | None
@@ -111,8 +111,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     model = open_answering(
         config.model, compute=config.compute, threads=config.threads, offline=config.offline
     )
-    top = config.top or (OWN_TOP if isinstance(model, OwnClasses) else None)
-    asking = _Asking(model, make_refine(model, top=top, sure=config.sure), top, config.sure)
+    asking = _ask_of(model, config)
     with open_store() as store:
         if target is None:
             result = _collect(asking, given, store=store, progress=progress)
@@ -132,16 +131,20 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 class _Asking:
     """A model, and how it is asked."""
 
-    model: "Answering"
-    refine: Refine
+    model: "Answering | Estimator"
+    refine: "Callable[[Any], list[Any]]"
     top: int | None
     sure: float | None
 
     @property
-    def columns(self) -> Columns:
+    def columns(self) -> RowForm:
         """The columns of the CSV."""
         from fovea.manifest import words_of
+        from fovea.model import Estimator
+        from fovea.tasks.predict_columns import estimator_columns
 
+        if isinstance(self.model, Estimator):
+            return estimator_columns(self.model)
         names = self.model.class_names
         top = None if self.top is None else min(self.top, len(names))
         with_words = any(words_of(name) for name in names)
@@ -153,6 +156,21 @@ class _Asking:
         asked = {"top": self.top, "sure": self.sure}
         told = {name: str(value) for name, value in asked.items() if value is not None}
         return {"model": self.model.fingerprint, "encoder": self.model.encoder.fingerprint, **told}
+
+
+def _ask_of(model: "Answering | Estimator", config: Config) -> _Asking:
+    """Return how a model is asked. Raises InputError where it tells no classes and some were asked for."""
+    from fovea.model import Estimator, OwnClasses
+
+    if isinstance(model, Estimator):
+        if config.top is not None or config.sure is not None:
+            raise InputError(
+                f"--top and --sure ask for classes, and the run in {str(config.model)!r} tells "
+                f"{'numbers' if model.target.kind == 'regression' else 'labels'}: leave them out."
+            )
+        return _Asking(model, list, None, None)
+    top = config.top or (OWN_TOP if isinstance(model, OwnClasses) else None)
+    return _Asking(model, make_refine(model, top=top, sure=config.sure), top, config.sure)
 
 
 def _require_free(html: str | Path | None) -> None:
@@ -227,11 +245,12 @@ def _write_csv(
     return replace(result, csv=str(target), n_resumed=len(part.done))
 
 
-def _count(predictions: "Iterable[Prediction]") -> Counter[tuple[str, str]]:
+def _count(predictions: "Iterable[AnyPrediction]") -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     for one in predictions:
         counts["all", ""] += 1
-        counts["class", one.answer[0]] += not one.problem
+        for name in one.answered:
+            counts["class", name] += not one.problem
         counts["problem", ""] += bool(one.problem)
         if one.unsure is not None:
             counts["unsure", ""] += one.unsure
@@ -240,12 +259,14 @@ def _count(predictions: "Iterable[Prediction]") -> Counter[tuple[str, str]]:
     return counts
 
 
-def _result(predictions: "Predictions", counts: Counter[tuple[str, str]], *, asking: _Asking) -> Result:
+def _result(
+    predictions: "Predictions[AnyPrediction]", counts: Counter[tuple[str, str]], *, asking: _Asking
+) -> Result:
     """Return the counts; of a network's own thousand classes, and of hedged answers, only those that were given."""
-    from fovea.model import OwnClasses
+    from fovea.model import Estimator, OwnClasses
 
     answered = {name: n for (kind, name), n in counts.most_common() if kind == "class" and n}
-    if not isinstance(asking.model, OwnClasses) and asking.sure is None:
+    if not isinstance(asking.model, OwnClasses | Estimator) and asking.sure is None:
         answered = {name: counts["class", name] for name in asking.model.class_names}
     return Result(
         predictions=predictions,

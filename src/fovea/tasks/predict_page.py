@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from fovea.errors import FoveaError, OutputError, PictureError
 from fovea.features import available_cores
-from fovea.model import Prediction
 from fovea.model.sources import Input
 from fovea.pages import Answered, PredictPage, Thumb, render_predict
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
-from fovea.tasks.predict_write import Columns
+from fovea.tasks.predict_write import RowForm
 
 if TYPE_CHECKING:
+    from fovea.model import AnyPrediction, Estimator
     from fovea.tasks.imagenet import Answering
     from fovea.tasks.predict import Config, Result
 
@@ -31,8 +31,8 @@ def write_page(
     config: "Config",
     result: "Result",
     *,
-    model: "Answering",
-    columns: Columns,
+    model: "Answering | Estimator",
+    columns: RowForm,
     given: Sequence[Input],
     progress: Progress,
 ) -> None:
@@ -64,7 +64,7 @@ def write_page(
 
 
 def _answered(
-    shown: Sequence[tuple[Input, Prediction]], *, folder: str, threads: int, progress: Progress
+    shown: "Sequence[tuple[Input, AnyPrediction]]", *, folder: str, threads: int, progress: Progress
 ) -> tuple[Answered, ...]:
     made: list[Answered] = []
     progress("page", 0, len(shown))
@@ -85,7 +85,7 @@ def _below(path: str, folder: str) -> str:
     return path.removeprefix(folder.rstrip("/") + "/") if folder else path
 
 
-def _one(prediction: Prediction, jpeg: bytes | None, *, path: str) -> Answered:
+def _one(prediction: "AnyPrediction", jpeg: bytes | None, *, path: str) -> Answered:
     answer, probability = prediction.answer
     bars = tuple((name, round(p, 6)) for name, p in prediction.likeliest(N_BARS))  # as a CSV has them
     return Answered(
@@ -112,7 +112,7 @@ def _thumbnail(given: Input) -> bytes | None:
     return None
 
 
-def _read_back(path: Path, columns: Columns) -> list[Prediction]:
+def _read_back(path: Path, columns: RowForm) -> "list[AnyPrediction]":
     """Return the first answers of a CSV that this command wrote: they were not kept."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = islice(csv.reader(file), 1, 1 + N_SHOWN)

@@ -14,16 +14,30 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from fovea.errors import OutputError
 
 if TYPE_CHECKING:
-    from fovea.model import Prediction
+    from fovea.model import AnyPrediction, Prediction
 
 COLUMNS = ("path", "class", "probability", "unsure", "unlike", "problem")
 JUDGED = {"": None, "true": True, "false": False}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class RowForm(Protocol):
+    """How predictions of one kind become rows, and back."""
+
+    @property
+    def header(self) -> list[str]:
+        """The names of all columns."""
+
+    def row(self, prediction: Any) -> list[str]:
+        """Return the cells of one prediction."""
+
+    def prediction(self, row: Sequence[str]) -> "AnyPrediction":
+        """Return the prediction that a row tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +67,8 @@ class Columns:
             shown_path(prediction.path),
             shown_text(prediction.class_name or ""),
             _share(prediction.probability),
-            _judged(prediction.unsure),
-            _judged(prediction.unlike),
+            shown_judged(prediction.unsure),
+            shown_judged(prediction.unlike),
             shown_text(prediction.problem),
         ]
         if self.with_words:
@@ -96,20 +110,21 @@ def _share(probability: float | None) -> str:
     return "" if probability is None else f"{probability:.6f}"
 
 
-def _judged(told: bool | None) -> str:
+def shown_judged(told: bool | None) -> str:
+    """Return what was judged as a cell, empty where it was not."""
     return "" if told is None else str(told).lower()
 
 
 class CsvPart:
     """An unfinished CSV, open for appending; `done` holds the rows that were there already, no header."""
 
-    def __init__(self, target: Path, *, file: IO[bytes], done: list[list[str]], columns: Columns) -> None:
+    def __init__(self, target: Path, *, file: IO[bytes], done: list[list[str]], columns: RowForm) -> None:
         self.target = target
         self.done = done
         self._file = file
         self._columns = columns
 
-    def answered(self) -> "Iterator[Prediction]":
+    def answered(self) -> "Iterator[AnyPrediction]":
         """Yield what the rows tell that were there already. Raises OutputError where something else has changed them."""
         for row in self.done:
             try:
@@ -117,7 +132,7 @@ class CsvPart:
             except (KeyError, ValueError):
                 raise _foreign(self.target, len(self.done), "rows that were changed since") from None
 
-    def append(self, predictions: "Sequence[Prediction]") -> None:
+    def append(self, predictions: "Sequence[AnyPrediction]") -> None:
         """Write the rows of one chunk and bring them to the disk. Raises OutputError."""
         with _plainly(self.target):
             self._file.write(encode_rows(self._columns.row(prediction) for prediction in predictions))
@@ -153,7 +168,7 @@ def refuse_existing(target: Path) -> None:
 
 @contextlib.contextmanager
 def open_part(
-    target: Path, *, columns: Columns, names: Sequence[str], model: Mapping[str, str], chunk: int
+    target: Path, *, columns: RowForm, names: Sequence[str], model: Mapping[str, str], chunk: int
 ) -> Iterator[CsvPart]:
     """Open the CSV for the inputs called `names`, where it was left off or new.
 

@@ -123,11 +123,11 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         ModelError: the model folder cannot be used.
         OutputError: INTO is in use for something else, or cannot be written; nothing is lost then.
     """
-    from fovea.model import load_model
+    from fovea.model import load_classifier
 
     check_promise(config.promise)
     files, notes = _find(config)
-    classifier = load_model(config.model, threads=config.threads)
+    classifier = load_classifier(config.model, threads=config.threads, needed_by="`fovea sort`")
     rule = _make_rule(config, classifier)
     settings = {"model": classifier.fingerprint[:16], "how": config.how, **asdict(config.promise)}
     with open_journal(config.into, settings=settings) as journal:

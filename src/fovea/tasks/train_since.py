@@ -13,7 +13,7 @@ from fovea.errors import InputError
 from fovea.features import Encoder
 from fovea.learn import Head
 from fovea.manifest import Manifest, Row, read_manifest
-from fovea.model import load_model, read_evidence
+from fovea.model import load_classifier, read_evidence
 
 COLUMNS = ("path", "sha256", "split", "label", "answer", "probability")
 
@@ -63,7 +63,7 @@ def read_earlier(folder: Path) -> Earlier:
         MissingInputError, ModelError: it is none, or it was cut or edited.
         InputError: its manifest or its answers are missing.
     """
-    model = load_model(folder)
+    model = load_classifier(folder, needed_by="--since")
     content = read_evidence(folder, "predictions.csv", document=model.document)
     if content is None or read_evidence(folder, "manifest.csv", document=model.document) is None:
         raise InputError(
