@@ -12,3 +12,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 def silent(stage: str, n_done: int, n_total: int) -> None:
     """Tell nothing."""
+
+
+def unheard(sentence: str) -> None:
+    """Let a sentence about what is under way go unheard."""

@@ -34,6 +34,10 @@ class Console:
         self.seed = seed
         self.progress = Bar() if sys.stderr.isatty() else Lines()
 
+    def say(self, sentence: str) -> None:
+        """Print a sentence about what is under way."""
+        self.progress.say(plain(sentence))
+
     def show(self, result: Result, lines: Callable[[], Sequence[str]]) -> None:
         """Print the result: as JSON alone, or as the lines that `lines` makes of it. Raises OutputError."""
         self.progress.close()
@@ -84,6 +88,10 @@ class Lines:
                 print(f"{stage}: {n_done:,} in {seconds:.1f} s", file=sys.stderr, flush=True)
             self._stage = ""
 
+    def say(self, sentence: str) -> None:
+        """Print a sentence."""
+        print(sentence, file=sys.stderr, flush=True)
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -118,6 +126,14 @@ class Bar:
                 self._timer = threading.Timer(self._delay_seconds, self._open)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bar."""
+        with self._lock:
+            if self._bar is None:
+                print(sentence, file=sys.stderr, flush=True)
+            else:
+                self._bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     def _open(self) -> None:
         from rich.console import Console as RichConsole
@@ -157,6 +173,13 @@ class Bar:
                 self._bar.stop()
             self._bar = self._task = self._timer = None
             self._stage = ""
+
+
+def _cache_folder() -> Path:
+    """Return the cache folder; what it stands in is imported late."""
+    from fovea.features import cache_folder
+
+    return cache_folder()
 
 
 def report_error(message: str) -> None:
@@ -201,6 +224,8 @@ def common_options(function: F) -> F:
         # Before numpy is imported. Its own threads spin while they wait: a fit took 216 s that takes 4 s without them
         # on a busy machine; large products get threads of ours (learn/probe/products.py).
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # Where torch is used, it would make a folder of this kind in /tmp and ask the system for the user's name.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_cache_folder() / "torch"))
         console = Console(as_json=as_json, offline=offline, threads=threads, seed=seed)
         try:
             function(console=console, **options)

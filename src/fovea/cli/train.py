@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fovea.cli.console import Console, common_options, require_precision
+from fovea.cli.train_options import SectionedCommand, training_options
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Run
@@ -30,7 +31,7 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     return merge
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("photos", type=PLACE)
 @click.option(
     "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
@@ -88,9 +89,8 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
 @click.option(
     "--valid-share",
     type=float,
-    default=0.2,
-    show_default=True,
-    help="Share of each class to hold out, where no split is given.",
+    help="Share of each class to hold out, where no split is given.  [default: 0.2; of large sets that train a network "
+    "2,000 pictures]",
 )
 @click.option("--balance", is_flag=True, help="Weigh classes as if they were equally common.")
 @click.option(
@@ -110,6 +110,7 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
 )
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
 @click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in what is written.")
+@training_options
 @common_options
 def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
     """Train a classifier on PHOTOS: class folders, train/valid folders, or a table with path,label.
@@ -121,6 +122,8 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
     Example:
       fovea train photos --out runs/first
       fovea train photos --out runs/second --since runs/first --merge kitten,cat=cat
+      fovea train photos --out runs/tuned --budget 10m
+      fovea train mnist --out runs/lenet --method scratch --net lenet5
     """
     from fovea.tasks.train import train
 
@@ -129,6 +132,7 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
         photos,
         out=out,
         progress=console.progress,
+        announce=console.say,
         seed=console.seed,
         threads=console.threads,
         offline=console.offline,
@@ -152,6 +156,7 @@ def lines(done: "Run") -> list[str]:
         f"{m['n_train']:,} pictures learned from, {len(m['class_names'])} classes, {m['backbone']} on {m['engine']} in "
         f"{m['precision']}: {seconds['total']:.1f} s ({rate})."
     )
+    training = [m["training"]["text"]] if "training" in m else []
     test = m.get("test")
     third = [_about_test(test)] if test else []
     promises = [guarantee["text"] for guarantee in m["guarantees"]]
@@ -161,6 +166,7 @@ def lines(done: "Run") -> list[str]:
     return [
         first,
         second,
+        *training,
         *third,
         *promises,
         *since,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fovea.errors import OutputError, PictureError
 from fovea.features import Preprocess, available_cores, make_views
 from fovea.manifest.wording import count
+from fovea.pictures import Facts
 from fovea.progress import Progress, silent
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -30,13 +31,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class PixelsRead:
-    """Pictures of one size, and for each the problem that kept it from being read ("" where all is well).
+    """Pictures of one size, and for each the problem that kept it from being read ("" where all is well), or its facts.
 
-    `pixels` is uint8 (n, h, w, 3); a row with a problem is black.
+    `pixels` is uint8 (n, h, w, 3); a row with a problem is black, and its facts are None.
     """
 
     pixels: Pixels
     problems: tuple[str, ...]
+    facts: tuple[Facts | None, ...]
 
 
 def read_pixels(
@@ -85,33 +87,35 @@ def try_pixels(
     """Return the pictures that can be read, and why the others cannot; see `read_pixels`. Raises OutputError."""
     pixels = _make_array((len(reads), preprocess.height_px, preprocess.width_px, 3), folder)
     problems: list[str] = []
+    facts: list[Facts | None] = []
     progress("decode", 0, len(reads))
     with ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="fovea-decode") as pool:
         starts = range(0, len(reads), _GROUP)
         try:
             for told in pool.map(partial(_fill, reads, pixels, preprocess), starts):
-                problems += told
+                problems += [problem for problem, _ in told]
+                facts += [known for _, known in told]
                 progress("decode", len(problems), len(reads))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return PixelsRead(pixels, tuple(problems))
+    return PixelsRead(pixels, tuple(problems), tuple(facts))
 
 
 def _fill(
     reads: Sequence[Callable[[], bytes]], pixels: Pixels, preprocess: Preprocess, start: int
-) -> list[str]:
-    """Decode the group of pictures that begins at `start` into their rows; return their problems."""
-    problems = []
+) -> list[tuple[str, Facts | None]]:
+    """Decode the group of pictures that begins at `start` into their rows; return the problem or the facts of each."""
+    told: list[tuple[str, Facts | None]] = []
     for row in range(start, min(start + _GROUP, len(reads))):
         try:
-            views, _ = make_views(reads[row](), preprocess, views=(0,), sha256="")
+            views, facts = make_views(reads[row](), preprocess, views=(0,), sha256="")
             pixels[row] = views[0]
-            problems.append("")
+            told.append(("", facts))
         except OSError as error:
-            problems.append(f"cannot be read: {error.strerror or error}")
+            told.append((f"cannot be read: {error.strerror or error}", None))
         except PictureError as error:
-            problems.append(str(error))
-    return problems
+            told.append((str(error), None))
+    return told
 
 
 def _make_array(shape: tuple[int, ...], folder: Path | None) -> Pixels:

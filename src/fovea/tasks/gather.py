@@ -4,6 +4,7 @@ Each content is read by the network once, however many files hold it; what canno
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import Encoder, Item, Part, Stage, Store, extract, read_hashes
+from fovea.features import Encoder, Extraction, Item, Part, Stage, Store, extract, read_hashes
 from fovea.manifest import Manifest, Row
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
@@ -76,6 +77,13 @@ def gather(
     ]
     items = [Item(manifest.rows[k].sha256, partial(manifest.read, manifest.rows[k])) for k in opened]
     found = extract(encoder, items, store=store, views=views, progress=progress)
+    features = found.features.reshape(len(items), views, encoder.n_features)
+    seconds = time.perf_counter() - begun
+    return settle(manifest, opened, found=replace(found, features=features, seconds=seconds))
+
+
+def settle(manifest: Manifest, opened: Sequence[int], *, found: Extraction) -> Gathered:
+    """Return what was found of the rows `opened` in its place: problems, sizes, contents; `found.features` (m, views, d)."""
     rows = list(manifest.rows)
     numbers: dict[str, int] = {}
     facts: list[Facts | None] = []
@@ -92,13 +100,13 @@ def gather(
             content[k] = numbers.setdefault(rows[k].sha256, len(numbers))
     return Gathered(
         manifest=manifest.with_rows(rows),
-        features=found.features.reshape(len(items), views, encoder.n_features),
+        features=found.features,
         place=place,
         content=content,
         sha256s=tuple(numbers),
         facts=tuple(facts),
         n_decoded=found.n_decoded,
-        seconds=time.perf_counter() - begun,
+        seconds=found.seconds,
     )
 
 

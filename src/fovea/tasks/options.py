@@ -46,6 +46,84 @@ class PromiseOptions:
     per_class: bool = False
 
 
+METHODS = ("probe", "finetune", "scratch", "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptions:
+    """How a classifier is learned; all but the probe need the extra torch.
+
+    `method` None is "auto" where there is a budget, else "probe".
+    "probe": a linear classifier on stored features. "finetune": the network behind them learns too, from the probe on.
+    "scratch": the network `net` learns from random weights. "auto": what `budget` (seconds) allows, side by side.
+    `unfreeze` is how many of the last blocks learn, "all" or "auto"; `head` is "linear" or "mlp:256". The rest is for networks of
+    our own, and where torch computes.
+    """
+
+    method: str | None = None
+    budget: float | None = None
+    net: str | None = None
+    unfreeze: str = "auto"
+    head: str = "linear"
+    activation: str | None = None
+    init: str | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """How long a network learns and how its weights are moved; None: what the method's recipe says.
+
+    See `fovea.learn.training.Optimisation` and `Looping`.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    optimizer: str | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    warmup: float | None = None
+    clip: float | None = None
+    patience: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegularOptions:
+    """What keeps a network from learning its pictures by heart; None: what the method's recipe says.
+
+    See `fovea.learn.training.Regularisation`.
+    """
+
+    dropout: float | None = None
+    drop_path: float | None = None
+    smoothing: float | None = None
+    mixup: float | None = None
+    cutmix: float | None = None
+    ema: float | None = None
+    augment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How a network is trained, where one is."""
+
+    how: MethodOptions = field(default_factory=MethodOptions)
+    steps: StepOptions = field(default_factory=StepOptions)
+    regular: RegularOptions = field(default_factory=RegularOptions)
+
+    @property
+    def method(self) -> str:
+        """What was asked for: "auto" where a budget was all that was said."""
+        return self.how.method or ("probe" if self.how.budget is None else "auto")
+
+    def given(self) -> dict[str, Any]:
+        """Return what was said of steps and regularisation, by name."""
+        told = {**dataclasses.asdict(self.steps), **dataclasses.asdict(self.regular)}
+        return {name: value for name, value in told.items() if value is not None}
+
+
 ConfigT = TypeVar("ConfigT")
 
 
@@ -55,20 +133,56 @@ def configure(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
     Raises:
         TypeError: a keyword that the task does not have; the closest one is named.
     """
-    hints = get_type_hints(kind)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
-    places = {name: "" for name in hints if name not in groups}
-    places |= {f.name: group for group, hint in groups.items() for f in dataclasses.fields(hint)}
-    inner: dict[str, dict[str, Any]] = {group: {} for group in groups}
-    outer: dict[str, Any] = {}
-    for name, value in settings.items():
+    places = _places(kind)
+    for name in settings:
         if name not in places:
             near = get_close_matches(name, places, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(sorted(places))}."
             raise TypeError(f"no setting {name!r}.{hint}")
-        (inner[places[name]] if places[name] else outer)[name] = value
-    made = {group: hint(**inner[group]) for group, hint in groups.items()}
-    return kind(**outer, **made)
+    return _make(kind, settings)
+
+
+def _places(kind: type[Any]) -> list[str]:
+    """Return the names of a config's settings, those of its groups among them."""
+    names = []
+    for name, hint in get_type_hints(kind).items():
+        names += _places(hint) if dataclasses.is_dataclass(hint) else [name]  # type: ignore[arg-type]
+    return names
+
+
+def _make(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
+    values = {
+        name: _make(hint, settings) if dataclasses.is_dataclass(hint) else settings.get(name)  # type: ignore[arg-type]
+        for name, hint in get_type_hints(kind).items()
+        if dataclasses.is_dataclass(hint) or name in settings
+    }
+    return kind(**values)
+
+
+def check_training(training: TrainingOptions) -> None:
+    """Raise InputError where what was said of training does not fit together."""
+    how, method = training.how, training.method
+    if method not in METHODS:
+        from fovea.manifest.wording import did_you_mean  # with numpy: not on the way to --help
+
+        raise InputError(
+            f"There is no method {method!r}{did_you_mean(method, METHODS)}. There are: {', '.join(METHODS)}."
+        )
+    if how.budget is not None and not 0 < how.budget < float("inf"):
+        raise InputError(
+            f"The budget is {how.budget!r} seconds; it must be above 0, for example --budget 10m."
+        )
+    if how.unfreeze not in ("all", "auto") and not (how.unfreeze.isdigit() and int(how.unfreeze)):
+        raise InputError(
+            f"--unfreeze is {how.unfreeze!r}; it is the number of last blocks that learn, such as 2, or all, or auto."
+        )
+    said = sorted(training.given()) + [name for name in ("net", "activation", "init") if getattr(how, name)]
+    if method == "probe" and said:
+        flags = ", ".join("--" + name.replace("_", "-") for name in said)
+        raise InputError(
+            f"{flags}: these say how a network is trained, and the "
+            "probe trains none. Add --method finetune, or --method scratch."
+        )
 
 
 def check_promise(promise: PromiseOptions) -> None:

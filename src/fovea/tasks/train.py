@@ -5,7 +5,9 @@ part, the verdict, the model folder: written whole or not at all. Features are s
 interrupted continues where it stopped.
 """
 
+import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,25 +27,32 @@ from fovea.manifest import (
 )
 from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, render_report_fragment
-from fovea.progress import Progress, silent
+from fovea.progress import Progress, silent, unheard
 from fovea.tasks.backbones import with_default
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import (
     BackboneOptions,
     PromiseOptions,
     SourceOptions,
+    TrainingOptions,
     check_promise,
     check_share,
+    check_training,
     configure,
 )
+from fovea.tasks.train_attempt import Room, workspace_beside
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
+from fovea.tasks.train_method import Outcome, require_torch, train_from_scratch, train_further
+from fovea.tasks.train_prepare import HELD_OUT
 from fovea.tasks.train_report import evidence_files
-from fovea.tasks.train_since import read_earlier
+from fovea.tasks.train_since import Earlier, read_earlier
 from fovea.tasks.train_test import read_test
 from fovea.tasks.train_unfinished import require_apart, unfinished
 
 FALSE_ALARM = 0.01
+MOST_HELD_OUT = 2_000
+"""Pictures by which a trained network is chosen and calibrated; more would only be missed in training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,9 @@ class Config:
     source: SourceOptions = field(default_factory=SourceOptions)
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     promise: PromiseOptions = field(default_factory=PromiseOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
     since: Path | None = None
-    valid_share: float = 0.2
+    valid_share: float | None = None
     balance: bool = False
     seed: int = 0
     private: bool = False
@@ -88,13 +98,21 @@ class Run:
         return render_report_fragment(self.page)
 
 
-def train(photos: str | Path, *, out: str | Path, progress: Progress = silent, **settings: Any) -> Run:
+def train(
+    photos: str | Path,
+    *,
+    out: str | Path,
+    progress: Progress = silent,
+    announce: Callable[[str], None] = unheard,
+    **settings: Any,
+) -> Run:
     """Train a classifier on a folder (or table) of labelled pictures.
 
     Args:
         photos: class folders, folders train/valid[/test] of them, or a CSV, TSV or JSON-lines table.
         out: the folder to write; it must not hold a finished run.
         progress: is told how far each stage is.
+        announce: is told in sentences what will be trained and how each epoch went, as it happens.
         settings: any field of `Config` or its groups by name, such as `weights`, `seed`, `since`, `precision`.
 
     Raises:
@@ -105,30 +123,37 @@ def train(photos: str | Path, *, out: str | Path, progress: Progress = silent, *
         if settings.get(name) is not None:
             settings[name] = Path(settings[name])
     settings["stages"] = tuple(settings.get("stages") or ())
-    return run(configure(Config, {"photos": Path(photos), "out": Path(out), **settings}), progress=progress)
+    config = configure(Config, {"photos": Path(photos), "out": Path(out), **settings})
+    return run(config, progress=progress, announce=announce)
 
 
-def run(config: Config, *, progress: Progress = silent) -> Run:
-    """Train as `config` says; see `train`."""
+def run(
+    config: Config,
+    *,
+    learn: Callable[..., Outcome] | None = None,
+    progress: Progress = silent,
+    announce: Callable[[str], None] = unheard,
+) -> Run:
+    """Train as `config` says; see `train`. `learn` is called instead of what the method says (fovea.fit)."""
     begun = time.perf_counter()
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
+    check_training(config.training)
     require_apart(config.photos, out=config.out)
     backbone, told = with_default(config.backbone)
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)
-        with open_store() as store:
+        config = replace(config, valid_share=_share_held_out(config, manifest))
+        with open_store() as store, workspace_beside(config.out) as workspace:
+            room = Room(config, workspace, store, begun, progress, announce)
             manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
-            progress("network", 0, 1)  # weights used for the first time are converted now
-            encoder = _open_encoder(config.backbone)
-            progress("network", 1, 1)
-            seconds = {"scan": time.perf_counter() - begun}
-            parts = learn(config, manifest, encoder=encoder, store=store, earlier=earlier, progress=progress)
-            seconds |= parts.seconds
+            outcome = (learn or _learn)(manifest, earlier=earlier, room=room)
+            parts, encoder = outcome.learned, outcome.encoder
+            seconds = dict(parts.seconds)
             begun_judging = time.perf_counter()
-            verdict = _judge(config, parts)
+            verdict = _judge(config, parts, by_valid=outcome.by_valid)
             test = read_test(
                 parts,
                 verdict=verdict,
@@ -138,7 +163,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
                 progress=progress,
             )
             novelty = _novelty(parts, seed=config.seed)
-            seconds["judge"] += time.perf_counter() - begun_judging
+            seconds["judge"] = seconds.get("judge", 0.0) + time.perf_counter() - begun_judging
             seconds["total"] = time.perf_counter() - begun
             notes = (
                 *told,
@@ -167,6 +192,7 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             earlier=earlier,
             seconds=seconds,
             notes=notes,
+            training=outcome.facts,
         )
         metrics, files, page = evidence_files(evidence, progress=progress)
         write_model(
@@ -175,7 +201,38 @@ def run(config: Config, *, progress: Progress = silent) -> Run:
             extra=files,
         )
         marker.done()
+        shutil.rmtree(workspace, ignore_errors=True)
     return Run(config.out, metrics, page)
+
+
+def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
+    """Return what the method makes of the training part: the probe, or a network that was trained."""
+    config, progress = room.config, room.progress
+    method = config.training.method
+    if method != "probe":
+        require_torch(method)
+    if method == "scratch":
+        scan = time.perf_counter() - room.begun
+        outcome = train_from_scratch(manifest, earlier=earlier, room=room)
+    else:
+        progress("network", 0, 1)  # weights used for the first time are converted now
+        encoder = _open_encoder(config.backbone)
+        progress("network", 1, 1)
+        scan = time.perf_counter() - room.begun
+        probe = learn(config, manifest, encoder=encoder, store=room.store, earlier=earlier, progress=progress)
+        outcome = Outcome(probe, encoder) if method == "probe" else train_further(probe, encoder, room=room)
+    return replace(
+        outcome, learned=replace(outcome.learned, seconds={"scan": scan, **outcome.learned.seconds})
+    )
+
+
+def _share_held_out(config: Config, manifest: Manifest) -> float:
+    """Return the share to hold out: a fifth, of large sets that train a network no more than 2,000 pictures."""
+    if config.valid_share is not None:
+        return config.valid_share
+    n_pool = sum(row.label is not None and not row.problem and row.split != "test" for row in manifest.rows)
+    most = HELD_OUT if config.training.method == "probe" else MOST_HELD_OUT / max(n_pool, 1)
+    return min(HELD_OUT, most)
 
 
 def settings_json(config: Config) -> dict[str, Any]:
@@ -225,7 +282,7 @@ def _open_encoder(options: BackboneOptions) -> Encoder:
     )
 
 
-def _judge(config: Config, parts: Learned) -> Verdict:
+def _judge(config: Config, parts: Learned, *, by_valid: bool) -> Verdict:
     promise = config.promise
     held_out = len(parts.rows_valid) > 0 and bool((parts.valid_labels >= 0).any())
     return judge(
@@ -237,6 +294,8 @@ def _judge(config: Config, parts: Learned) -> Verdict:
         leaked=parts.leaked if held_out else None,
         folds=parts.folds,
         train_units=parts.units[parts.rows_train],
+        valid_units=parts.units[parts.rows_valid],
+        by_valid=by_valid,
         precisions=() if promise.precision is None else (promise.precision,),
         per_class=promise.per_class,
         confidence=promise.confidence,

@@ -13,6 +13,7 @@ from fovea.learn import ProbeFit
 from fovea.manifest import SplitPlan
 from fovea.tasks.copies import Copies
 from fovea.tasks.gather import Gathered
+from fovea.tasks.train_method import TrainingFacts
 from fovea.tasks.train_since import Answer, Earlier
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Evidence:
     earlier: Earlier | None
     seconds: Mapping[str, float]
     notes: Sequence[str]
+    training: TrainingFacts | None = None
 
     @property
     def measured_rows(self) -> NDArray[np.int64]:
@@ -60,10 +62,14 @@ class Changes:
 
 
 def fair_probabilities(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the rows of both parts and their probabilities by a head that had not seen them."""
-    rows = np.concatenate([evidence.rows_train, evidence.rows_valid])
-    logits = np.concatenate([evidence.fit.oof_logits, evidence.valid_logits])
-    return rows, np.asarray(softmax(logits, evidence.verdict.temperature), np.float64)
+    """Return the rows of both parts and their probabilities by a head that had not seen them.
+
+    Of a network trained from scratch, the validation part's only.
+    """
+    verdict, oof = evidence.verdict, evidence.fit.oof_logits
+    rows = np.concatenate([evidence.rows_train[: len(oof)], evidence.rows_valid])
+    train = softmax(oof, verdict.train_temperature)
+    return rows, np.concatenate([train, softmax(evidence.valid_logits, verdict.temperature)])
 
 
 def find_changes(evidence: Evidence) -> Changes | None:

@@ -1,7 +1,9 @@
 """What is learned: features and copies, units and splits, and the probe fitted on the training part."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,7 @@ from fovea.manifest import Manifest, SplitPlan, fold_numbers, require_trainable,
 from fovea.progress import Progress
 from fovea.tasks.copies import Copies
 from fovea.tasks.gather import Gathered, gather
-from fovea.tasks.train_prepare import N_FOLDS, prepare
+from fovea.tasks.train_prepare import N_FOLDS, Prepared, prepare
 from fovea.tasks.train_since import Earlier
 
 if TYPE_CHECKING:
@@ -69,28 +71,46 @@ def learn(
     prepared = prepare(
         config, replace(gathered, manifest=manifest), encoder=encoder, store=store, earlier=earlier
     )
-    rows_train, rows_valid, units = prepared.rows_train, prepared.rows_valid, prepared.units
-    rows = prepared.plan.manifest.rows
-    class_names = tuple(sorted({row.label or "" for row in rows if row.split == "train" and not row.problem}))
-    number = {name: k for k, name in enumerate(class_names)}
-    labels = np.array([number.get(row.label or "", -1) for row in rows], np.int64)
     progress("fit", 1, 3)
-    folds = fold_numbers(labels[rows_train], units=units[rows_train], n_folds=N_FOLDS, seed=config.seed)
-    fit = fit_probe(
-        prepared.train_features,
-        labels[rows_train],
-        folds=folds,
-        class_names=class_names,
-        stages=encoder.stages,
-        balance=config.balance,
-        seed=config.seed,
-        threads=config.backbone.threads,
-        warm_start=None if earlier is None else earlier.head_for(encoder, class_names),
-        extra_views=prepared.extra_views,
+    probe = make_learned(
+        config,
+        prepared,
+        fit=partial(
+            fit_probe,
+            prepared.train_features,
+            stages=encoder.stages,
+            balance=config.balance,
+            seed=config.seed,
+            threads=config.backbone.threads,
+            warm_start=None
+            if earlier is None
+            else earlier.head_for(encoder, names_and_labels(prepared.plan.manifest)[0]),
+            extra_views=prepared.extra_views,
+        ),
+        seconds=seconds,
     )
     progress("fit", 3, 3)
-    seconds["fit"] = fit.seconds
-    seconds["judge"] = time.perf_counter() - begun - fit.seconds
+    seconds = {**seconds, "fit": probe.fit.seconds}
+    seconds["judge"] = time.perf_counter() - begun - probe.fit.seconds
+    return replace(probe, seconds=seconds)
+
+
+def names_and_labels(manifest: Manifest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the sorted classes of the training part, and every row's class number, -1 for one that is not among them."""
+    rows = manifest.rows
+    names = tuple(sorted({row.label or "" for row in rows if row.split == "train" and not row.problem}))
+    number = {name: k for k, name in enumerate(names)}
+    return names, np.array([number.get(row.label or "", -1) for row in rows], np.int64)
+
+
+def make_learned(
+    config: "Config", prepared: Prepared, *, fit: Callable[..., ProbeFit], seconds: dict[str, float]
+) -> Learned:
+    """Return what was learned on prepared rows; `fit` gets the training labels, `folds` and `class_names`."""
+    rows_train, rows_valid, units = prepared.rows_train, prepared.rows_valid, prepared.units
+    class_names, labels = names_and_labels(prepared.plan.manifest)
+    folds = fold_numbers(labels[rows_train], units=units[rows_train], n_folds=N_FOLDS, seed=config.seed)
+    fitted = fit(labels[rows_train], folds=folds, class_names=class_names)
     shared = {field.name: getattr(prepared, field.name) for field in fields(prepared)}
     del shared["extra_views"]
     return Learned(
@@ -98,8 +118,8 @@ def learn(
         train_labels=labels[rows_train],
         valid_labels=labels[rows_valid],
         folds=folds,
-        fit=fit,
-        valid_logits=fit.head.logits(prepared.valid_features),
+        fit=fitted,
+        valid_logits=fitted.head.logits(prepared.valid_features),
         class_names=class_names,
         seconds=seconds,
     )

@@ -189,7 +189,7 @@ def _doubtful(evidence: Evidence, thumbs: _Thumbs) -> pages.Gallery:
     """Return likely label errors, with the probability of the class to look at."""
     verdict = evidence.verdict
     rows, probabilities = fair_probabilities(evidence)
-    begins = {"train": 0, "valid": len(evidence.rows_train)}
+    begins = {"train": 0, "valid": len(evidence.fit.oof_logits)}
     shown = []
     for suspect in verdict.suspects[:SHOWN]:
         k, suggested = begins[suspect.part] + suspect.index, suspect.suggested

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fovea.tasks.train import Config
 
 N_FOLDS = 5
+HELD_OUT = 0.2
+"""The share of each class that is held out where no split is given."""
 N_COLUMNS = 256
 """Columns that are reordered at a time."""
 
@@ -57,7 +59,7 @@ def prepare(
         manifest,
         units=units,
         seed=config.seed,
-        valid_share=config.valid_share,
+        valid_share=config.valid_share or HELD_OUT,
         since=None if earlier is None else earlier.manifest,
         strata=None if strata is None else strata(manifest, units),
     )

@@ -93,6 +93,8 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
         metrics["class_words"] = words
     if evidence.test is not None:
         metrics["test"] = evidence.test
+    if evidence.training is not None:
+        metrics["training"] = evidence.training.to_json()
     if changes is not None:
         metrics["since"] = {
             "run": "" if evidence.config.private else str(changes.earlier.folder),

@@ -1,0 +1,124 @@
+"""The options of `fovea train` that say how a network is trained, and the sections of its help."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SECTION = "Training a network (extra torch)"
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A time such as 30s, 10m or 2h, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds that `value` says."""
+        if isinstance(value, int | float):
+            return float(value)
+        told = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", str(value).strip().lower())
+        if told is None:
+            self.fail(f"{value!r}: write it with its unit, such as 30s, 10m or 2h.", param, ctx)
+        return float(told[1]) * _UNITS[told[2]]
+
+
+class SectionedCommand(click.Command):
+    """A command whose help sets the options of training apart, which many people never need."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two lists."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], _SECTION: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections[_SECTION if parameter.name in _NAMES else "Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Told(NamedTuple):
+    """An option: its name, what it takes, its help, and what else click is told."""
+
+    name: str
+    kind: Any
+    told: str
+    more: Mapping[str, Any] = {}
+
+
+_WORDS = {"metavar": "NAME"}
+_OPTIONS = (
+    Told(
+        "method",
+        click.Choice(["probe", "finetune", "scratch", "auto"]),
+        "probe: a linear classifier on stored features. finetune: their network learns too. scratch: --net learns from random "
+        "weights. auto: what --budget allows, side by side; what is better by more than noise is kept.  "
+        "[default: probe; auto with --budget]",
+    ),
+    Told("budget", Seconds(), "How long all may take, such as 30s, 10m or 2h."),
+    Told(
+        "net",
+        str,
+        "Network to train from scratch: lenet5, bncnn, resnet20, fast, mlp, resnet18, ...",
+        _WORDS,
+    ),
+    Told(
+        "unfreeze",
+        str,
+        "How many of the last blocks learn: a number, all, or auto.",
+        {"default": "auto", "show_default": True},
+    ),
+    Told(
+        "head",
+        str,
+        "What is put on top: linear, or mlp:256.",
+        {"default": "linear", "show_default": True, **_WORDS},
+    ),
+    Told("epochs", click.IntRange(1), "How often every picture is learned from."),
+    Told("batch-size", click.IntRange(0), "Pictures a step; 0: all at once."),
+    Told("lr", float, "Learning rate."),
+    Told(
+        "optimizer",
+        str,
+        "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, muon.",
+        _WORDS,
+    ),
+    Told("momentum", float, "Of momentum, nesterov, rmsprop, muon."),
+    Told("weight-decay", float, "How strongly weights are drawn to zero."),
+    Told("schedule", str, "Of the learning rate: constant, step, linear, cosine, one-cycle.", _WORDS),
+    Told("warmup", float, "Share of the steps in which the rate rises."),
+    Told("clip", float, "Longest gradient."),
+    Told("patience", click.IntRange(1), "Epochs without a better validation loss before it stops."),
+    Told("dropout", float, "Share of units left out at random before fully connected layers."),
+    Told("drop-path", float, "Share of residual blocks left out at random (stochastic depth)."),
+    Told("smoothing", float, "Of the labels."),
+    Told("mixup", float, "Alpha of mixup; 0: none."),
+    Told("cutmix", float, "Alpha of CutMix; 0: none."),
+    Told("ema", float, "Decay of the averaged weights, such as 0.999; 0: none."),
+    Told(
+        "augment",
+        str,
+        "auto, none, light, standard, strong, randaugment, trivialaugment, or a list such as flip,crop (see fovea augment).",
+        {"metavar": "POLICY"},
+    ),
+    Told("activation", str, "Of networks of our own: relu, logistic, tanh, gelu, ...", _WORDS),
+    Told("init", str, "First weights of networks of our own: xavier, he, normal, ...", _WORDS),
+    Told(
+        "device",
+        click.Choice(["auto", "cpu", "cuda", "mps"]),
+        "Where torch trains.",
+        {"default": "auto", "show_default": True},
+    ),
+)
+_NAMES = {one.name.replace("-", "_") for one in _OPTIONS}
+
+
+def training_options(function: F) -> F:
+    """Give a command the options of training a network."""
+    for one in reversed(_OPTIONS):
+        function = click.option(f"--{one.name}", type=one.kind, help=one.told, **one.more)(function)
+    return function

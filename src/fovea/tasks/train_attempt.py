@@ -1,0 +1,329 @@
+"""One network trained on a run's pictures, and made into an encoder and a head that the rest of the run can use.
+
+Pictures are read at the network's size, training is `learn`'s, conversion `model.export`'s.
+"""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features import Encoder, Extraction, Preprocess, Store
+from fovea.learn import ProbeFit
+from fovea.manifest import Manifest, SplitPlan, require_trainable
+from fovea.pictures import decode
+from fovea.progress import Progress
+from fovea.tasks.gather import settle
+from fovea.tasks.train_learn import Learned, make_learned, names_and_labels
+from fovea.tasks.train_prepare import prepare
+
+if TYPE_CHECKING:
+    from fovea.learn.trained import Pictures, Trained
+    from fovea.model.export import Exported
+    from fovea.tasks.train import Config
+
+Numbers = NDArray[np.int64]
+Logits = NDArray[np.float32]
+USUAL_RATE = 150.0
+"""Pictures a second that a trained network is expected to read, where nothing was measured."""
+END_SECONDS = 6.0
+"""For converting the network and writing the report."""
+SAMPLE = 25
+"""Pictures whose sides are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The training part, the validation part's pictures of known classes, and all of its pixels."""
+
+    train: "Pictures"
+    valid: "Pictures"
+    all_valid: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A network that was trained: its name, how it came about, how it answers in the runtime (logits float32 (m, k))."""
+
+    name: str
+    trained: "Trained"
+    exported: "Exported"
+    sides: Sides
+    valid_logits: Logits
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for metrics.json."""
+        return {
+            "name": self.name,
+            "seconds": round(self.seconds, 3),
+            "plan": list(self.trained.plan),
+            "history": self.trained.history.to_json(),
+            "export": self.exported.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What training needs beside pictures: the run's settings, where it may write, when the run began, whom it tells."""
+
+    config: "Config"
+    workspace: Path
+    store: Store
+    begun: float
+    progress: Progress
+    announce: Callable[[str], None]
+
+    def seconds_left(self, n_pictures: int, *, rate: float = USUAL_RATE) -> float | None:
+        """Return what is left of the budget, less the end of the run; None without a budget."""
+        budget = self.config.training.how.budget
+        if budget is None:
+            return None
+        return budget - (time.perf_counter() - self.begun) - END_SECONDS - n_pictures / rate
+
+    def given(self, seconds: float | None) -> dict[str, Any]:
+        """Return what was said of training, the settings that the whole run shares, and the seconds to train in."""
+        config = self.config
+        told = {**config.training.given(), "seed": config.seed, "balance": config.balance}
+        told |= {"device": config.training.how.device, "precision": config.backbone.compute}
+        return told if seconds is None else {**told, "seconds": seconds}
+
+
+@contextlib.contextmanager
+def workspace_beside(out: Path) -> Iterator[Path]:
+    """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
+
+    A run that was killed finds its checkpoints there.
+    """
+    workspace = out.parent / f".{out.name}.training"
+    try:
+        yield workspace
+    except Exception:
+        shutil.rmtree(workspace, ignore_errors=True)
+        raise
+
+
+def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Room) -> Attempt:
+    """Train the probe's network further, from the probe on."""
+    from fovea.learn.finetune import Tuning, finetune, open_trainable
+
+    begun, backbone, how = time.perf_counter(), room.config.backbone, room.config.training.how
+    trainable = open_trainable(
+        backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
+    )
+    sides = _read_sides(learned, preprocess=encoder.preprocess, room=room)
+    trained = finetune(
+        trainable,
+        sides.train,
+        valid=sides.valid,
+        class_names=learned.class_names,
+        start=learned.fit.head,
+        wish=Tuning(
+            unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
+            head_layers=how.head,
+            given=room.given(seconds),
+        ),
+        workspace=room.workspace / "finetune",
+        progress=room.progress,
+        announce=room.announce,
+    )
+    name = f"{encoder.name} fine-tuned"
+    return _exported(name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room)
+
+
+def train_beside(learned: Learned, *, net: str, seconds: float | None, room: Room) -> Attempt:
+    """Train a network from random weights on the pictures that the probe learned from."""
+    preprocess = _preprocess_for(net, learned.plan.manifest, learned.rows_train, room=room)
+    sides = _read_sides(learned, preprocess=preprocess, room=room)
+    return _learn_net(
+        net, sides, names=learned.class_names, seconds=seconds, preprocess=preprocess, room=room
+    )
+
+
+def train_alone(plan: SplitPlan, *, net: str, seconds: float | None, room: Room) -> tuple[Attempt, Learned]:
+    """Train a network from random weights where no probe was fitted; copies are found by what it sees."""
+    from fovea.learn.pixels import try_pixels
+
+    manifest, begun = plan.manifest, time.perf_counter()
+    chosen = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
+    preprocess = _preprocess_for(net, manifest, np.array(chosen), room=room)
+    read = try_pixels(
+        [partial(manifest.read, manifest.rows[k]) for k in chosen],
+        preprocess=preprocess,
+        folder=room.workspace,
+        threads=room.config.backbone.threads,
+        progress=room.progress,
+    )
+    decoding = time.perf_counter() - begun
+    rows = list(manifest.rows)
+    for k, problem in zip(chosen, read.problems, strict=True):
+        rows[k] = replace(rows[k], problem=problem)
+    plan = replace(plan, manifest=manifest.with_rows(rows))
+    require_trainable(plan.manifest)
+    names, labels = names_and_labels(plan.manifest)
+    labels, fine = labels[chosen], np.array([not problem for problem in read.problems])
+    held_out = np.array([rows[k].split == "valid" for k in chosen])
+    sides = Sides(
+        _pictures(read.pixels, labels, fine & ~held_out),
+        _pictures(read.pixels, labels, fine & held_out & (labels >= 0)),
+        read.pixels[fine & held_out],
+    )
+    attempt = _learn_net(net, sides, names=names, seconds=seconds, preprocess=preprocess, room=room)
+    encoder, head = attempt.exported.encoder, attempt.exported.head
+    found = Extraction(
+        features=_encode(encoder, read.pixels, room=room)[:, None],
+        problems=read.problems,
+        facts=read.facts,
+        n_decoded=int(fine.sum()),
+        seconds=decoding,
+    )
+    gathered = settle(manifest, chosen, found=found)
+    prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None)
+    prepared = replace(prepared, plan=replace(plan, manifest=prepared.plan.manifest))
+    nothing = np.zeros((0, len(names)), np.float32)
+    fit = ProbeFit(head, nothing, path=(), seconds=attempt.seconds)
+    seconds_of = {"extract": decoding, "train": attempt.seconds}
+    return attempt, make_learned(room.config, prepared, fit=lambda *_, **__: fit, seconds=seconds_of)
+
+
+def adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
+    """Return what was learned with a trained network in the probe's place; copies and sides are as they were.
+
+    The probe's out-of-fold logits stay: they tell likely label errors.
+    """
+    exported, sides = attempt.exported, attempt.sides
+    valid_features = exported.encoder.encode(sides.all_valid)
+    return replace(
+        learned,
+        train_features=_encode(exported.encoder, sides.train.pixels, room=room),
+        valid_features=valid_features,
+        fit=ProbeFit(exported.head, learned.fit.oof_logits, path=(), seconds=attempt.seconds),
+        valid_logits=exported.head.logits(valid_features),
+        seconds={**learned.seconds, "train": attempt.seconds},
+    )
+
+
+def _encode(encoder: Encoder, pixels: NDArray[np.uint8], *, room: Room) -> NDArray[np.float32]:
+    """Return the features float32 (n, d) of decoded pictures."""
+    features = np.empty((len(pixels), encoder.n_features), np.float32)
+    size, done = encoder.batch_size, 0
+    for part in encoder.encode_batches(pixels[at : at + size] for at in range(0, len(pixels), size)):
+        features[done : done + len(part)] = part
+        done += len(part)
+        room.progress("read again", done, len(pixels))
+    return features
+
+
+def _read_sides(learned: Learned, *, preprocess: Preprocess, room: Room) -> Sides:
+    """Read the pictures of both sides at a network's size."""
+    from fovea.learn.pixels import read_pixels
+    from fovea.learn.trained import Pictures
+
+    manifest = learned.plan.manifest
+    rows = np.concatenate([learned.rows_train, learned.rows_valid]).tolist()
+    pixels = read_pixels(
+        [partial(manifest.read, manifest.rows[k]) for k in rows],
+        height_px=preprocess.height_px,
+        width_px=preprocess.width_px,
+        fit=preprocess.fit,
+        crop=preprocess.crop,
+        folder=room.workspace,
+        threads=room.config.backbone.threads,
+        progress=room.progress,
+    )
+    n = len(learned.rows_train)
+    known = learned.valid_labels >= 0
+    return Sides(
+        Pictures(pixels[:n], learned.train_labels),
+        _pictures(pixels[n:], learned.valid_labels, known),
+        pixels[n:],
+    )
+
+
+def _pictures(pixels: NDArray[np.uint8], labels: Numbers, chosen: NDArray[np.bool_]) -> "Pictures":
+    """Return the chosen pictures; without a copy where all are."""
+    from fovea.learn.trained import Pictures
+
+    return Pictures(pixels, labels) if chosen.all() else Pictures(pixels[chosen], labels[chosen])
+
+
+def _learn_net(
+    net: str,
+    sides: Sides,
+    *,
+    names: Sequence[str],
+    seconds: float | None,
+    preprocess: Preprocess,
+    room: Room,
+) -> Attempt:
+    from fovea.learn.scratch import Making, scratch
+
+    how = room.config.training.how
+    begun = time.perf_counter()
+    options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
+    trained = scratch(
+        net,
+        sides.train,
+        valid=sides.valid,
+        class_names=names,
+        wish=Making(given=room.given(seconds), options=options),
+        workspace=room.workspace / "scratch",
+        progress=room.progress,
+        announce=room.announce,
+    )
+    return _exported(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
+
+
+def _exported(
+    name: str, trained: "Trained", sides: Sides, *, preprocess: Preprocess, begun: float, room: Room
+) -> Attempt:
+    """Bring a trained network into the runtime's form, whose answers are what counts from here on."""
+    from fovea.model.export import export_trained
+
+    room.workspace.mkdir(parents=True, exist_ok=True)
+    room.progress("convert", 0, 1)
+    exported = export_trained(
+        trained,
+        Path(tempfile.mkdtemp(prefix="network.", dir=room.workspace)),
+        name=name,
+        preprocess=preprocess,
+        examples=sides.all_valid,
+        precision=room.config.backbone.compute,
+        threads=room.config.backbone.threads,
+    )
+    logits = exported.head.logits(exported.encoder.encode(sides.all_valid))
+    room.progress("convert", 1, 1)
+    return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun)
+
+
+def _preprocess_for(net: str, manifest: Manifest, rows: Numbers, *, room: Room) -> Preprocess:
+    """Return the size at which a network from scratch takes these pictures."""
+    from fovea.learn.scratch import size_for
+
+    size_px = size_for(net, side_px=usual_side(manifest, rows))
+    return Preprocess(size_px, size_px, room.config.backbone.fit)
+
+
+def usual_side(manifest: Manifest, rows: Numbers) -> int:
+    """Return the median of the shorter side in pixels, of up to 25 pictures spread over these rows."""
+    spread = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
+    sides = []
+    for k in spread.tolist():
+        row = manifest.rows[k]
+        if row.width and row.height:
+            sides.append(min(row.width, row.height))
+        else:
+            try:
+                facts = decode(manifest.read(row)).facts
+            except (OSError, ValueError):
+                continue
+            sides.append(min(facts.width, facts.height))
+    return int(np.median(sides)) if sides else 224
