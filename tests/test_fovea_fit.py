@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import fovea
-from fovea.errors import InputError
+from fovea.errors import InputError, OutputError
 
 torch = pytest.importorskip("torch")
 
@@ -124,3 +124,36 @@ def test_a_scheduler_without_its_optimizer_is_refused(loaders: Any) -> None:
 def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
     with pytest.raises(InputError, match=r"^There is no optimizer 'adamm'; did you mean 'adam'|adamw"):
         fovea.fit(small_network(), loaders, optimizer="adamm")
+
+
+def test_a_run_is_written_that_predicts_as_the_module_does(loaders: Any, tmp_path: Path) -> None:
+    fitted = fovea.fit(small_network(), loaders, optimizer="sgd", lr=0.1, epochs=4, out=tmp_path / "run")
+    run = fitted.run
+    assert (run.metrics["accuracy"], run.metrics["n_valid"], run.metrics["n_train"]) == (1.0, 24, 96)
+    assert run.metrics["training"]["method"] == "fit"
+    model = fovea.load(tmp_path / "run")
+    valid = [row for row in loaders.manifest.rows if row.split == "valid"]
+    answers = model.predict([loaders.source / row.path for row in valid])
+    names = [loaders.class_names[k] for k in fitted.valid_logits.argmax(1)]
+    assert [answer.class_name for answer in answers] == names
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_run_is_not_written_where_something_is(loaders: Any, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    network = small_network()
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(OutputError):
+        fovea.fit(network, loaders, out=tmp_path / "run")
+    assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
+
+
+def test_a_run_needs_loaders_whose_pictures_can_be_made_again(loaders: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), dict(loaders), out=tmp_path / "run")
+    assert str(caught.value) == (
+        f"fit cannot write a run into {str(tmp_path / 'run')!r}: nobody knows how pictures enter the module. Use "
+        "fovea.torch.loaders without a transform, or with one for 'val' that is Resize, CenterCrop, ToTensor and Normalize; "
+        "or leave out out=."
+    )

@@ -3,31 +3,22 @@
 Needs the extra torch, which is imported when a function is called.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fovea.errors import InputError, MissingExtraError, PictureError
-from fovea.features import Known, Preprocess, Store, available_cores, cache_folder, open_store
+from fovea.errors import InputError, MissingExtraError
+from fovea.features import Preprocess, cache_folder, open_store
 from fovea.learn.pixels import try_pixels
-from fovea.manifest import (
-    Manifest,
-    Row,
-    assign_splits,
-    equal_groups,
-    join_units,
-    read_source,
-    require_trainable,
-)
+from fovea.manifest import Manifest, read_source, require_trainable
 from fovea.nets import import_torchvision
-from fovea.pictures import decode_to
 from fovea.progress import Progress, silent
+from fovea.tasks.fit import Fit, run_fit
 from fovea.tasks.gather import add_hashes
+from fovea.tasks.sides import rows_by_side, split_pictures, with_problems, without_damaged
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,9 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "loaders"]
 
-VALID_SHARE = 0.2
 N_LOOKED_AT = 2000
-LOOK_PX = 16
 
 
 def loaders(
@@ -79,23 +68,37 @@ def loaders(
     """
     _require_torch()
     transforms = _transforms(transform)
-    manifest = read_source(Path(photos))
+    source = Path(photos)
+    manifest = read_source(source)
     require_trainable(manifest)
     with open_store() as store:
         manifest = add_hashes(manifest, store, progress=progress)
         if transforms is not None:
-            manifest = _looked_at(manifest, store, progress=progress)
+            manifest = without_damaged(manifest, store, progress=progress)
     options = {"batch_size": batch_size, "num_workers": num_workers}
     if transforms is None:
         preprocess = Preprocess(size_px, size_px)
-        return _ready(manifest, preprocess, augment=augment, options=options, seed=seed, progress=progress)
+        return _ready(
+            source,
+            manifest,
+            preprocess=preprocess,
+            augment=augment,
+            options=options,
+            seed=seed,
+            progress=progress,
+        )
     from fovea.learn.loading import transformed_loaders
 
-    manifest = _split(manifest, seed=seed)
-    names, places = _sides(manifest)
-    rows = {phase: [manifest.rows[k] for k in chosen] for phase, chosen in places.items()}
+    plan = split_pictures(manifest, seed=seed)
+    names, places = rows_by_side(plan.manifest)
     return transformed_loaders(
-        manifest, rows, class_names=names, transforms=transforms, options=options, seed=seed
+        source,
+        plan,
+        class_names=names,
+        rows={phase: [plan.manifest.rows[k] for k in chosen] for phase, chosen in places.items()},
+        transforms=transforms,
+        options=options,
+        seed=seed,
     )
 
 
@@ -106,6 +109,7 @@ def fit(
     optimizer: "Optimizer | str" = "adamw",
     scheduler: "LRScheduler | str | None" = None,
     epochs: int = 10,
+    out: str | Path | None = None,
     progress: Progress = silent,
     on_epoch: "Callable[[EpochRecord], None] | None" = None,
     **settings: Any,
@@ -119,33 +123,50 @@ def fit(
         scheduler: one of torch's for that optimizer, which steps after every epoch, or a name: "constant", "step", "cosine",
             "one-cycle". None: "cosine" for an optimizer by name; an optimizer of your own keeps its rates.
         epochs: how often every picture is seen.
+        out: a folder for the run: report, figures, and the module as a model that predicts without torch. A run that was
+            stopped goes on where it was if the same call is made with an optimizer by name.
         progress: told ("training", steps done, of).
         on_epoch: told every epoch's record.
         settings: any other of `fovea train`, with underscores: lr, weight_decay, clip, smoothing, mixup, cutmix, ema, patience,
             seed, seconds, device, precision, compile.
 
     Raises:
-        InputError: a setting that cannot be used, or a module that answers another number of classes.
+        InputError: a setting that cannot be used, a module that answers another number of classes, or with `out` loaders
+            whose validation transform is not a chain of Resize, CenterCrop, ToTensor and Normalize.
+        OutputError: something is at `out` already, or it cannot be written.
+        BackboneError: with `out`, a module that the runtime cannot take over.
         MissingExtraError: torch is not installed.
     """
     _require_torch()
     from fovea.learn.fitting import fit_module
+    from fovea.learn.loading import Loaders
 
-    return fit_module(
+    train = partial(
+        fit_module,
         module,
         {phase: loaders[phase] for phase in ("train", "val")},
         optimizer=optimizer,
         scheduler=scheduler,
         given={"epochs": epochs, **settings},
-        progress=progress,
         on_epoch=on_epoch,
+    )
+    if out is None:
+        return train(progress=progress)
+    if not isinstance(loaders, Loaders) or loaders.entry is None:
+        raise InputError(
+            f"fit cannot write a run into {str(out)!r}: nobody knows how pictures enter the module. Use fovea.torch.loaders "
+            "without a transform, or with one for 'val' that is Resize, CenterCrop, ToTensor and Normalize; or leave out out=."
+        )
+    return run_fit(
+        Fit(module, loaders, train), out=Path(out), seed=settings.get("seed", 0), progress=progress
     )
 
 
 def _ready(
+    source: Path,
     manifest: Manifest,
-    preprocess: Preprocess,
     *,
+    preprocess: Preprocess,
     augment: str,
     options: Mapping[str, Any],
     seed: int,
@@ -163,8 +184,8 @@ def _ready(
         progress=progress,
     )
     problems = {k: problem for k, problem in zip(wanted, read.problems, strict=True) if problem}
-    manifest = _split(_with_problems(manifest, problems), seed=seed)
-    names, places = _sides(manifest)
+    plan = split_pictures(with_problems(manifest, problems), seed=seed)
+    names, places = rows_by_side(plan.manifest)
     place = {k: at for at, k in enumerate(wanted)}
     sides = {
         phase: ReadyPictures(
@@ -185,7 +206,13 @@ def _ready(
         seed=seed,
     )
     return ready_loaders(
-        manifest, sides, augmentation=augmentation, preprocess=preprocess, options=options, seed=seed
+        source,
+        plan,
+        sides=sides,
+        augmentation=augmentation,
+        preprocess=preprocess,
+        options=options,
+        seed=seed,
     )
 
 
@@ -209,69 +236,3 @@ def _transforms(wish: "Transform | Mapping[str, Transform] | None") -> "Mapping[
             "both sides, or a mapping with 'train' and 'val'."
         )
     return {phase: wish[phase] for phase in ("train", "val")}
-
-
-def _looked_at(manifest: Manifest, store: Store, *, progress: Progress) -> Manifest:
-    """Decode what was never decoded here, so that what is damaged is left out before training, not found in its middle."""
-    rows = {
-        row.sha256: row for row in manifest.rows if row.sha256 and not row.problem and row.split != "test"
-    }
-    known = store.known(list(rows))
-    todo = [row for sha256, row in rows.items() if sha256 not in known]
-    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-decode") as pool:
-        for number, (row, seen) in enumerate(
-            zip(todo, pool.map(partial(_look, manifest), todo), strict=True)
-        ):
-            known[row.sha256] = seen
-            progress("check", number + 1, len(todo))
-    store.write_facts({row.sha256: known[row.sha256] for row in todo})
-    problems = {
-        k: known[row.sha256].problem
-        for k, row in enumerate(manifest.rows)
-        if not row.problem and row.sha256 in known and known[row.sha256].problem
-    }
-    return _with_problems(manifest, problems)
-
-
-def _look(manifest: Manifest, row: Row) -> Known:
-    try:
-        picture = decode_to(manifest.read(row), height_px=LOOK_PX, width_px=LOOK_PX)
-    except OSError as error:
-        return Known(None, f"cannot be read: {error.strerror or error}")
-    except PictureError as error:
-        return Known(None, str(error))
-    return Known(picture.facts, "")
-
-
-def _with_problems(manifest: Manifest, problems: Mapping[int, str]) -> Manifest:
-    rows = (
-        dataclasses.replace(row, problem=problems.get(k, row.problem)) for k, row in enumerate(manifest.rows)
-    )
-    manifest = manifest.with_rows(rows)
-    require_trainable(manifest)
-    return manifest
-
-
-def _split(manifest: Manifest, *, seed: int) -> Manifest:
-    """Return the manifest with every picture on a side. Raises InputError where none can be held out."""
-    rows = manifest.rows
-    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
-    units = join_units(len(rows), same_bytes, equal_groups([row.group for row in rows]))
-    plan = assign_splits(manifest, units=units, seed=seed, valid_share=VALID_SHARE)
-    if plan.protocol == "cross-validated":
-        raise InputError(
-            f"{' '.join(plan.notes)} A validation loader needs some: put pictures into a folder valid beside train, or "
-            "bring more."
-        )
-    return plan.manifest
-
-
-def _sides(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, list[int]]]:
-    """Return the class names, and which rows are training pictures ("train") and validation pictures ("val")."""
-    rows = [(k, row) for k, row in enumerate(manifest.rows) if not row.problem and row.label is not None]
-    names = tuple(sorted({row.label or "" for _, row in rows if row.split == "train"}))
-    sides = {"train": "train", "val": "valid"}
-    return names, {
-        phase: [k for k, row in rows if row.split == split and row.label in names]
-        for phase, split in sides.items()
-    }

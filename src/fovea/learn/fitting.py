@@ -1,7 +1,7 @@
 """Any module on any loaders, trained by the loop that everything here is trained by; with an optimiser of the user's own."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fovea.errors import InputError
-from fovea.learn.loading import Finish, Loader
+from fovea.learn.loading import Entry, Finish, Loader
 from fovea.learn.scratch.answers import score
+from fovea.learn.trained import Trained
 from fovea.learn.training import (
     Batch,
     EpochRecord,
@@ -24,6 +25,7 @@ from fovea.learn.training import (
 )
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.seeds import seed_of
+from fovea.nets import WeightsCard
 from fovea.progress import Progress, silent
 
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
@@ -31,11 +33,15 @@ Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A module trained in place, with its best weights, how that went, and its answers float32 (m, k) to validation pictures."""
+    """A module trained in place, with its best weights, how that went, and its answers float32 (m, k) to validation pictures.
+
+    `run` is what was written, where a folder was given.
+    """
 
     module: nn.Module
     history: History
     valid_logits: "NDArray[Any]"
+    run: Any = None
 
 
 def fit_module(
@@ -81,6 +87,26 @@ def fit_module(
     )
     logits, _ = answer_loader(module, valid)
     return Fitted(module, history, logits)
+
+
+def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Trained:
+    """Return the trained module as what is exported: on the processor, its last linear layer found, its input described."""
+    module, k = fitted.module.cpu(), len(class_names)
+    linear = [
+        name for name, one in module.named_modules() if isinstance(one, nn.Linear) and one.out_features == k
+    ]
+    preprocess = entry.preprocess
+    card = WeightsCard(
+        library="own",
+        architecture=type(module).__name__,
+        size_px=preprocess.height_px,
+        mean=entry.mean,
+        std=entry.std,
+        crop=preprocess.crop,
+        class_names=tuple(class_names),
+    )
+    classifier = linear[-1] if linear and linear[-1] else ""
+    return Trained(module, card, classifier, fitted.history, fitted.valid_logits)
 
 
 class LoaderBatches:

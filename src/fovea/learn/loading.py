@@ -5,6 +5,7 @@ With a transform of the user's every access decodes the whole picture; without o
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,25 @@ from fovea.errors import PictureError
 from fovea.features import Preprocess
 from fovea.learn.augment import Augmentation, Normalise
 from fovea.learn.pixels import Pixels
-from fovea.manifest import Manifest, Row
+from fovea.manifest import Manifest, Row, SplitPlan
 from fovea.pictures import decode
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PHASES = ("train", "val")
+_TO_UNIT = ("ToTensor", "ToDtype", "ConvertImageDtype")  # steps that make numbers from 0 to 1
+_TO_TENSOR = (*_TO_UNIT, "PILToTensor", "ToImage")
 Numbers = NDArray[np.int64]
 Transform = Callable[[Any], Any]
 Loader = DataLoader[tuple[Any, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How pictures enter a network: their size, and the mean and deviation of RGB values from 0 to 1."""
+
+    preprocess: Preprocess
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +44,16 @@ class Loaders:
     """Training and validation pictures, loaded in batches of (pictures, class numbers).
 
     `loaders["train"]` and `loaders["val"]`, `dataset_sizes` and `class_names` are what the training loop of PyTorch's
-    transfer-learning tutorial asks for. `manifest` has the side of every picture and why some are left out.
+    transfer-learning tutorial asks for. `manifest` has the side of every picture and why some are left out. `entry` is None
+    where nobody but the transform knows what it does to validation pictures.
     """
 
     train: Loader
     valid: Loader
     class_names: tuple[str, ...]
-    manifest: Manifest
-    preprocess: Preprocess | None = None
+    source: Path
+    plan: SplitPlan
+    entry: Entry | None = None
 
     def __getitem__(self, phase: str) -> Loader:
         """Return the loader of "train" or "val" ("valid" will do)."""
@@ -53,9 +67,48 @@ class Loaders:
         return iter(PHASES)
 
     @property
+    def manifest(self) -> Manifest:
+        """Every picture with its side, or its problem."""
+        return self.plan.manifest
+
+    @property
     def dataset_sizes(self) -> dict[str, int]:
         """How many pictures each phase has."""
         return {phase: len(self[phase].dataset) for phase in PHASES}  # type: ignore[arg-type]
+
+
+def entry_of(transform: Any) -> Entry | None:
+    """Return what torchvision's usual chain does: Resize, CenterCrop, ToTensor, Normalize. None for any other transform."""
+    steps = {type(one).__name__: one for one in getattr(transform, "transforms", ())}
+    order = [name for name in steps if name not in _TO_TENSOR]
+    normalise = steps.get("Normalize")
+    mean, std = (
+        tuple(getattr(normalise, kind, usual)) for kind, usual in (("mean", (0,) * 3), ("std", (1,) * 3))
+    )
+    wide = [] if normalise is None else ["Normalize"]
+    if len(mean) != 3 or len(std) != 3 or not any(name in steps for name in _TO_UNIT):
+        return None
+    sides = _sides(steps.get("Resize")), _sides(steps.get("CenterCrop"))
+    if order == ["Resize", "CenterCrop", *wide] and len(sides[0]) == 1:
+        height_px, width_px = sides[1] * (3 - len(sides[1]))
+        if height_px == width_px <= sides[0][0]:
+            return Entry(
+                Preprocess(height_px, width_px, "crop", height_px / sides[0][0]), _three(mean), _three(std)
+            )
+    if order == ["Resize", *wide] and len(sides[0]) == 2:
+        return Entry(Preprocess(*sides[0], "squash"), _three(mean), _three(std))
+    return None
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def _sides(step: Any) -> tuple[int, ...]:
+    """Return the sizes that a step of torchvision's names: one (of the shorter side) or two (height and width)."""
+    size = getattr(step, "size", ())
+    return (size,) if isinstance(size, int) else tuple(size)
 
 
 class TransformedPictures:
@@ -145,10 +198,11 @@ class Finish:
 
 
 def transformed_loaders(
-    manifest: Manifest,
-    sides: Mapping[str, Sequence[Row]],
+    source: Path,
+    plan: SplitPlan,
     *,
     class_names: Sequence[str],
+    rows: Mapping[str, Sequence[Row]],
     transforms: Mapping[str, Transform],
     options: Mapping[str, Any],
     seed: int,
@@ -156,40 +210,38 @@ def transformed_loaders(
     """Return loaders of the rows of "train" and "val", each picture through its side's transform."""
     made = {
         phase: _loader(
-            TransformedPictures(manifest, rows, class_names=class_names, transform=transforms[phase]),
+            TransformedPictures(
+                plan.manifest, rows[phase], class_names=class_names, transform=transforms[phase]
+            ),
             phase=phase,
             seed=seed,
             options=options,
         )
-        for phase, rows in sides.items()
+        for phase in PHASES
     }
-    return Loaders(made["train"], made["val"], tuple(class_names), manifest)
+    entry = entry_of(transforms["val"])
+    return Loaders(made["train"], made["val"], tuple(class_names), source, plan, entry)
 
 
 def ready_loaders(
-    manifest: Manifest,
-    sides: Mapping[str, ReadyPictures],
+    source: Path,
+    plan: SplitPlan,
     *,
+    sides: Mapping[str, ReadyPictures],
     augmentation: Augmentation,
     preprocess: Preprocess,
     options: Mapping[str, Any],
     seed: int,
 ) -> Loaders:
     """Return loaders of pictures that lie ready, normalised as ImageNet's; training pictures are augmented."""
-    normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
-    made = {
-        phase: _loader(
-            side,
-            phase=phase,
-            seed=seed,
-            options={
-                **options,
-                "collate_fn": Finish(augmentation if phase == "train" else None, normalise, seed=seed),
-            },
-        )
-        for phase, side in sides.items()
-    }
-    return Loaders(made["train"], made["val"], tuple(sides["train"].classes), manifest, preprocess)
+    entry = Entry(preprocess)
+    normalise = Normalise(entry.mean, entry.std)
+    made = {}
+    for phase in PHASES:
+        finish = Finish(augmentation if phase == "train" else None, normalise, seed=seed)
+        made[phase] = _loader(sides[phase], phase=phase, seed=seed, options={**options, "collate_fn": finish})
+    names = tuple(sides["train"].classes)
+    return Loaders(made["train"], made["val"], names, source, plan, entry)
 
 
 def _loader(dataset: Any, *, phase: str, seed: int, options: Mapping[str, Any]) -> Loader:

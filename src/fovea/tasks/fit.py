@@ -1,0 +1,113 @@
+"""A run of a module that the user built: trained on loaders, then judged, calibrated and saved as `train` does it."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fovea.learn import ProbeFit
+from fovea.learn.pixels import read_pixels
+from fovea.manifest import Manifest, SplitPlan
+from fovea.progress import Progress
+from fovea.tasks import train as task
+from fovea.tasks.gather import gather
+from fovea.tasks.options import MethodOptions, TrainingOptions
+from fovea.tasks.train_attempt import Attempt, Room, Sides
+from fovea.tasks.train_learn import Learned, make_learned
+from fovea.tasks.train_method import Outcome, TrainingFacts
+from fovea.tasks.train_prepare import prepare
+from fovea.tasks.train_since import Earlier
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fovea.learn.fitting import Fitted
+    from fovea.learn.loading import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A module, the pictures it learns from, and what trains it: train(progress=, checkpoint=)."""
+
+    module: "nn.Module"
+    loaders: "Loaders"
+    train: Callable[..., "Fitted"]
+
+
+def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
+    """Train the module and write the run into `out`; return what was trained, with the run.
+
+    Raises InputError, OutputError, BackboneError; see `fovea.fit`.
+    """
+    name = type(fit.module).__name__
+    done: list[Fitted] = []
+
+    def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
+        begun = time.perf_counter()
+        room.workspace.mkdir(parents=True, exist_ok=True)
+        done.append(fit.train(progress=room.progress, checkpoint=room.workspace / "fit.checkpoint"))
+        attempt = _export(fit, done[0], name=name, begun=begun, room=room)
+        learned = _read_again(fit.loaders.plan, attempt, room=room)
+        text = f"{name} was trained by fovea.fit: no probe was fitted beside it."
+        facts = TrainingFacts("fit", name, text, attempts=(attempt,))
+        return Outcome(learned, attempt.exported.encoder, facts)
+
+    how = MethodOptions(method="scratch", net=name)
+    config = task.Config(fit.loaders.source, out, training=TrainingOptions(how=how), seed=seed)
+    run = task.run(config, learn=learn, progress=progress)
+    return dataclasses.replace(done[0], run=run)
+
+
+def _read_again(plan: SplitPlan, attempt: Attempt, *, room: Room) -> Learned:
+    """Return what was learned, as the rest of a run takes it, with every picture read by the trained module."""
+    encoder, head = attempt.exported.encoder, attempt.exported.head
+    gathered = gather(
+        plan.manifest, encoder=encoder, store=room.store, without="test", progress=room.progress
+    )
+    prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None)
+    prepared = dataclasses.replace(prepared, plan=dataclasses.replace(plan, manifest=prepared.plan.manifest))
+    found = ProbeFit(head, np.zeros((0, len(head.class_names)), np.float32), path=(), seconds=attempt.seconds)
+    seconds = {"train": attempt.seconds, "extract": gathered.seconds}
+    return make_learned(room.config, prepared, fit=lambda *_, **__: found, seconds=seconds)
+
+
+def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) -> Attempt:
+    """Bring the module into the runtime's form, with its answers to the validation pictures as a model reads them."""
+    from fovea.learn.fitting import describe
+    from fovea.learn.trained import Pictures
+    from fovea.model.export import export_trained
+
+    entry = fit.loaders.entry
+    if entry is None:
+        raise ValueError("expected loaders whose validation transform is known")
+    manifest, preprocess = fit.loaders.manifest, entry.preprocess
+    rows = [
+        row for row in manifest.rows if row.split == "valid" and not row.problem and row.label is not None
+    ]
+    pixels = read_pixels(
+        [partial(manifest.read, row) for row in rows],
+        height_px=preprocess.height_px,
+        width_px=preprocess.width_px,
+        fit=preprocess.fit,
+        crop=preprocess.crop,
+        folder=room.workspace,
+        progress=room.progress,
+    )
+    trained = describe(fitted, entry, class_names=fit.loaders.class_names)
+    exported = export_trained(
+        trained,
+        Path(tempfile.mkdtemp(prefix="network.", dir=room.workspace)),
+        name=name,
+        preprocess=preprocess,
+        examples=pixels,
+    )
+    logits = exported.head.logits(exported.encoder.encode(pixels))
+    labels = np.array([fit.loaders.class_names.index(row.label or "") for row in rows], np.int64)
+    sides = Sides(Pictures(pixels[:0], labels[:0]), Pictures(pixels, labels), pixels)
+    return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun)
