@@ -40,16 +40,20 @@ def find_blocks(network: "torch.nn.Module", *, size_px: int) -> tuple[tuple[str,
         return [name]
 
     found = sorted((part for part in parts("", network) if part in order), key=order.__getitem__)
-    return _joined(network, found, flat={layer.name for layer in layers if not layer.space})
+    flat = {name for name in found if not space[name]}
+    dense = {name for name in flat if _is_dense(network.get_submodule(name))}
+    return _joined(network, found, flat=flat, dense=dense)
 
 
-def _joined(network: "torch.nn.Module", names: list[str], *, flat: set[str]) -> tuple[tuple[str, ...], ...]:
-    """Put norms to the block before, and the classifier too unless another layer without space stands before it."""
+def _joined(
+    network: "torch.nn.Module", names: list[str], *, flat: set[str], dense: set[str]
+) -> tuple[tuple[str, ...], ...]:
+    """Put norms to the block before, and the classifier too unless a fully connected layer stands before it."""
     blocks: list[list[str]] = []
     for name in names:
         is_small = not _n_layers(network.get_submodule(name))
-        is_classifier = name == names[-1] and name in flat and blocks and not set(blocks[-1]) <= flat
-        if blocks and (is_small or is_classifier):
+        is_last = name == names[-1] and name in flat
+        if blocks and (is_small or (is_last and not set(blocks[-1]) <= dense)):
             blocks[-1].append(name)
         else:
             blocks.append([name])
@@ -66,6 +70,10 @@ def _n_linear(module: "torch.nn.Module") -> int:
     import torch
 
     return sum(isinstance(one, torch.nn.Linear) for one in module.children())
+
+
+def _is_dense(module: "torch.nn.Module") -> bool:
+    return all(parameter.ndim < 3 for parameter in module.parameters())
 
 
 def _n_layers(module: "torch.nn.Module") -> int:

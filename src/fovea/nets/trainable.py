@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fovea.errors import InputError
 from fovea.nets.layers import first_tensor
 from fovea.nets.stages import Place, pool
 from fovea.nets.weights import WeightsCard
@@ -78,7 +79,11 @@ class Headed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits float32 (n, k) of x float (n, 3, h, w)."""
-        logits: Tensor = self.head((self.features(x) - self.mean) * self.gain)
+        return self.answer(self.features(x))
+
+    def answer(self, features: Tensor) -> Tensor:
+        """Return logits (n, k) of features float32 (n, d)."""
+        logits: Tensor = self.head((features - self.mean) * self.gain)
         return logits
 
 
@@ -125,17 +130,30 @@ def add_head(
 def start_from(headed: Headed, *, weights: Reals, bias: Reals, mean: Reals, scale: Reals) -> None:
     """Put a linear head over standardised features into a network, so that it answers just as that head does.
 
-    `weights` (k, d), `bias` (k,), `mean` (d,), `scale` (d,), 0 for columns that are to be ignored. Behind dense layers 2 k units of
-    the last pair carry the answer's positive and negative parts through the ReLU. Raises ValueError where they are too few.
+    `weights` (k, d), `bias` (k,), `mean` (d,), `scale` (d,), 0 for columns that are to be ignored. Through dense layers 2 k units
+    of each carry the positive and negative parts of the k answers; the others keep their random weights and are not heard
+    at first. Raises InputError where a layer has fewer.
     """
+    matrix, shift = torch.from_numpy(weights), torch.from_numpy(bias)
+    layers = [one for one in headed.head if isinstance(one, nn.Linear)]
     with torch.no_grad():
         headed.mean.copy_(torch.from_numpy(mean))
         headed.gain.copy_(torch.from_numpy(np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)))
-        last = cast("nn.Linear", headed.head[-1])
-        if len(headed.head) > 1:
-            raise ValueError("dense layers cannot start from a probe yet")
-        last.weight.copy_(torch.from_numpy(weights))
-        last.bias.copy_(torch.from_numpy(bias))
+        for layer in layers[:-1]:
+            n = 2 * len(weights)
+            if layer.out_features < n:
+                raise InputError(
+                    f"a dense layer of {layer.out_features} is too narrow for {len(weights)} classes: it needs {n} units or "
+                    f"more to begin with the probe's answers. Give --head mlp:{max(n, 256)}."
+                )
+            layer.weight[:n] = torch.cat([matrix, -matrix])
+            layer.bias[:n] = torch.cat([shift, -shift])
+            own = torch.eye(len(weights))
+            matrix = torch.zeros(len(weights), layer.out_features)
+            matrix[:, :n] = torch.cat([own, -own], dim=1)
+            shift = torch.zeros(len(weights))
+        layers[-1].weight.copy_(matrix)
+        layers[-1].bias.copy_(shift)
 
 
 def build_headed(card: WeightsCard) -> Headed:
