@@ -106,6 +106,20 @@ def outputs_by_name(graph: Any) -> dict[str, Any]:
     }
 
 
+def read_constants(file: Path) -> list[NDArray[np.float32]]:
+    """Return the weights and biases of a network in the order of computing: its floating constants with channels."""
+    weights = []
+    for node in read_graph(file).get_ordered_ops():
+        if node.get_type_name() == "Constant" and node.get_element_type().is_real():
+            values = np.array(node.get_data(), np.float32)
+            if values.size > _MOST_CHANNELS_OF_PIXELS:
+                weights.append(values)
+    return weights
+
+
+_MOST_CHANNELS_OF_PIXELS = 3  # mean and deviation are no weights
+
+
 def _reason(error: Exception) -> str:
     """Return the end of what the engine says, on one line, without the places in its own source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -120,6 +120,10 @@ def _build_own(card: WeightsCard) -> "torch.nn.Module":
         from fovea.nets.trainable import build_headed
 
         return build_headed(card).eval()
+    if card.architecture == "fovea-tiny":
+        from fovea.nets.tiny import Tiny
+
+        return Tiny().eval()
     from fovea.nets.classic import build_classic
 
     try:

@@ -1,15 +1,31 @@
 """Opening the network behind a backbone for training: by the same names as `features.open_backbone`, with its places."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
 
 from fovea import nets
-from fovea.features.convert import build_named
+from fovea.errors import BackboneError, InputError
+from fovea.features import EMBEDDED
+from fovea.features.card import NETWORK, TRAINED, BackboneCard
+from fovea.features.convert import (
+    LARGEST_HALF_DIFFERENCE,
+    build_named,
+    example_pictures,
+    stage_differences,
+)
+from fovea.features.finding import LIBRARIES, find_backbone
+from fovea.features.openvino import CompiledNetwork, read_constants
 from fovea.nets.blocks import find_blocks
-from fovea.nets.stages import release_network
-
-if TYPE_CHECKING:
-    from fovea.nets.trainable import Trainable
+from fovea.nets.places import places_of
+from fovea.nets.stages import Place, pooled_network, release_network
+from fovea.nets.state import fit_tensors, read_tensors
+from fovea.nets.tiny import Tiny
+from fovea.nets.trainable import Trainable
+from fovea.nets.weights import WeightsCard, read_weights_card
+from fovea.nets.zoo import build_network, run_pooled
 
 
 def open_trainable(
@@ -18,27 +34,119 @@ def open_trainable(
     weights: Path | None = None,
     stages: tuple[str, ...] = (),
     offline: bool = True,
-) -> "Trainable":
+) -> Trainable:
     """Return the network that `backbone` names or `weights` holds, with its weights, ready to be trained further.
 
     As `features.open_backbone`, but for ONNX files, which have no torch network. Its places are those of the encoder.
     Raises InputError, MissingInputError, BackboneError, MissingExtraError.
     """
-    if backbone is None and weights is not None:
-        named = nets.build_described(weights, stages=stages)
-    else:
-        named = build_named(str(backbone), weights=weights, stages=stages, offline=offline)
-    return _trainable(named)
+    name = backbone or EMBEDDED
+    if weights is not None and weights.suffix.lower() == ".onnx":
+        raise InputError(
+            f"{str(weights)!r} is an ONNX file, which predicts but cannot be trained further. Name the same network of a "
+            "library, such as --backbone torchvision:resnet18, or leave out --backbone."
+        )
+    if weights is not None and (backbone is None and weights.suffix == ".safetensors"):
+        return _of_named(nets.build_described(weights, stages=stages))
+    if weights is not None or name.startswith(LIBRARIES):
+        return _of_named(build_named(name, weights=weights, stages=stages, offline=offline))
+    folder, card = find_backbone(backbone=name)
+    if (folder / TRAINED).is_file():
+        return _of_run(folder, card, stages=stages)
+    if card.name == EMBEDDED:
+        return _embedded(folder, card, stages=stages)
+    if card.name.startswith(LIBRARIES) and not card.name.endswith(")"):
+        return _of_named(build_named(card.name, weights=None, stages=stages, offline=offline))
+    raise InputError(
+        f"the backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
+        "further. Name its weights: --weights FILE.safetensors, or a network of a library."
+    )
 
 
-def _trainable(named: nets.NamedNetwork) -> "Trainable":
-    from fovea.nets.trainable import Trainable
-
+def _of_named(named: nets.NamedNetwork) -> Trainable:
     network, places = release_network(named.pooled)
+    return _trainable(network, named.card, places)
+
+
+def _trainable(network: nn.Module, card: WeightsCard, places: tuple[Place, ...]) -> Trainable:
     return Trainable(
         network=network,
-        card=named.card,
+        card=card,
         classifier=next((place.module for place in places if place.pool == "softmax"), ""),
-        blocks=find_blocks(network, size_px=named.card.size_px),
+        blocks=find_blocks(network, size_px=card.size_px),
         places=places,
     )
+
+
+def _of_run(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> Trainable:
+    """Return the network that an earlier run trained, with the places that the run's encoder takes."""
+    file = folder / TRAINED
+    told = read_weights_card(file)
+    network = build_network(told)
+    wrong = fit_tensors(network, read_tensors(file))
+    if wrong:
+        raise BackboneError(f"the tensors in {str(file)!r} do not fit its network: {wrong}. Train again.")
+    return _trainable(network, told, _places(network, told, stages or tuple(one.name for one in card.stages)))
+
+
+def _places(network: nn.Module, card: WeightsCard, stages: tuple[str, ...]) -> tuple[Place, ...]:
+    return places_of(
+        network, library=card.library, architecture=card.architecture, size_px=card.size_px, stages=stages
+    )
+
+
+def _embedded(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> Trainable:
+    """Return fovea-tiny with the weights of the package's own network, checked against its answers.
+
+    There batch norms are folded into the convolutions: here they add the bias and are the identity otherwise.
+    """
+    network = Tiny().eval()
+    fill(network, folder / NETWORK)
+    structure = json.loads(card.structure)
+    grey, deviation = float(structure["mean"]), float(structure["std"])
+    mean, std = (grey, grey, grey), (deviation, deviation, deviation)
+    told = WeightsCard(
+        library="fovea",
+        architecture=EMBEDDED,
+        size_px=card.preprocess.height_px,
+        mean=mean,
+        std=std,
+        class_names=tuple(map(str, range(network.classifier.out_features))),
+        licence=card.licence,
+        source=card.source,
+    )
+    places = _places(network, told, tuple(one.name for one in card.stages))
+    pooled = pooled_network(network, places=places, mean=mean, std=std)
+    size = card.preprocess.height_px, card.preprocess.width_px
+    pixels = example_pictures(height_px=size[0], width_px=size[1])
+    compiled = CompiledNetwork(
+        folder / NETWORK, height_px=size[0], width_px=size[1], precision="f32", threads=1
+    )
+    (expected,) = compiled.run_batches([pixels])
+    differences = stage_differences(run_pooled(pooled, pixels), expected, stages=card.stages)
+    release_network(pooled)
+    if not max(differences.values()) <= LARGEST_HALF_DIFFERENCE:
+        raise BackboneError(
+            f"the weights of {EMBEDDED} could not be read back from the package: the answers differ by "
+            f"{max(differences.values()):.2g} of a stage's largest value. Install the package again."
+        )
+    return _trainable(network, told, _places(network, told, stages) if stages else places)
+
+
+def fill(network: Tiny, file: Path) -> None:
+    """Put the constants of the runtime's network into its torch module. Raises BackboneError where they do not fit."""
+    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
+    constants = iter(read_constants(file))
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                if not isinstance(layer, nn.BatchNorm2d):
+                    layer.weight.copy_(torch.from_numpy(next(constants)).reshape(layer.weight.shape))
+                else:
+                    layer.weight.fill_((1 + layer.eps) ** 0.5)
+                if layer.bias is not None:
+                    layer.bias.copy_(torch.from_numpy(next(constants)).reshape(layer.bias.shape))
+    except (StopIteration, RuntimeError) as error:
+        raise BackboneError(
+            f"the network in {str(file)!r} is not the one that this version knows ({error}). Install the package again."
+        ) from error

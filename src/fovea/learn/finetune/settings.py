@@ -1,21 +1,54 @@
-"""What is wished of a fine-tuning; everything left alone is chosen by the plan."""
+"""What is wished of a fine-tuning, and its recipe; everything left alone is chosen by the plan."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-if TYPE_CHECKING:
-    from fovea.learn.training import Training
+from fovea.errors import InputError
+from fovea.learn.training import Looping, Optimisation, Regularisation, Training
+
+USUAL_EPOCHS = 12
+BATCH = 16  # beyond it a processor's blocks of memory come from the system anew each step: 34 -> 22 img/s (lab/LOG.md)
+
+
+MOST_VIEWS = 8  # of a picture below a cut: more change little
+
+
+class TooLittleTimeError(InputError):
+    """A budget in which not one epoch fits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How much learns, under which head, for how long.
+    """How much learns, under which head.
 
-    `unfreeze` is the number of last blocks that learn, "all", or "auto". `head_layers` is "linear", or "mlp:256" for one
-    dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `seconds` is the budget, None for what the settings say.
+    `unfreeze` is the number of last blocks that learn, "all", or "auto". `head_layers` is "linear", or "mlp:256" for a
+    dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the training settings by name
+    ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's.
     """
 
     unfreeze: int | str = "auto"
     head_layers: str = "linear"
-    seconds: float | None = None
-    settings: "Training | None" = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+def recipe() -> Training:
+    """Return the settings of a fine-tuning of which nothing is wished."""
+    return Training(
+        Optimisation(optimizer="adamw", lr=3e-4, weight_decay=0.01, schedule="cosine", warmup=0.1),
+        Regularisation(smoothing=0.05, ema=0.99, dropout=0.2),
+        Looping(epochs=USUAL_EPOCHS, batch_size=BATCH),
+    )
+
+
+def hidden_widths(head_layers: str) -> tuple[int, ...]:
+    """Return the widths of the dense layers below the last one: none for "linear". Raises InputError."""
+    kind, _, rest = head_layers.partition(":")
+    widths = rest.split(",")
+    if kind == "linear" and not rest:
+        return ()
+    if kind != "mlp" or not all(width.isdecimal() and int(width) for width in widths):
+        raise InputError(
+            f"the head {head_layers!r} is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
+        )
+    return tuple(int(width) for width in widths)

@@ -1,21 +1,29 @@
 """The fine-tuning itself: from the probe's answers on, the last blocks (or all) of a network learn."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
-from fovea.learn.finetune.settings import Tuning
+from fovea.learn.augment import suit_augmentation
+from fovea.learn.finetune.plan import describe_plan, plan_finetune
+from fovea.learn.finetune.ready import ready
+from fovea.learn.finetune.settings import Tuning, hidden_widths, recipe
 from fovea.learn.probe import Head
+from fovea.learn.scratch.answers import score
 from fovea.learn.trained import Pictures, Trained
-from fovea.nets.trainable import Trainable, add_head, start_from
+from fovea.learn.training import ParamGroup, Score, overridden, train_network
+from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.progress import Progress, silent
 
-_BATCH = 32
 _LEFT_ALONE = Tuning()
+_FALLING = 0.7  # the rate of a block over that of the block behind it
+_HEAD_RATE = 0.1  # over the blocks': thousands of standardised columns move an answer together
 
 
 def finetune(
@@ -28,47 +36,114 @@ def finetune(
     wish: Tuning = _LEFT_ALONE,
     workspace: Path,
     progress: Progress = silent,
+    announce: Callable[[str], None] = lambda sentence: None,
 ) -> Trained:
     """Train the network further on `train` and return it with the best weights by `valid`.
 
-    `start` is the probe fitted on the same places: before the first step the network answers as it does. `workspace` is a
-    folder for checkpoints and computed activations; what is there of the same run is continued.
+    Args:
+        trainable: the network; it is changed in place.
+        train: pictures at the network's size with class numbers.
+        valid: others, by which the weights are chosen.
+        class_names: the k names.
+        start: the probe fitted on the same places: before the first step the network answers as it does. None: zeros.
+        wish: what is wished instead of the recipe's own; its "seconds" are a budget for everything here.
+        workspace: a folder for the checkpoint and stored values; an interrupted training goes on from there.
+        progress: told what is done.
+        announce: told every sentence of the plan before training begins.
+
+    Raises:
+        InputError: an unknown head or setting; a batch that needs more memory than is free.
+        TooLittleTimeError: a budget in which nothing can be learned.
     """
-    hidden = tuple(
-        int(width)
-        for width in wish.head_layers.removeprefix("linear").removeprefix("mlp:").split(",")
-        if width
+    begun = time.perf_counter()
+    settings = overridden(recipe(), wish.given)
+    budget = settings.looping.seconds
+    headed, card = add_head(
+        trainable,
+        class_names=tuple(class_names),
+        hidden=hidden_widths(wish.head_layers),
+        dropout=settings.regularisation.dropout or 0.0,
     )
-    headed, card = add_head(trainable, class_names=tuple(class_names), hidden=hidden)
     if start is not None:
         start_from(headed, weights=start.weights, bias=start.bias, mean=start.mean, scale=start.scale)
-    optimizer = torch.optim.AdamW(headed.parameters(), lr=1e-4)
-    generator = torch.Generator().manual_seed(0)
-    shift, scale = (torch.tensor(one).reshape(1, 3, 1, 1) for one in (card.mean, card.std))
-
-    def prepare(pixels: Any) -> Tensor:
-        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
-        return (planes - shift) / scale
-
-    headed.eval()  # the statistics of batch normalisation stay
-    for begin in range(0, len(train.labels), _BATCH):
-        rows = torch.randperm(len(train.labels), generator=generator)[:_BATCH].numpy()
-        loss = torch.nn.functional.cross_entropy(
-            headed(prepare(train.pixels[rows])), torch.from_numpy(train.labels[rows])
-        )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        progress("fine-tune", begin, len(train.labels))
-    with torch.inference_mode():
-        parts = [
-            headed(prepare(valid.pixels[begin : begin + _BATCH]))
-            for begin in range(0, len(valid.labels), _BATCH)
-        ]
-    return Trained(
-        network=headed,
-        card=card,
-        classifier=f"head.{len(headed.head) - 1}",
-        history=None,  # type: ignore[arg-type]
-        valid_logits=torch.cat(parts).numpy(),
+    workspace.mkdir(parents=True, exist_ok=True)
+    plan = plan_finetune(
+        headed,
+        trainable,
+        n_train=len(train.labels),
+        n_valid=len(valid.labels),
+        size_px=cast("tuple[int, int]", train.pixels.shape[1:3]),
+        wish=wish,
+        settings=settings,
+        workspace=workspace,
     )
+    numbers = np.asarray(train.labels, np.int64)
+    augment = suit_augmentation(
+        settings.regularisation.augment, train.pixels, numbers, seed=settings.looping.seed
+    )
+    sentences = describe_plan(
+        plan, trainable=trainable, n_train=len(numbers), policy=augment.policy, head_layers=wish.head_layers
+    )
+    for sentence in sentences:
+        announce(sentence)
+    settings = plan.settings
+    with ready(
+        headed,
+        plan.cut,
+        train=train,
+        valid=valid,
+        card=card,
+        settings=settings,
+        frozen=plan.frozen,
+        n_views=plan.n_views,
+        augment=augment,
+        progress=progress,
+    ) as one:
+
+        def evaluate(network: nn.Module) -> Score:
+            return score(one.answer(network).numpy(), np.asarray(valid.labels, np.int64))
+
+        if budget is not None:
+            left = max(1.0, budget - (time.perf_counter() - begun))
+            settings = replace(settings, looping=replace(settings.looping, seconds=left))
+        history = train_network(
+            one.network,
+            one.batches,
+            settings=settings,
+            groups=rate_groups(headed, trainable.blocks),
+            evaluate=evaluate,
+            frozen_statistics=True,
+            checkpoint=workspace / "finetune.checkpoint",
+            progress=progress,
+        )
+        with torch.inference_mode():
+            logits = one.answer(one.network.eval()).numpy()
+    return Trained(
+        headed.cpu(),
+        card,
+        f"head.{len(headed.head) - 1}",
+        history,
+        logits,
+        settings=plan.settings,
+        plan=sentences,
+    )
+
+
+def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:
+    """Return what learns, in groups whose rates fall with depth; biases do not decay."""
+    held = {id(one): one for one in headed.parameters() if one.requires_grad}
+    groups: list[ParamGroup] = []
+
+    def add(name: str, members: Sequence[nn.Parameter], factor: float) -> None:
+        mine = [one for one in members if held.pop(id(one), None) is not None]
+        for decays in (True, False):
+            some = [one for one in mine if (one.ndim > 1) == decays]
+            if some:
+                groups.append(ParamGroup(some, lr_factor=factor, decay=decays, name=name))
+
+    add("head", list(headed.head.parameters()), _HEAD_RATE)
+    for depth, block in enumerate(reversed(blocks)):
+        for name in block:
+            add(block[0], list(headed.network.get_submodule(name).parameters()), _FALLING**depth)
+    add("rest", list(held.values()), _FALLING ** len(blocks))
+    return groups

@@ -1,0 +1,129 @@
+"""What learns, made ready: the network cut or whole, quickened, with its batches and its validation pictures."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fovea.learn.augment import Augmentation, normalise
+from fovea.learn.finetune.frozen import Frozen, FrozenBatches
+from fovea.learn.trained import Pictures
+from fovea.learn.training import ArrayBatches, Batches, Training
+from fovea.nets.cut import Above, Cut, cut_off
+from fovea.nets.quick import quickened
+from fovea.nets.trainable import Headed
+from fovea.nets.weights import WeightsCard
+from fovea.progress import Progress
+
+_ROWS = 64
+Rows: TypeAlias = NDArray[np.uint8] | NDArray[np.float16]
+"""Pictures uint8 (n, h, w, 3), or with a cut their stored values float16 (n, d)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """The module that learns, and how uint8 pixels, or what is stored of them, become its input."""
+
+    network: nn.Module
+    planes: Callable[[Rows], Tensor]
+
+
+@contextmanager
+def learning(headed: Headed, cut: Cut | None, *, card: WeightsCard, rows: Rows) -> Iterator[Learning]:
+    """Cut off what is frozen and quicken the rest meanwhile.
+
+    `rows` are two or more, by which it is checked that answers stay the same.
+    """
+    if cut is None:
+        scale = normalise(card.mean, card.std)
+
+        def planes(pixels: Rows) -> Tensor:
+            return scale(torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2))
+
+        with quickened(headed, example=planes(rows[:2])):
+            yield Learning(headed, planes)
+        return
+
+    def values(stored: Rows) -> Tensor:
+        return torch.from_numpy(np.array(stored)).float()
+
+    above = Above(headed, cut, size_px=card.size_px)
+    try:
+        with cut_off(headed, cut), quickened(above, example=values(rows[:2])):
+            yield Learning(above, values)
+    finally:
+        above.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The module that learns, its batches, and what it answers to the validation pictures."""
+
+    network: nn.Module
+    batches: Batches
+    answer: Callable[[nn.Module], Tensor]
+
+
+@contextmanager
+def ready(
+    headed: Headed,
+    cut: Cut | None,
+    *,
+    train: Pictures,
+    valid: Pictures,
+    card: WeightsCard,
+    settings: Training,
+    frozen: Frozen | None,
+    n_views: int,
+    augment: Augmentation,
+    progress: Progress,
+) -> Iterator[Ready]:
+    """Make all ready that a training needs, for the time of the block."""
+    looping = settings.looping
+    weights = row_weights(train.labels) if settings.regularisation.balance else None
+    batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
+    rows: Rows = train.pixels
+    held: Rows = valid.pixels
+    batches: Batches
+    if frozen is not None:
+        values = frozen.compute(
+            train.pixels, n_views=n_views, augment=augment, seed=looping.seed, progress=progress
+        )
+        rows, held = values[:, 0], frozen.compute(valid.pixels)[:, 0]
+    with learning(headed, cut, card=card, rows=rows) as one:
+        if frozen is not None:
+            batches = FrozenBatches(
+                values, train.labels, batch_size=batch_size, seed=looping.seed, weights=weights
+            )
+        else:
+            scale = normalise(card.mean, card.std)
+            batches = ArrayBatches(
+                train.pixels.transpose(0, 3, 1, 2),
+                train.labels,
+                batch_size=batch_size,
+                seed=looping.seed,
+                prepare=lambda x, generator: scale(augment(x, generator)),
+                weights=weights,
+            )
+
+        def answer(network: nn.Module) -> Tensor:
+            device = next(network.parameters()).device
+            parts = [
+                network(one.planes(held[begin : begin + _ROWS]).to(device)).float().cpu()
+                for begin in range(0, len(held), _ROWS)
+            ]
+            return torch.cat(parts)
+
+        yield Ready(one.network, batches, answer)
+
+
+def row_weights(labels: NDArray[np.int64] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return float32 (n,): every class number weighs the same, the mean is 1."""
+    numbers = labels.astype(np.int64)
+    weights = 1 / np.bincount(numbers)[numbers]
+    return np.asarray(weights / weights.mean(), np.float32)

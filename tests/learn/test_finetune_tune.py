@@ -1,0 +1,165 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+
+from fovea.errors import InputError
+from fovea.learn import Head
+from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
+from fovea.learn.trained import Pictures, Trained
+from fovea.nets.blocks import find_blocks
+from fovea.nets.stages import Place
+from fovea.nets.trainable import Trainable, add_head
+from fovea.nets.weights import WeightsCard
+from fovea.nets.zoo import build_network
+
+SIZE, N = 32, 24
+NAMES = ("left", "right")
+
+
+def trainable() -> Trainable:
+    torch.manual_seed(0)
+    card = WeightsCard("timm", "test_resnet", SIZE, (0.5,) * 3, (0.5,) * 3)
+    network = build_network(card)
+    places = (Place("layer2", "mean"), Place("layer4", "mean"), Place("fc", "softmax"))
+    return Trainable(network, card, "fc", find_blocks(network, size_px=SIZE), places)
+
+
+def drawn(n: int = N) -> Pictures:
+    """Return noise that is brighter above (class 0) or below (class 1)."""
+    rng = np.random.default_rng(n)
+    pixels = rng.integers(0, 120, (n, SIZE, SIZE, 3), dtype=np.uint8)
+    labels = np.arange(n) % 2
+    pixels[labels == 0, : SIZE // 2] += 100
+    pixels[labels == 1, SIZE // 2 :] += 100
+    return Pictures(pixels, labels.astype(np.int64))
+
+
+def tuned(
+    tmp_path: Path, *, given: "dict[str, Any] | None" = None, start: Head | None = None, **wish: Any
+) -> Trained:
+    torch.set_num_threads(1)
+    settings = {"epochs": 3, "batch_size": 8, "augment": "none", "precision": "f32", **(given or {})}
+    return finetune(
+        trainable(),
+        drawn(),
+        valid=drawn(16),
+        class_names=NAMES,
+        start=start,
+        wish=Tuning(given=settings, **wish),
+        workspace=tmp_path,
+    )
+
+
+def answers(trained: Trained, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.no_grad():
+        planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        return trained.network.eval()((planes / 255 - 0.5) / 0.5).numpy()
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return tuned(tmp_path_factory.mktemp("two"), unfreeze=2, given={"lr": 3e-3})
+
+
+def test_the_last_blocks_learn_and_the_loss_falls(by_two: Trained) -> None:
+    losses = [record.train_loss for record in by_two.history.records]
+    assert losses[-1] is not None and losses[0] is not None and losses[-1] < losses[0]
+
+
+def test_what_lies_below_the_last_blocks_stays_as_it_was(by_two: Trained) -> None:
+    before, after = trainable().network.state_dict(), by_two.network.network.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"layer3", "layer4", "fc"}
+
+
+def test_validation_answers_are_those_of_the_network_itself(by_two: Trained) -> None:
+    # the frozen part was computed in bf16 where the processor has it
+    np.testing.assert_allclose(by_two.valid_logits, answers(by_two, drawn(16).pixels), atol=0.1)
+
+
+def test_the_card_builds_the_network_again(by_two: Trained) -> None:
+    again = build_network(by_two.card)
+    again.load_state_dict(by_two.network.state_dict())
+    assert by_two.card.class_names == NAMES
+    assert isinstance(again.get_submodule(by_two.classifier), torch.nn.Linear)
+
+
+def test_the_plan_says_what_learns(by_two: Trained) -> None:
+    assert by_two.plan[0] == (
+        "Fine-tuning test_resnet on 24 pictures, from the probe's answers: the last 2 of 5 blocks learn (from 'layer3'), the rest "
+        "is computed once, in 1 view a picture; head 'linear', augmentation 'none'."
+    )
+    assert by_two.plan[1] == "3 epochs in batches of 8; adamw at 0.003, schedule 'cosine'."
+
+
+def test_with_all_unfrozen_the_first_layer_learns_too(tmp_path: Path) -> None:
+    trained = tuned(tmp_path, unfreeze="all", given={"epochs": 1})
+    before, after = trainable().network.state_dict(), trained.network.network.state_dict()
+    assert not torch.equal(before["conv1.0.weight"], after["conv1.0.weight"])
+    np.testing.assert_allclose(trained.valid_logits, answers(trained, drawn(16).pixels), atol=1e-3)
+
+
+@pytest.mark.parametrize("head_layers", ["linear", "mlp:16"])
+def test_without_a_step_the_answers_are_the_probes(tmp_path: Path, head_layers: str) -> None:
+    headed, _ = add_head(trainable(), class_names=NAMES)
+    rng = np.random.default_rng(0)
+    d = headed.mean.shape[0]
+    start = Head(
+        weights=rng.normal(size=(2, d)).astype(np.float32),
+        bias=np.array([0.5, -0.5], np.float32),
+        mean=np.zeros(d, np.float32),
+        scale=np.ones(d, np.float32),
+        class_names=NAMES,
+        penalty=1.0,
+    )
+    trained = tuned(
+        tmp_path, unfreeze="all", start=start, head_layers=head_layers, given={"lr": 1e-12, "epochs": 1}
+    )
+    planes = (torch.from_numpy(drawn(16).pixels).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        features = headed.eval().features(planes).numpy()
+    np.testing.assert_allclose(trained.valid_logits, start.logits(features), atol=1e-3)
+
+
+def test_a_budget_too_small_for_an_epoch_is_said(tmp_path: Path) -> None:
+    with pytest.raises(
+        TooLittleTimeError,
+        match=r"^0 s are too few to fine-tune: one epoch of the last block alone takes \d+ s",
+    ):
+        tuned(tmp_path, given={"seconds": 0.01})
+
+
+def test_an_unknown_head_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        tuned(tmp_path, head_layers="mlp:many")
+    assert str(caught.value) == (
+        "the head 'mlp:many' is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
+    )
+
+
+def test_the_plan_is_announced_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fovea.learn.finetune.tune as module
+
+    told: list[str] = []
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "train_network", stop)
+    wish = Tuning(unfreeze=1, given={"epochs": 1, "augment": "none"})
+    with pytest.raises(KeyboardInterrupt):
+        finetune(
+            trainable(),
+            drawn(),
+            valid=drawn(16),
+            class_names=NAMES,
+            wish=wish,
+            workspace=tmp_path,
+            announce=told.append,
+        )
+    assert len(told) == 3 and told[2].startswith("Forecast: ")
