@@ -81,7 +81,8 @@ def fit_module(
         settings=settings,
         groups=optimizers,
         evaluate=evaluate,
-        checkpoint=checkpoint,
+        # What a scheduler of the user's remembers stands in no checkpoint.
+        checkpoint=checkpoint if isinstance(optimizer, str) else None,
         progress=progress,
         on_epoch=close,
     )
