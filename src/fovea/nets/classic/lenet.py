@@ -95,8 +95,9 @@ class SparseMaps(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         pairs = [(out, one) for out, seen in enumerate(SEEN_1998) for one in seen]
-        self.register_buffer("pairs", torch.tensor(pairs), persistent=False)
-        self.pairs: Tensor
+        places = torch.tensor([6 * out + one for out, one in pairs])
+        self.register_buffer("places", nn.functional.one_hot(places, 16 * 6).T.float(), persistent=False)
+        self.places: Tensor
         n_in = torch.tensor([25.0 * len(SEEN_1998[out]) for out, _ in pairs])
         bound = (2.4 / n_in).reshape(
             -1, 1, 1
@@ -106,9 +107,8 @@ class SparseMaps(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 6, h, w) -> (n, 16, h - 4, w - 4)."""
-        kernel = x.new_zeros((len(SEEN_1998), 6, 5, 5))
-        kernel = kernel.index_put((self.pairs[:, 0], self.pairs[:, 1]), self.weight.to(x.dtype))
-        return nn.functional.conv2d(x, kernel, self.bias.to(x.dtype))
+        kernel = (self.places @ self.weight.flatten(1)).reshape(len(SEEN_1998), 6, 5, 5)
+        return nn.functional.conv2d(x, kernel, self.bias)
 
 
 class LeNet1998(nn.Module):
