@@ -1,50 +1,21 @@
 """The report of a run: what was learned and judged, as the values of its page."""
 
-import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from fovea import __version__
-from fovea.errors import PictureError
 from fovea.judge import Interval, Verdict
 from fovea.pages import report as pages
-from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
 from fovea.tasks.train_evidence import Changes, Evidence, fair_probabilities
-
-SHOWN = pages.MAX_THUMBS
-
-
-class _Thumbs:
-    """Makes the page's pictures from the user's files; none with --private, none where a file has gone."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.rows = evidence.plan.manifest.rows
-
-    def of(self, row: int, *, answer: str | None = None, probability: float | None = None) -> pages.Thumb:
-        """Return the picture of a row."""
-        one = self.rows[row]
-        return pages.Thumb(
-            path=one.path,
-            label=one.label,
-            answer=answer,
-            probability=probability,
-            jpeg=self._jpeg(row),
-            split=one.split,
-        )
-
-    def _jpeg(self, row: int) -> bytes | None:
-        if self.evidence.config.private:
-            return None
-        try:
-            return thumbnail_jpeg(self.evidence.plan.manifest.read(self.rows[row]))
-        except (OSError, PictureError):
-            return None
+from fovea.tasks.train_shared import (
+    SHOWN,
+    Thumbs,
+    conversions,
+    provenance,
+    stage_times,
+    twin_pairs,
+)
 
 
 def make_page(
@@ -52,7 +23,7 @@ def make_page(
 ) -> pages.Report:
     """Return the report's values, thumbnails made from the user's files."""
     verdict, figures = evidence.verdict, evidence.verdict.figures
-    thumbs = _Thumbs(evidence)
+    thumbs = Thumbs(evidence)
     names = verdict.class_names
     measured = evidence.measured_rows
     quarantined = [(row.path, row.problem) for row in evidence.plan.manifest.rows if row.problem]
@@ -87,12 +58,12 @@ def make_page(
             len(verdict.mistakes),
         ),
         label_issues=_doubtful(evidence, thumbs),
-        duplicates=(pairs := _pairs(evidence, thumbs))[0],
+        duplicates=(pairs := twin_pairs(evidence, thumbs))[0],
         n_duplicates=pairs[1],
         n_leaked=verdict.n_leaked,
         leak_figures=_leak_figures(verdict),
         quarantined=tuple(quarantined),
-        conversions=_conversions(evidence),
+        conversions=conversions(evidence),
         novelty=None
         if evidence.novelty is None
         else pages.Novelty(
@@ -106,9 +77,9 @@ def make_page(
         changes_text="" if changes is None else changes.comparison.text,
         changes=() if changes is None else _change_list(evidence, changes, thumbs),
         n_changes=None if changes is None else len(changes.comparison.changed),
-        stages=_stages(metrics),
+        stages=stage_times(metrics),
         settings=_settings(evidence),
-        provenance=_provenance(evidence, metrics),
+        provenance=provenance(evidence, metrics),
         private=evidence.config.private,
         **_test_part(metrics.get("test")),
     )
@@ -185,7 +156,7 @@ def _promises(verdict: Verdict) -> tuple[pages.Promise, ...]:
     )
 
 
-def _doubtful(evidence: Evidence, thumbs: _Thumbs) -> pages.Gallery:
+def _doubtful(evidence: Evidence, thumbs: Thumbs) -> pages.Gallery:
     """Return likely label errors, with the probability of the class to look at."""
     verdict = evidence.verdict
     rows, probabilities = fair_probabilities(evidence)
@@ -203,41 +174,6 @@ def _doubtful(evidence: Evidence, thumbs: _Thumbs) -> pages.Gallery:
     return pages.Gallery(tuple(shown), len(verdict.suspects))
 
 
-def _pairs(evidence: Evidence, thumbs: _Thumbs) -> tuple[tuple[pages.Pair, ...], int]:
-    """Return pairs of rows that show the same, those across the sides first, and how many there are in all."""
-    rows = evidence.plan.manifest.rows
-    members: dict[int, list[int]] = {}
-    for number, k in enumerate(evidence.gathered.content.tolist()):
-        if k >= 0:
-            members.setdefault(k, []).append(number)
-    found = [(same[0], other, "same bytes") for same in members.values() for other in same[1:]]
-    found += [
-        (members[a][0], members[b][0], "same pixels") for a, b in _couples(evidence.copies.same, members)
-    ]
-    found += [
-        (members[a][0], members[b][0], "near") for a, b in _couples(evidence.copies.near.tolist(), members)
-    ]
-
-    found += evidence.test_pairs
-
-    def importance(pair: tuple[int, int, str]) -> tuple[bool, bool]:
-        one, other = rows[pair[0]], rows[pair[1]]
-        return (one.split == other.split, one.label == other.label)
-
-    found.sort(key=importance)
-    shown = tuple(pages.Pair(thumbs.of(a), thumbs.of(b), kind) for a, b, kind in found[: SHOWN // 2])
-    return shown, len(found)
-
-
-def _couples(groups: Iterable[Sequence[int]], members: Mapping[int, list[int]]) -> list[tuple[int, int]]:
-    return [
-        (group[0], other)
-        for group in groups
-        for other in group[1:]
-        if group[0] in members and other in members
-    ]
-
-
 def _leak_figures(verdict: Verdict) -> tuple[pages.Comparison, ...]:
     clean = verdict.without_leaks
     if clean is None:
@@ -246,14 +182,7 @@ def _leak_figures(verdict: Verdict) -> tuple[pages.Comparison, ...]:
     return tuple(pages.Comparison(key, getattr(verdict.figures, key), getattr(clean, key)) for key in keys)
 
 
-def _conversions(evidence: Evidence) -> tuple[tuple[str, int], ...]:
-    counts = Counter(
-        name for facts in evidence.gathered.facts if facts is not None for name in facts.conversions
-    )
-    return tuple(counts.most_common())
-
-
-def _change_list(evidence: Evidence, changes: Changes, thumbs: _Thumbs) -> tuple[pages.Change, ...]:
+def _change_list(evidence: Evidence, changes: Changes, thumbs: Thumbs) -> tuple[pages.Change, ...]:
     names, made = evidence.verdict.class_names, []
     for k in changes.comparison.changed[:SHOWN].tolist():
         row, p = int(changes.rows[k]), changes.probabilities[k]
@@ -261,13 +190,6 @@ def _change_list(evidence: Evidence, changes: Changes, thumbs: _Thumbs) -> tuple
         thumb = thumbs.of(row, answer=names[int(p.argmax())], probability=float(p.max()))
         made.append(pages.Change(thumb, before.answer, before.probability))
     return tuple(made)
-
-
-def _stages(metrics: Mapping[str, Any]) -> tuple[pages.StageTime, ...]:
-    return tuple(
-        pages.StageTime(name, value, metrics["images_per_second"] if name == "extract" else None)
-        for name, value in metrics["seconds"].items()
-    )
 
 
 def _settings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
@@ -285,18 +207,3 @@ def _settings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
         "penalty chosen": f"{evidence.fit.head.penalty:.3g}",
     }
     return tuple((name, str(value)) for name, value in flat.items() if value not in ("", None))
-
-
-def _provenance(evidence: Evidence, metrics: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    encoder, px = evidence.encoder, metrics["input_px"]
-    return (
-        (
-            "backbone",
-            f"{encoder.name}, {px[0]} × {px[1]} px (height × width), {encoder.n_features:,} features",
-        ),
-        ("licence of its weights", encoder.licence),
-        ("engine", f"{encoder.engine} {version('openvino')}, {encoder.precision}, {encoder.threads} threads"),
-        ("fovea", __version__),
-        ("Python", f"{platform.python_version()}, numpy {np.__version__}"),
-        ("data fingerprint", metrics["data_fingerprint"]),
-    )

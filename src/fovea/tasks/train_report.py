@@ -8,12 +8,13 @@ from typing import Any
 
 from fovea.features import EMBEDDED
 from fovea.judge import next_steps
-from fovea.manifest import Manifest, fingerprint, manifest_bytes, words_of
+from fovea.manifest import Manifest, manifest_bytes, words_of
 from fovea.pages import report as pages
 from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
 from fovea.tasks.train_evidence import Changes, Evidence, fair_probabilities, find_changes
 from fovea.tasks.train_page import make_page
+from fovea.tasks.train_shared import run_facts
 from fovea.tasks.train_since import write_answers
 
 
@@ -29,7 +30,7 @@ def evidence_files(
     metrics = _metrics(evidence, changes)
     report = make_page(evidence, metrics=metrics, changes=changes, progress=progress)
     files = {
-        "metrics.json": _json_bytes(metrics),
+        "metrics.json": json_bytes(metrics),
         "report.html": pages.render_report(report).encode(errors="surrogateescape"),
         "manifest.csv": manifest_bytes(evidence.plan.manifest),
         "predictions.csv": _answers(evidence),
@@ -55,36 +56,20 @@ def without_places(manifest: Manifest) -> Manifest:
     )
 
 
-def _json_bytes(metrics: Mapping[str, Any]) -> bytes:
+def json_bytes(metrics: Mapping[str, Any]) -> bytes:
+    """Return metrics.json."""
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")  # class names that are not UTF-8 become JSON's own escapes
 
 
 def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
-    seconds = {name: round(value, 3) for name, value in evidence.seconds.items()}
-    rows = evidence.plan.manifest.rows
-    n_contents = len(evidence.gathered.sha256s)
     metrics: dict[str, Any] = {
         **evidence.verdict.to_json(),
         "mistakes": _mistakes(evidence),
         "suspects": _suspects(evidence),
         "leaked": _leaked(evidence),
-        "protocol": evidence.plan.protocol,
-        "n_train": len(evidence.rows_train),
-        "n_valid": len(evidence.rows_valid),
-        "n_test": 0 if evidence.test is None else evidence.test["n"],
-        "n_quarantined": sum(bool(row.problem) for row in rows),
-        "n_near_duplicates": len(evidence.copies.near),
-        "images_per_second": round(n_contents / max(seconds["extract"], 1e-9), 1),
-        "n_decoded": evidence.gathered.n_decoded,
-        "seconds": seconds,
-        "backbone": evidence.encoder.name,
-        "input_px": [evidence.encoder.preprocess.height_px, evidence.encoder.preprocess.width_px],
-        "engine": evidence.encoder.engine,
-        "precision": evidence.encoder.precision,
+        **run_facts(evidence),
         "penalty": evidence.fit.head.penalty,
-        "seed": evidence.config.seed,
-        "data_fingerprint": fingerprint(evidence.plan.manifest),
         "notes": list(evidence.notes),
         "next_steps": _next_steps(evidence),
     }
