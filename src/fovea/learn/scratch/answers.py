@@ -9,7 +9,7 @@ from fovea.learn.augment import Normalise
 from fovea.learn.scratch.batches import Pixels
 from fovea.learn.training import Score
 
-_BATCH = 500
+_BATCH = 128  # fits the processor's caches
 _TEMPERATURES = torch.logspace(-1, 1, 41)
 
 

@@ -15,7 +15,7 @@ from fovea.learn.scratch.networks import RGB, Made, library_of, make_network
 from fovea.learn.scratch.recipes import FAST
 from fovea.learn.scratch.settings import Making
 from fovea.learn.trained import Pictures
-from fovea.learn.training import ArrayBatches, Batches, Training
+from fovea.learn.training import ArrayBatches, Batches, Training, choose_machine
 from fovea.nets.classic import MultiView
 from fovea.nets.classic.fast import Fast
 from fovea.nets.zoo import OWN
@@ -67,6 +67,7 @@ class Assembly:
             prepare=preparing,
             weights=balance(train.labels) if settings.regularisation.balance else None,
             drop_last=is_fast,
+            device=choose_machine(device=looping.device, precision=looping.precision).device,
         )
         if not isinstance(network, Fast):
             return batches
