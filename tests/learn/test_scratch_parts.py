@@ -10,11 +10,12 @@ torch = pytest.importorskip("torch")
 
 from fovea.errors import InputError
 from fovea.learn.augment import Looks, augmentation, normalise
+from fovea.learn.finetune.settings import TooLittleTimeError
 from fovea.learn.scratch import library_of, recipe, size_for
 from fovea.learn.scratch.batches import AlternatingBatches, Preparing, half_mirrored
 from fovea.learn.scratch.muon import NormalisedMuon, fast_optimizers, orthogonal
 from fovea.learn.scratch.networks import make_network, smallest_px
-from fovea.learn.scratch.planning import plan_training, time_step
+from fovea.learn.scratch.planning import Plan, plan_training, time_step
 from fovea.learn.training import ArrayBatches, Looping, Optimisation, Training, check_settings, overridden
 from fovea.learn.training.schedules import schedule_factor
 from fovea.nets.classic import CLASSICS, build_classic
@@ -136,6 +137,35 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
     assert mirrored_in(batches, 0) == mirrored_in(batches, 1) == set()
 
 
+def planned(seconds: float | None, *, batch_size: int = 10) -> Plan:
+    return plan_training(
+        torch.nn.Linear(2, 2),
+        torch.zeros(10, 2),
+        settings=Training(looping=Looping(epochs=9, batch_size=batch_size, seconds=seconds)),
+        n_pictures=50,
+        n_scored=10,
+        n_answered=40,
+    )
+
+
+def test_a_budget_without_room_for_an_epoch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 2.0)
+    with pytest.raises(TooLittleTimeError) as caught:
+        planned(14.0)  # 12.9 of them planned for; an epoch and the end take 13.3
+    assert str(caught.value) == (
+        "14 s are too few to train from scratch: one epoch takes 13 s here. Give --budget 32s or more, or take a smaller "
+        "network (--net)."
+    )
+
+
+def test_a_batch_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.free_bytes", lambda device: 10_000)
+    with pytest.raises(
+        InputError, match=r"^A batch of 1,000,000 pictures would need .* Use --batch-size \d+ or less\.$"
+    ):
+        planned(None, batch_size=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("seconds", "epochs"),
     [
@@ -144,21 +174,13 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
         # An epoch: 50 pictures at 0.2 s, 10 scored at a third of that: 10.67 s. The end: 40 answers, 2.67 s. Planned for are
         # 92 %: 46 s hold 4 epochs.
         (50.0, 4),
-        (1.0, 1),
     ],
 )
 def test_a_budget_bounds_the_epochs(
     monkeypatch: pytest.MonkeyPatch, seconds: float | None, epochs: int
 ) -> None:
     monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 2.0)
-    plan = plan_training(
-        torch.nn.Linear(2, 2),
-        torch.zeros(10, 2),
-        settings=Training(looping=Looping(epochs=9, seconds=seconds)),
-        n_pictures=50,
-        n_scored=10,
-        n_answered=40,
-    )
+    plan = planned(seconds)
     assert plan.settings.looping.epochs == epochs
     assert plan.seconds == pytest.approx(epochs * (10 + 2 / 3) + 8 / 3)
 

@@ -20,6 +20,7 @@ from fovea.nets.classic.fast import Fast
 from fovea.progress import Progress, silent
 
 _LEFT_ALONE = Making()
+_N_TIMED = 500  # pictures of the step that is timed, at most
 _N_SCORED = 2000  # validation pictures that are answered after every epoch
 
 
@@ -47,7 +48,8 @@ def scratch(
         announce: told every sentence of the plan before training begins.
 
     Raises:
-        InputError: an unknown network or setting; pictures smaller than its smallest input.
+        InputError: an unknown network or setting; pictures smaller than its smallest input; a batch larger than memory.
+        TooLittleTimeError: a budget in which not one epoch fits.
         MissingExtraError: torchvision or timm is needed.
     """
     settings = overridden(recipe(net, n_pictures=len(train.labels)), wish.given)
@@ -55,7 +57,7 @@ def scratch(
     network, rows = assembly.made.network, _scored_rows(len(valid.labels))
     plan = plan_training(
         network,
-        assembly.input_of(train.pixels[: settings.looping.batch_size or len(train.pixels)]),
+        assembly.input_of(train.pixels[: min(settings.looping.batch_size or _N_TIMED, _N_TIMED)]),
         settings=settings,
         n_pictures=len(train.labels),
         n_scored=len(rows),
@@ -127,5 +129,5 @@ def _sentences(net: str, assembly: Assembly, plan: Plan, *, n_pictures: int) -> 
         f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}.",
         f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:g}, "
         f"schedule {optimisation.schedule!r}.",
-        f"Forecast: {plan.seconds:.0f} s.",
+        f"Forecast: {plan.seconds:.0f} s, {plan.n_bytes / 1e9:.1f} GB of memory.",
     )

@@ -8,7 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from fovea.learn.training import Training, choose_machine
+from fovea.learn.finetune.settings import TooLittleTimeError
+from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
@@ -16,10 +17,11 @@ _SHARE = 0.92  # of a budget that is planned for: speed varies
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The settings with their epochs, and what training them is forecast to take, in seconds."""
+    """The settings with their epochs, and what training them is forecast to take, in seconds and bytes of memory."""
 
     settings: Training
     seconds: float
+    n_bytes: int
 
 
 def plan_training(
@@ -27,18 +29,29 @@ def plan_training(
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
-    `x` float (n, c, h, w) is a batch as training has it. `n_scored` validation pictures are answered after every epoch,
-    `n_answered` (each view counts) at the end.
+    `x` float (n, c, h, w) are pictures as training has them. `n_scored` validation pictures are answered after every
+    epoch, `n_answered` (each view counts) at the end.
+    Raises InputError where a batch needs more memory than is free, TooLittleTimeError where not one epoch fits.
     """
     looping = settings.looping
+    memory = forecast_memory(network, x, settings=settings)
+    batch_size = looping.batch_size or n_pictures
+    require_memory(
+        memory, batch_size=batch_size, free=free_bytes(choose_machine(device=looping.device).device)
+    )
     picture = time_step(network, x, device=looping.device, precision=looping.precision) / len(x)
     epoch = picture * (n_pictures + _FORWARD * n_scored)
     last = picture * _FORWARD * n_answered
     n_epochs = cast("int", looping.epochs)
     if looping.seconds is not None:
-        n_epochs = max(1, min(n_epochs, int((_SHARE * looping.seconds - last) / epoch)))
+        n_epochs = min(n_epochs, int((_SHARE * looping.seconds - last) / epoch))
+    if n_epochs < 1:
+        raise TooLittleTimeError(
+            f"{looping.seconds:.0f} s are too few to train from scratch: one epoch takes {epoch + last:.0f} s here. Give "
+            f"--budget {2 * (epoch + last) + 5:.0f}s or more, or take a smaller network (--net)."
+        )
     settings = replace(settings, looping=replace(looping, epochs=n_epochs))
-    return Plan(settings, n_epochs * epoch + last)
+    return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
 
 
 def time_step(network: nn.Module, x: Tensor, *, device: str, precision: str) -> float:
