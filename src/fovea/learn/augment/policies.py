@@ -33,7 +33,7 @@ POLICIES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "none": {},
         "light": {"flip": 1, "shift": 1},
-        "standard": {"flip": 1, "crop": 1, "brightness": 1, "contrast": 1, "saturation": 0.5},
+        "standard": {"flip": 1, "crop": 1, "brightness": 0.7, "contrast": 0.7, "saturation": 0.5},
         "strong": {
             "flip": 1,
             "crop": 1.2,
