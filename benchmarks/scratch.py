@@ -28,6 +28,7 @@ from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import choose_machine
 from fovea.manifest.idx import read_array
 from fovea.manifest.unpickle import read_batch
+from fovea.nets.classic import MultiView
 
 N_HELD_OUT = 2000
 
@@ -66,7 +67,7 @@ def product_rate() -> float:
 
 def forward_flop(trained: Trained) -> int:
     """Return the floating-point operations of the network for one view of one picture."""
-    network = getattr(trained.network, "network", trained.network)
+    network = trained.network.network if isinstance(trained.network, MultiView) else trained.network
     side = trained.card.size_px
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, side, side))
@@ -78,6 +79,11 @@ def split(pictures: Pictures, n_train: int | None, *, seed: int) -> tuple[Pictur
     order = np.random.default_rng(seed).permutation(len(pictures.labels))
     held, rest = order[:N_HELD_OUT], order[N_HELD_OUT:][:n_train]
     return tuple(Pictures(pictures.pixels[rows], pictures.labels[rows]) for rows in (rest, held))  # type: ignore[return-value]
+
+
+def shifted(pixels: np.ndarray, by: int) -> np.ndarray:
+    """Return pictures (n, h, w, c) moved to the right by so many pixels, their first column repeated."""
+    return np.concatenate([np.repeat(pixels[:, :, :1], by, axis=2), pixels[:, :, :-by]], axis=2)
 
 
 def parse() -> argparse.Namespace:
@@ -130,19 +136,17 @@ def main() -> None:
         announce=lambda sentence: print(sentence, flush=True),
     )
     seconds = time.perf_counter() - begun
-    with choose_machine().autocast():
-        n_channels = 1 if trained.card.kwargs.get("in_channels") == 1 else 3
-        enter = normalise(trained.card.mean[:n_channels], trained.card.std[:n_channels])
-        logits = answer(trained.network, test.pixels[..., :n_channels], normalise=enter)
-        plain = (
-            answer(
-                torch.nn.Sequential(trained.network.network, trained.network.classifier).eval(),  # type: ignore[arg-type]
-                test.pixels[..., :n_channels],
-                normalise=enter,
-            )
-            if hasattr(trained.network, "network")
-            else logits
-        )
+    n_channels = 1 if trained.card.kwargs.get("in_channels") == 1 else 3
+    enter = normalise(trained.card.mean[:n_channels], trained.card.std[:n_channels])
+    one_view: Any = trained.network
+    if isinstance(trained.network, MultiView):
+        one_view = torch.nn.Sequential(trained.network.network, trained.network.classifier).eval()
+
+    def accuracy(network: Any, pixels: np.ndarray) -> float:
+        with choose_machine().autocast():
+            logits = answer(network, pixels[..., :n_channels], normalise=enter)
+        return float((logits.argmax(1) == test.labels).mean())
+
     flop = 3 * forward_flop(trained) * trained.history.n_pictures_seen
     training = sum(record.seconds for record in trained.history.records)
     result = {
@@ -151,8 +155,9 @@ def main() -> None:
         "seed": told.seed,
         "n_train": len(train.labels),
         "n_weights": sum(weight.numel() for weight in trained.network.parameters()),
-        "test_accuracy": float((logits.argmax(1) == test.labels).mean()),
-        "test_accuracy_one_view": float((plain.argmax(1) == test.labels).mean()),
+        "test_accuracy": accuracy(trained.network, test.pixels),
+        "test_accuracy_one_view": accuracy(one_view, test.pixels),
+        "test_accuracy_shifted_3px": accuracy(trained.network, shifted(test.pixels, 3)),
         "seconds": seconds,
         "training_seconds": training,
         "pflop": flop / 1e15,
