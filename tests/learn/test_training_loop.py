@@ -315,3 +315,11 @@ def test_a_checkpoint_that_cannot_be_written_is_noted_and_training_ends_well(tmp
         f"The checkpoint {str(tmp_path / 'file' / 'c')!r} could not be written ("
     )
     assert_same(network, plain)
+
+
+def test_a_batch_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.training.loop.free_bytes", lambda device: 100_000)
+    with pytest.raises(
+        InputError, match=r"A batch of 64 pictures would need .* Use --batch-size \d+ or less\."
+    ):
+        train_network(tiny_network(), batches(batch_size=0), settings=settings())

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fovea.learn.training.batches import Batch, Batches
 from fovea.learn.training.devices import choose_machine, computing, gpu_bytes, gpu_share
 from fovea.learn.training.history import EpochRecord, History, Score
 from fovea.learn.training.losses import Criterion, Kind, usual_criterion
+from fovea.learn.training.memory import forecast_memory, free_bytes, require_memory
 from fovea.learn.training.optimisers import Optimizers, ParamGroup, make_optimizer, usual_groups
 from fovea.learn.training.processes import join_processes
 from fovea.learn.training.schedules import schedule_factor
@@ -49,6 +50,7 @@ def train_network(
     """Train a network in place and leave the best weights in it.
 
     Under torchrun or accelerate every process takes its share of each batch; the first one evaluates, tells and writes.
+    Batch-norm statistics that are not frozen are then those of the first one's share.
 
     Args:
         network: takes a batch's x and answers (n, k); it is moved to the device and stays there.
@@ -65,7 +67,8 @@ def train_network(
         on_epoch: told every epoch's record.
 
     Raises:
-        InputError: settings that cannot be used, a network of which nothing learns, a checkpoint of other settings.
+        InputError: settings that cannot be used, a network of which nothing learns, a batch that memory cannot hold, a
+            checkpoint of other settings.
         ModelError: a checkpoint that cannot be read.
         BackboneError: this computer has no such device.
     """
@@ -110,11 +113,14 @@ class _Run:
         self.state = State(stepper)
         self.keeper = Keeper(self.state, watch.checkpoint, about=self._about())
         self.evaluation_seconds = _FIRST_EVALUATION * (self.settings.looping.seconds or 0.0)
+        self.probe: Tensor | None = None
 
     def train(self) -> History:
         """Run all epochs that are left and put the best weights in place."""
         self.keeper.resume()
         place = self.state.place
+        if not place.is_finished:
+            self._look_ahead()
         self.watch.progress("training", place.step, self.n_steps)
         while place.step < self.n_steps and not place.stopped:
             if self._epoch(place):
@@ -125,6 +131,14 @@ class _Run:
         self.state.put_best()
         self.network.eval()
         return place.history()
+
+    def _look_ahead(self) -> None:
+        """Take the pictures on which units are looked at, and refuse a batch that memory cannot hold."""
+        x = next(iter(self.batches.epoch(0))).x
+        self.probe = x[:_PROBE_PICTURES].to(self.machine.device)
+        need = forecast_memory(self.network, self.probe, settings=self.settings)
+        n_own = len(x) // self.processes.n or 1
+        require_memory(need, batch_size=n_own, free=free_bytes(self.machine.device))
 
     def _epoch(self, place: Place) -> bool:
         """Run what is left of an epoch; return whether its numbers stayed finite."""
@@ -227,9 +241,8 @@ class _Run:
         score: Score | None = None
         dead: dict[str, float] = {}
         if self.processes.is_first:
-            probe = next(iter(self.batches.epoch(0))).x[:_PROBE_PICTURES].to(self.machine.device)
             with torch.no_grad(), self.machine.autocast():
-                dead = dead_shares(self.network, probe)
+                dead = {} if self.probe is None else dead_shares(self.network, self.probe)
                 score = None if self.watch.evaluate is None else self.watch.evaluate(self.network)
         if self.watch.evaluate is None:
             return None, dead

@@ -19,7 +19,11 @@ _REMEMBERED = {
     "rmsprop": 2,
     "muon": 1,
 }  # numbers a weight; else 2
-_AT_WORK = 1.25  # what kernels and the backward pass hold for a moment, over what is kept for it
+_AT_WORK = (
+    1.5  # what kernels and the backward pass hold for a moment, over what is kept for it (measured: lab log)
+)
+_LAYOUTS = 2  # copies of filters in the kernels' own order, for the forward and the backward pass (oneDNN)
+_FILTERS = 4  # dimensions of a convolution's weights
 _USABLE = 0.9  # of what is free
 
 
@@ -53,7 +57,8 @@ def forecast_memory(network: nn.Module, x: Tensor, *, settings: Training) -> Mem
     learned = sum(weight.nbytes for weight in network.parameters() if weight.requires_grad)
     held = sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
     times = 2 + _REMEMBERED.get(settings.optimisation.optimizer, 2) + bool(settings.regularisation.ema)
-    fixed = held + learned * times + max(0, two - 2 * a_picture)
+    filters = sum(weight.nbytes for weight in network.parameters() if weight.ndim == _FILTERS)
+    fixed = held + learned * times + filters * _LAYOUTS + max(0, two - 2 * a_picture)
     return Memory(fixed, max(1, round(_AT_WORK * a_picture) + x[:1].nbytes))
 
 
@@ -64,7 +69,7 @@ def free_bytes(device: str = "cpu", *, root: Path = Path("/")) -> int | None:
     available = _meminfo(root / "proc/meminfo")
     group = root / "sys/fs/cgroup"
     limit, used = _number(group / "memory.max"), _number(group / "memory.current")
-    left = None if limit is None or used is None else max(0, limit - used)
+    left = None if limit is None or used is None else max(0, limit - used + _cached(group / "memory.stat"))
     known = [value for value in (available, left) if value is not None]
     return min(known) if known else None
 
@@ -120,6 +125,15 @@ def _meminfo(file: Path) -> int | None:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         return None
+
+
+def _cached(file: Path) -> int:
+    """Return the bytes of files that a container's memory holds, which it gives up when asked for more."""
+    try:
+        lines = [line.split() for line in file.read_text(encoding="ascii").splitlines()]
+        return sum(int(value) for name, value in lines if name in {"active_file", "inactive_file"})
+    except (OSError, ValueError):
+        return 0
 
 
 def _number(file: Path) -> int | None:

@@ -55,12 +55,11 @@ class State:
         decay = stepper.settings.regularisation.ema
         self.averages = Averages(stepper.network, decay=decay) if decay else None
         self.moving = averaged_tensors(stepper.network) | dict(stepper.network.named_buffers())
-        self.best: dict[str, Tensor] = {}
-        self.keep_as_best()
+        self.best = {name: tensor.detach().clone() for name, tensor in self.moving.items()}
 
     def keep_as_best(self) -> None:
         """Remember what the network holds now."""
-        self.best = {name: tensor.detach().clone() for name, tensor in self.moving.items()}
+        _copy(self.moving, into=self.best)
 
     def put_best(self) -> None:
         """Let the network hold the best again."""
