@@ -13,6 +13,8 @@ from fovea.errors import InputError, OutputError
 
 torch = pytest.importorskip("torch")
 
+from fovea.learn.fitting import LoaderBatches
+
 
 @pytest.fixture
 def loaders(tmp_path: Path) -> Any:
@@ -47,35 +49,25 @@ def test_an_optimizer_and_a_scheduler_of_ones_own_do_what_a_loop_by_hand_does(lo
     ours, theirs = small_network(), small_network()
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.2, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
-    seen: list[Any] = []
-    handle = ours.register_forward_pre_hook(
-        lambda module, given: seen.append(given[0].clone()) if module.training else None
-    )
     fitted = fovea.fit(ours, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3, precision="f32")
-    handle.remove()
-    labels = labels_of(seen, loaders)
-    by_hand(theirs, seen, labels, n_batches=6, keep=fitted.history.best_epoch)
+    batches = LoaderBatches(loaders["train"], seed=0)
+    by_hand(theirs, [list(batches.epoch(k)) for k in range(3)], keep=fitted.history.best_epoch)
     for name, weight in ours.state_dict().items():
         assert torch.allclose(weight, theirs.state_dict()[name], atol=1e-5), name
     assert [round(record.lr, 6) for record in fitted.history.records] == [0.2, 0.1, 0.05]
 
 
-def labels_of(batches: list[Any], loaders: Any) -> list[Any]:
-    """Return the class of each picture of normalised batches: blue (0) or red (1) is its stronger channel."""
-    return [(x[:, 0].mean((1, 2)) > x[:, 2].mean((1, 2))).long() for x in batches]
-
-
-def by_hand(network: Any, batches: list[Any], labels: list[Any], *, n_batches: int, keep: int) -> None:
-    """Train three epochs with SGD whose rate halves, and put the weights of epoch `keep` in place."""
+def by_hand(network: Any, epochs: list[Any], *, keep: int) -> None:
+    """Train with SGD whose rate halves every epoch, and put the weights of epoch `keep` in place."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
     kept = []
-    for number, (x, y) in enumerate(zip(batches, labels, strict=True)):
-        optimizer.param_groups[0]["lr"] = 0.2 * 0.5 ** (number // n_batches)
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(x), y).backward()
-        optimizer.step()
-        if (number + 1) % n_batches == 0:
-            kept.append(copy.deepcopy(network.state_dict()))
+    for number, batches in enumerate(epochs):
+        optimizer.param_groups[0]["lr"] = 0.2 * 0.5**number
+        for batch in batches:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(batch.x), batch.y).backward()
+            optimizer.step()
+        kept.append(copy.deepcopy(network.state_dict()))
     network.load_state_dict(kept[keep])
 
 
