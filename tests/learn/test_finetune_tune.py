@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from fovea.errors import InputError
 from fovea.learn import Head
 from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
+from fovea.learn.finetune.tune import rate_groups, score_of
 from fovea.learn.trained import Pictures, Trained
 from fovea.nets.blocks import find_blocks
 from fovea.nets.stages import Place
@@ -163,3 +164,38 @@ def test_the_plan_is_announced_before_training(tmp_path: Path, monkeypatch: pyte
             announce=told.append,
         )
     assert len(told) == 3 and told[2].startswith("Forecast: ")
+
+
+def test_a_number_is_learned_by_its_squared_error(tmp_path: Path) -> None:
+    train, valid = drawn(), drawn(16)
+    targets = [Pictures(one.pixels, one.labels[:, None].astype(np.float32)) for one in (train, valid)]
+    given = {"epochs": 4, "batch_size": 8, "augment": "none", "precision": "f32", "lr": 3e-3}
+    trained = finetune(
+        trainable(),
+        targets[0],
+        valid=targets[1],
+        class_names=("height",),
+        wish=Tuning(unfreeze=2, given=given, kind="values"),
+        workspace=tmp_path,
+    )
+    last = trained.history.records[trained.history.best_epoch]
+    error = float(np.square(trained.valid_logits - targets[1].labels).mean())
+    assert last.valid_loss == pytest.approx(error, rel=1e-3)
+    assert last.valid_accuracy == pytest.approx(
+        1 - error / 0.25, abs=1e-3
+    )  # 0.25: the variance of zeros and ones
+
+
+def test_several_labels_are_scored_by_the_share_that_is_right() -> None:
+    logits = torch.tensor([[1.0, -1.0], [2.0, 3.0]])
+    found = score_of(logits, np.array([[1, 0], [1, 0]], np.float32), kind="labels")
+    assert found.accuracy == 0.75
+
+
+def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
+    headed, _ = add_head(trainable(), class_names=NAMES)
+    groups = rate_groups(headed, trainable().blocks)
+    rates = {group.name: group.lr_factor for group in groups}
+    expected = {"head": 0.1, "layer4": 1, "layer3": 0.7, "layer2": 0.49, "layer1": 0.343, "conv1": 0.2401}
+    assert rates == pytest.approx(expected)
+    assert sum(len(group.params) for group in groups) == len(list(headed.parameters()))

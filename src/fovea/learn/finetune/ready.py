@@ -85,7 +85,8 @@ def ready(
 ) -> Iterator[Ready]:
     """Make all ready that a training needs, for the time of the block."""
     looping = settings.looping
-    weights = row_weights(train.labels) if settings.regularisation.balance else None
+    is_class = train.labels.dtype.kind in "iu"
+    weights = row_weights(train.labels) if settings.regularisation.balance and is_class else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
     rows: Rows = train.pixels
     held: Rows = valid.pixels

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fovea.errors import InputError
 from fovea.learn.training import Looping, Optimisation, Regularisation, Training
+
+if TYPE_CHECKING:
+    from fovea.learn.training.losses import Kind
 
 USUAL_EPOCHS = 12
 BATCH = 16  # beyond it a processor's blocks of memory come from the system anew each step: 34 -> 22 img/s (lab/LOG.md)
@@ -24,12 +27,14 @@ class Tuning:
 
     `unfreeze` is the number of last blocks that learn, "all", or "auto". `head_layers` is "linear", or "mlp:256" for a
     dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the training settings by name
-    ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's.
+    ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's. `kind` says what the labels are: "class",
+    "values" for numbers, "labels" for several a picture.
     """
 
     unfreeze: int | str = "auto"
     head_layers: str = "linear"
     given: Mapping[str, Any] = field(default_factory=dict)
+    kind: "Kind" = "class"
 
 
 def recipe() -> Training:

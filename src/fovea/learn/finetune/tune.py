@@ -8,7 +8,8 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from fovea.learn.augment import suit_augmentation
 from fovea.learn.finetune.plan import describe_plan, plan_finetune
@@ -18,6 +19,7 @@ from fovea.learn.probe import Head
 from fovea.learn.scratch.answers import score
 from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import ParamGroup, Score, overridden, train_network
+from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.progress import Progress, silent
 
@@ -42,7 +44,7 @@ def finetune(
 
     Args:
         trainable: the network; it is changed in place.
-        train: pictures at the network's size with class numbers.
+        train: pictures at the network's size with class numbers, or what `wish.kind` says.
         valid: others, by which the weights are chosen.
         class_names: the k names.
         start: the probe fitted on the same places: before the first step the network answers as it does. None: zeros.
@@ -101,7 +103,7 @@ def finetune(
     ) as one:
 
         def evaluate(network: nn.Module) -> Score:
-            return score(one.answer(network).numpy(), np.asarray(valid.labels, np.int64))
+            return score_of(one.answer(network), valid.labels, kind=wish.kind)
 
         if budget is not None:
             left = max(1.0, budget - (time.perf_counter() - begun))
@@ -110,6 +112,7 @@ def finetune(
             one.network,
             one.batches,
             settings=settings,
+            kind=wish.kind,
             groups=rate_groups(headed, trainable.blocks),
             evaluate=evaluate,
             frozen_statistics=True,
@@ -127,6 +130,17 @@ def finetune(
         settings=plan.settings,
         plan=sentences,
     )
+
+
+def score_of(logits: Tensor, labels: NDArray[np.int64] | NDArray[np.float32], *, kind: Kind) -> Score:
+    """Return the loss and the accuracy of logits (m, k); of values R2, of several labels the share that is right."""
+    if kind == "class":
+        return score(logits.numpy(), np.asarray(labels, np.int64))
+    y = torch.from_numpy(np.asarray(labels, np.float32)).reshape(logits.shape)
+    loss = float(usual_criterion(kind)(logits, y).mean())
+    if kind == "labels":
+        return Score(loss, float(right_answers(logits, y, kind=kind).mean()), len(y))
+    return Score(loss, 1 - float((logits - y).square().sum() / (y - y.mean(0)).square().sum()), len(y))
 
 
 def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:
