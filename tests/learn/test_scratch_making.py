@@ -16,6 +16,7 @@ from fovea.learn.scratch.answers import answer, score
 from fovea.learn.trained import Pictures, Trained
 from fovea.nets.classic import MultiView
 from fovea.nets.zoo import build_network
+from fovea.progress import Progress, silent
 
 GIVEN = {"epochs": 4, "batch_size": 16, "precision": "f32", "device": "cpu"}
 
@@ -118,6 +119,33 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     second = run(tmp_path, "fast", given={"epochs": 2})
     assert second.history == first.history
     np.testing.assert_array_equal(first.valid_logits, second.valid_logits)
+
+
+def test_an_interrupted_fast_training_ends_as_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.learn.training.state._WRITING_SHARE", 1e9)
+
+    def interrupt(stage: str, n_done: int, n_total: int) -> None:
+        if n_done == 7:  # of 3 epochs with 4 batches each
+            raise KeyboardInterrupt
+
+    def train(folder: str, progress: Progress) -> Trained:
+        return scratch(
+            "fast",
+            drawn(64, seed=0, is_grey=False),
+            valid=drawn(20, seed=1, is_grey=False),
+            class_names=("left", "upper"),
+            wish=Making(GIVEN | {"epochs": 3, "augment": "light"}),
+            workspace=tmp_path / folder,
+            progress=progress,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", interrupt)
+    assert (tmp_path / "stopped" / "fast.checkpoint").exists()
+    np.testing.assert_array_equal(train("stopped", silent).valid_logits, train("whole", silent).valid_logits)
 
 
 def test_options_reach_the_network_and_its_card(tmp_path: Path) -> None:
