@@ -103,6 +103,13 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     metavar="A,B=C",
     help="Take classes as one (again for more).",
 )
+@click.option(
+    "--target",
+    type=click.Choice(["classes", "regression", "labels"]),
+    default="classes",
+    show_default=True,
+    help="What a label is: a class, a number, or several labels a picture (a;b).",
+)
 @click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
 @click.option("--group-by", metavar="COLUMN", help="Table column whose equal values stay on one side.")
 @click.option(
@@ -144,18 +151,15 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
 def lines(done: "Run") -> list[str]:
     """Say how good it is, what to do next, and where everything is."""
     m = done.metrics
+    if "target" in m:
+        return target_lines(done)
     low, high = m["accuracy_interval"]
-    seconds = m["seconds"]
     on = "pictures it had not seen" if m["measured"] == "valid" else "pictures, cross-validated"
     first = (
         f"Right on {m['n_right']:,} of {m['n_measured']:,} {on}: accuracy {m['accuracy']:.1%} (95 % interval {low:.1%} to "
         f"{high:.1%}); always answering {m['baseline_class']!r} would reach {m['baseline_accuracy']:.1%}."
     )
-    rate = f"{m['images_per_second']:.0f} pictures/s" if m["n_decoded"] else "features were stored"
-    second = (
-        f"{m['n_train']:,} pictures learned from, {len(m['class_names'])} classes, {m['backbone']} on {m['engine']} in "
-        f"{m['precision']}: {seconds['total']:.1f} s ({rate})."
-    )
+    second = _about_making(m, what=f"{len(m['class_names'])} classes")
     training = [m["training"]["text"]] if "training" in m else []
     test = m.get("test")
     third = [_about_test(test)] if test else []
@@ -174,6 +178,44 @@ def lines(done: "Run") -> list[str]:
         *(["Next:", *steps] if steps else []),
         f"Report: {done.report}",
     ]
+
+
+def target_lines(done: "Run") -> list[str]:
+    """Say the same of a run that tells numbers or labels."""
+    from fovea.pages import TargetReport
+
+    m, page = done.metrics, done.page
+    said = ["".join(page.lead), page.ranges] if isinstance(page, TargetReport) else []
+    what = f"{len(m['label_names'])} labels" if m["target"] == "labels" else f"the number {m['value_name']!r}"
+    test = m.get("test")
+    about_test = []
+    if test and m["target"] == "labels":
+        low, high = test["all_right_interval"]
+        about_test = [
+            f"On the test split, read once: all labels right on {test['all_right']:.1%} ({low:.1%} to {high:.1%})."
+        ]
+    elif test:
+        about_test = [
+            f"On the test split, read once: off by {test['mae']:.4g} on average on {test['n']:,} pictures; always the median "
+            f"{test['baseline_mae']:.4g}."
+        ]
+    return [
+        *(sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said if sentence),
+        _about_making(m, what=what),
+        *about_test,
+        *(promise["text"] for promise in m.get("promises", {}).values()),
+        *(f"Note: {note}" for note in m["notes"]),
+        *(["Next:", *(f"  - {step}" for step in m["next_steps"])] if m["next_steps"] else []),
+        f"Report: {done.report}",
+    ]
+
+
+def _about_making(m: dict[str, Any], *, what: str) -> str:
+    rate = f"{m['images_per_second']:.0f} pictures/s" if m["n_decoded"] else "features were stored"
+    return (
+        f"{m['n_train']:,} pictures learned from, {what}, {m['backbone']} on {m['engine']} in {m['precision']}: "
+        f"{m['seconds']['total']:.1f} s ({rate})."
+    )
 
 
 def _about_test(test: dict[str, Any]) -> str:

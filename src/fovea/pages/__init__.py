@@ -23,6 +23,7 @@ from fovea.pages.report import (
     Thumb,
     render_report,
 )
+from fovea.pages.target import Measured, TargetReport, render_target, render_target_fragment
 
 __all__ = [
     "Answered",
@@ -35,6 +36,7 @@ __all__ = [
     "Comparison",
     "Figure",
     "Gallery",
+    "Measured",
     "Novelty",
     "Pair",
     "PredictPage",
@@ -42,6 +44,7 @@ __all__ = [
     "Report",
     "StageTime",
     "Strip",
+    "TargetReport",
     "Thumb",
     "draw_sheet",
     "render_augment",
@@ -51,4 +54,6 @@ __all__ = [
     "render_predict",
     "render_report",
     "render_report_fragment",
+    "render_target",
+    "render_target_fragment",
 ]

@@ -49,6 +49,42 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
         "ece_before": Term(
             "Error before scaling", "The same before one temperature was fitted to all answers."
         ),
+        "mae": Term("Mean error", "Mean size of the error, in the unit of your numbers.", False),
+        "baseline_mae": Term(
+            "Always the median", "The same, had it always answered the training pictures’ median.", False
+        ),
+        "rmse": Term(
+            "Root mean square error", "Large errors count more here; never below the mean error.", False
+        ),
+        "baseline_rmse": Term(
+            "Always the mean", "The same, had it always answered the training pictures’ mean.", False
+        ),
+        "r2": Term("R²", "Share of the variance explained: 1 is best, 0 no better than the mean.", False),
+        "all_right": Term("All labels right", "Share of pictures with every label answered and no other."),
+        "baseline_all_right": Term(
+            "Always the commonest set", "The same, had it always answered the commonest set of labels."
+        ),
+        "micro_f1": Term(
+            "F1 over all answers",
+            "Near 1 only if what it answers is right and it finds what is there.",
+            False,
+        ),
+        "baseline_micro_f1": Term(
+            "F1 of the commonest set", "The same, had it always answered the commonest set of labels.", False
+        ),
+        "label_macro_f1": Term(
+            "Macro F1", "Mean over the labels of F1: a rare label counts as much as a common one.", False
+        ),
+        "mean_average_precision": Term(
+            "Mean average precision",
+            "How well each label ranks its pictures first, thresholds apart; mean over the labels.",
+            False,
+        ),
+        "label_log_loss": Term("Log loss", "How much the truth surprises it, a label: 0 is best.", False),
+        "label_ece": Term(
+            "Calibration error",
+            "Mean gap between the probability of a label and how often it is there; 0 is best.",
+        ),
         "ece_floor": Term(
             "Calibration floor",
             "What even perfect probabilities would show on so few pictures; no less is asked.",
@@ -115,6 +151,16 @@ def span(interval: tuple[float, float] | None, *, is_share: bool = True) -> str:
 def figure(key: str, value: float) -> str:
     """Return a figure as it is written: a share in percent, anything else with three decimals."""
     return percent(value) if term(key).is_share else f"{value:.3f}"
+
+
+def amount(value: float) -> str:
+    """Return a number of the user's own unit, to four digits: "0.0312", "12.34", "1,234"."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def amounts(interval: tuple[float, float] | None) -> str:
+    """Return an interval of such numbers: "1.2 to 3.4"; nothing for None."""
+    return "" if interval is None else f"{amount(interval[0])} to {amount(interval[1])}"
 
 
 def count(n: int) -> str:

@@ -1,7 +1,7 @@
 """Groups of options that several tasks share, and a config made of plain keywords."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -182,6 +182,16 @@ def check_training(training: TrainingOptions) -> None:
         raise InputError(
             f"{flags}: these say how a network is trained, and the "
             "probe trains none. Add --method finetune, or --method scratch."
+        )
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise InputError unless `value` is one of the choices; the closest one is named."""
+    if value not in choices:
+        from fovea.manifest.wording import did_you_mean
+
+        raise InputError(
+            f"{name} is {value!r}{did_you_mean(value, choices)}; there are: {', '.join(choices)}."
         )
 
 

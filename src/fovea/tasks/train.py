@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fovea.errors import InputError
 from fovea.features import KNOWN, Encoder, open_backbone, open_store
 from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
 from fovea.manifest import (
@@ -24,9 +25,10 @@ from fovea.manifest import (
     formula_notes,
     read_source,
     require_trainable,
+    suggest_target,
 )
-from fovea.model import Classifier, DataFacts, ModelParts, Thresholds, load_model, write_model
-from fovea.pages import Report, render_report_fragment
+from fovea.model import Classifier, DataFacts, Estimator, ModelParts, Thresholds, load_model, write_model
+from fovea.pages import Report, TargetReport, render_report_fragment, render_target_fragment
 from fovea.progress import Progress, silent, unheard
 from fovea.tasks.backbones import with_default
 from fovea.tasks.gather import add_hashes
@@ -65,6 +67,7 @@ class Config:
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     promise: PromiseOptions = field(default_factory=PromiseOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    target: str = "classes"
     since: Path | None = None
     valid_share: float | None = None
     balance: bool = False
@@ -78,7 +81,7 @@ class Run:
 
     folder: Path
     metrics: dict[str, Any]
-    page: Report = field(repr=False)
+    page: Report | TargetReport = field(repr=False)
 
     @property
     def report(self) -> Path:
@@ -86,8 +89,8 @@ class Run:
         return self.folder / "report.html"
 
     @cached_property
-    def model(self) -> Classifier:
-        """The saved classifier, read back from the folder."""
+    def model(self) -> Classifier | Estimator:
+        """The saved classifier (or estimator, of numbers or labels), read back from the folder."""
         return load_model(self.folder)
 
     def to_json(self) -> dict[str, Any]:
@@ -95,6 +98,8 @@ class Run:
         return {**self.metrics, "run": str(self.folder), "report": str(self.report)}
 
     def _repr_html_(self) -> str:
+        if isinstance(self.page, TargetReport):
+            return render_target_fragment(self.page)
         return render_report_fragment(self.page)
 
 
@@ -140,6 +145,10 @@ def run(
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     check_training(config.training)
     require_apart(config.photos, out=config.out)
+    if config.target != "classes":
+        from fovea.tasks.train_target import run_target
+
+        return run_target(config, progress=progress)
     backbone, told = with_default(config.backbone)
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
@@ -216,7 +225,7 @@ def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcom
         outcome = train_from_scratch(manifest, earlier=earlier, room=room)
     else:
         progress("network", 0, 1)  # weights used for the first time are converted now
-        encoder = _open_encoder(config.backbone)
+        encoder = open_encoder(config.backbone)
         progress("network", 1, 1)
         scan = time.perf_counter() - room.begun
         probe = learn(config, manifest, encoder=encoder, store=room.store, earlier=earlier, progress=progress)
@@ -250,6 +259,16 @@ def settings_json(config: Config) -> dict[str, Any]:
     return plain
 
 
+def saved_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that the model folder keeps: without places where the run is private."""
+    settings = settings_json(config)
+    if config.private:
+        settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
+        if _is_folder(config.backbone.backbone):
+            settings["backbone"]["backbone"] = Path(settings["backbone"]["backbone"]).name
+    return settings
+
+
 def _is_folder(backbone: str | None) -> bool:
     """Return whether a backbone is named by its place: a run, or a saved network."""
     return backbone is not None and backbone not in KNOWN and Path(backbone).is_dir()
@@ -264,12 +283,17 @@ def _read(config: Config) -> Manifest:
         group_pattern=source.group_pattern,
         strict=source.strict,
     )
+    note = suggest_target(manifest)
     manifest = change_classes(manifest, drop=source.drop, merge=source.merge)
-    require_trainable(manifest)
-    return manifest
+    try:
+        require_trainable(manifest)
+    except InputError as error:
+        raise InputError(f"{error} {note}".strip()) from None
+    return manifest.with_rows(manifest.rows, notes=(note,) if note else ())
 
 
-def _open_encoder(options: BackboneOptions) -> Encoder:
+def open_encoder(options: BackboneOptions) -> Encoder:
+    """Return the network that the options name."""
     return open_backbone(
         options.weights,
         backbone=options.backbone,
@@ -319,11 +343,6 @@ def _novelty(parts: Learned, *, seed: int) -> NoveltyScore | None:
 def _model_parts(evidence: Evidence, parts: Learned, *, metrics: dict[str, Any]) -> ModelParts:
     config, verdict = evidence.config, evidence.verdict
     supported = verdict.unsure.threshold is not None
-    settings = settings_json(config)
-    if config.private:
-        settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
-        if _is_folder(config.backbone.backbone):
-            settings["backbone"]["backbone"] = Path(settings["backbone"]["backbone"]).name
     counts = np.bincount(parts.train_labels, minlength=len(parts.class_names)).tolist()
     return ModelParts(
         encoder=evidence.encoder,
@@ -346,7 +365,7 @@ def _model_parts(evidence: Evidence, parts: Learned, *, metrics: dict[str, Any])
         ),
         novelty=evidence.novelty,
         seed=config.seed,
-        settings=settings,
+        settings=saved_settings(config),
         metrics=metrics,
         private=config.private,
     )
