@@ -120,7 +120,9 @@ class _Run:
         self.keeper.resume()
         place = self.state.place
         if not place.is_finished:
+            clock = time.perf_counter()
             self._look_ahead()
+            place.seconds += time.perf_counter() - clock
         self.watch.progress("training", place.step, self.n_steps)
         while place.step < self.n_steps and not place.stopped:
             if self._epoch(place):
@@ -212,8 +214,8 @@ class _Run:
         if self.watch.on_epoch is not None and self.processes.is_first:
             self.watch.on_epoch(record)
         self.evaluation_seconds = time.perf_counter() - clock
-        place.seconds += self.evaluation_seconds
         self.keeper.write_in_time()
+        place.seconds += time.perf_counter() - clock
 
     def _record(
         self, place: Place, *, epoch: int, totals: list[float], score: Score | None, dead: dict[str, float]
