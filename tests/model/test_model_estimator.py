@@ -23,8 +23,10 @@ from fovea.model import (
     write_model,
 )
 
-VALUES = Values(coverage=0.95, half_width=1.5, spread=2.0, lowest=0.0, highest=10.0)
-LABELS = Labels(thresholds=(0.5, 0.9, 0.1), precisions=(0.98, None, None), confidence=0.95)
+VALUES = Values(coverage=0.95, half_width=1.5, spread=2.0, median=5.0, mean=4.0, lowest=0.0, highest=10.0)
+LABELS = Labels(
+    thresholds=(0.5, 0.9, 0.1), precisions=(0.98, None, None), confidence=0.95, commonest=("red",)
+)
 
 
 def write(encoder: Encoder, folder: Path, target: Values | Labels) -> Path:
@@ -102,7 +104,15 @@ def test_what_needs_classes_refuses_a_model_of_numbers(encoder: Encoder, tmp_pat
 
 
 def test_a_target_that_does_not_fit_the_head_is_refused(edit: Callable[..., Path]) -> None:
-    folder = edit(target={"kind": "labels", "thresholds": [0.5], "precisions": [None], "confidence": None})
+    folder = edit(
+        target={
+            "kind": "labels",
+            "thresholds": [0.5],
+            "precisions": [None],
+            "confidence": None,
+            "commonest": [],
+        }
+    )
     with pytest.raises(ModelError, match=r"'target' in model\.json does not fit 3 names"):
         load_model(folder)
 

@@ -50,13 +50,16 @@ def _lines(result: "Result") -> list[str]:
     m = result.metrics
     counts = f"{m['n_measured']:,} of {m['n_pictures']:,} pictures measured, {m['n_quarantined']:,} unusable."
     table = [f"  {name:<30} {value}" for name, value in result.table()]
-    classes = [
+    classes = (
+        ["By class:" if "per_class" in m else "By label:"] if "per_class" in m or "per_label" in m else []
+    )
+    classes += [
         f"  {with_words(name):<30} {_share(one['recall'])} found, {_share(one['precision'])} right  ({one['n']:,} "
         "pictures)"
-        for name, one in m["per_class"].items()
+        for name, one in (m.get("per_class") or m.get("per_label") or {}).items()
         if one["n"]
     ]
-    return [counts, *table, "By class:", *classes, *[f"Note: {note}" for note in m["notes"]]]
+    return [counts, *table, *classes, *[f"Note: {note}" for note in m["notes"]]]
 
 
 def _share(value: float | None) -> str:

@@ -171,6 +171,10 @@ def _shares_or_none(value: JSON) -> tuple[float | None, ...] | None:
     return None if None in found else tuple(one[0] for one in found if one is not None)
 
 
+def _any_names(value: JSON) -> tuple[str, ...] | None:
+    return () if value == [] else _one_or_more_names(value)
+
+
 def _names(value: JSON) -> tuple[str, ...] | None:
     names = _one_or_more_names(value)
     return names if names is not None and len(names) >= 2 else None
@@ -243,6 +247,8 @@ def _target(fields: _Fields) -> Target:
             coverage=fields.take("coverage", _share, "a number from 0 to 1"),
             half_width=fields.take("half_width", _number, "a number"),
             spread=fields.take("spread", _positive, "a number above 0"),
+            median=fields.take("median", _number, "a number"),
+            mean=fields.take("mean", _number, "a number"),
             lowest=fields.take("lowest", _number, "a number"),
             highest=fields.take("highest", _number, "a number"),
         )
@@ -251,6 +257,7 @@ def _target(fields: _Fields) -> Target:
             thresholds=fields.take("thresholds", _shares, "a list of numbers from 0 to 1"),
             precisions=fields.take("precisions", _shares_or_none, "a list of nulls and numbers from 0 to 1"),
             confidence=fields.take("confidence", _share_or_none, "null or a number from 0 to 1")[0],
+            commonest=fields.take("commonest", _any_names, "a list of names"),
         )
     fields.done()
     return target

@@ -14,12 +14,15 @@ class Values:
     """A number: the head's one logit, in the user's unit.
 
     `half_width`: in a share `coverage` of pictures drawn like those of training the true number is no further off.
-    `spread`, `lowest` and `highest` are the training numbers' deviation (above 0) and range.
+    `spread`, `median`, `mean`, `lowest` and `highest` are those of the training numbers; the spread is their deviation,
+    above 0.
     """
 
     coverage: float
     half_width: float
     spread: float
+    median: float
+    mean: float
     lowest: float
     highest: float
 
@@ -27,6 +30,11 @@ class Values:
     def kind(self) -> str:
         """What the target is called."""
         return "regression"
+
+    @property
+    def baseline(self) -> tuple[float, float]:
+        """What always answering would be: the median, the mean."""
+        return self.median, self.mean
 
     def answers(self, logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
         """Return the numbers (n, 1) in training deviations: what a stored answer is compared in."""
@@ -43,11 +51,13 @@ class Labels:
     """Several labels, or none: each is answered from a probability of its own on, `thresholds` (k) in [0, 1].
 
     `precisions` (k): what was promised of answers at that threshold, None where nothing was; with this `confidence`.
+    `commonest`: the commonest set of labels of the training pictures, which figures are compared with.
     """
 
     thresholds: tuple[float, ...]
     precisions: tuple[float | None, ...]
     confidence: float | None = None
+    commonest: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -61,7 +71,7 @@ class Labels:
     def to_json(self) -> dict[str, Any]:
         """Return what model.json holds."""
         told = {"thresholds": list(self.thresholds), "precisions": list(self.precisions)}
-        return {"kind": self.kind, **told, "confidence": self.confidence}
+        return {"kind": self.kind, **told, "confidence": self.confidence, "commonest": list(self.commonest)}
 
 
 Target: TypeAlias = Values | Labels

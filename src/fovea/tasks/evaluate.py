@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fovea.judge import Figures
     from fovea.manifest import Manifest, Row
-    from fovea.model import Classifier
+    from fovea.model import Classifier, Estimator
     from fovea.tasks.gather import Gathered
 
 
@@ -58,6 +58,10 @@ class Result:
     def table(self) -> list[tuple[str, str]]:
         """Return the figures a person reads first: name and value."""
         m = self.metrics
+        if "target" in m:
+            from fovea.tasks.evaluate_target import target_table
+
+            return target_table(m)
         rows = [
             ("accuracy", _with_interval(m)),
             (f"always {m['baseline_class']!r}", f"{m['baseline_accuracy']:.4f}"),
@@ -94,13 +98,17 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         InputError: there are no labelled pictures, none can be read, or none has a label that the model knows.
     """
     from fovea.features import open_store
-    from fovea.model import load_model
+    from fovea.model import Estimator, load_model
     from fovea.tasks.gather import add_hashes, gather
 
     begun = time.perf_counter()
     model = load_model(
         config.run, precision=None if config.compute == "auto" else config.compute, threads=config.threads
     )
+    if isinstance(model, Estimator):
+        from fovea.tasks.evaluate_target import evaluate_estimator
+
+        return evaluate_estimator(config, model, progress=progress)
     manifest = _read(config)
     with open_store() as store:
         manifest = add_hashes(manifest, store, progress=progress)
@@ -111,10 +119,10 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         notes = [*gathered.manifest.notes, *store.notes]
     _require_known(gathered.manifest, model, photos=config.photos)
     begun_judging = time.perf_counter()
-    trained, more = _trained_on(model)
+    trained, more = trained_on(model)
     metrics = _measure(model, gathered, trained=trained, seed=config.seed)
     seconds |= {"judge": time.perf_counter() - begun_judging, "total": time.perf_counter() - begun}
-    told = _told(model, config, gathered=gathered, seconds=seconds)
+    told = told_of(model, config, gathered=gathered, seconds=seconds)
     return Result({**metrics, **told, "notes": [*notes, *more, *_left_out(metrics)]})
 
 
@@ -159,7 +167,7 @@ def _require_known(manifest: "Manifest", model: "Classifier", *, photos: Path) -
     )
 
 
-def _trained_on(model: "Classifier") -> tuple[set[str], list[str]]:
+def trained_on(model: "Classifier | Estimator") -> tuple[set[str], list[str]]:
     """Return the SHA-256 of the pictures that the head was fitted on, and notes where that cannot be told."""
     from fovea.manifest import read_manifest
     from fovea.model import read_evidence
@@ -210,6 +218,8 @@ def _measure(model: "Classifier", gathered: "Gathered", *, trained: set[str], se
     return {
         "n_measured": whole.pop("n"),
         **whole,
+        "class_names": list(model.class_names),
+        "temperature": model.temperature,
         "ece": expected_calibration_error(top[known], correct[known]),
         "ece_floor": ece_floor(top[known], seed=seed),
         "unknown_classes": _unknown(rows, number),
@@ -254,8 +264,8 @@ def _promise(
     }
 
 
-def _told(
-    model: "Classifier", config: Config, *, gathered: "Gathered", seconds: Mapping[str, float]
+def told_of(
+    model: "Classifier | Estimator", config: Config, *, gathered: "Gathered", seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return counts, times, and what was used."""
     rows = gathered.manifest.rows
@@ -266,8 +276,6 @@ def _told(
         "n_pictures": len(rows),
         "n_quarantined": len(quarantined),
         "quarantined": quarantined,
-        "class_names": list(model.class_names),
-        "temperature": model.temperature,
         "backbone": model.encoder.name,
         "engine": model.encoder.engine,
         "precision": model.encoder.precision,

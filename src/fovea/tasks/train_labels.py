@@ -143,7 +143,7 @@ class ToldLabels:
         kept = [one.precision if one.threshold is not None else None for one in promises]
         precisions = tuple(kept) or (None,) * len(self.verdict.names)
         confidence = promises[0].confidence if promises else None
-        return Labels(self.verdict.thresholds, precisions, confidence)
+        return Labels(self.verdict.thresholds, precisions, confidence, self.verdict.figures.baseline_labels)
 
     @property
     def groups(self) -> NDArray[np.int64]:

@@ -126,7 +126,7 @@ class ToldValues:
     def target(self) -> Values:
         """What the model folder keeps."""
         told = self.verdict
-        return Values(told.coverage, told.half_width, told.spread, told.lowest, told.highest)
+        return Values(told.coverage, told.half_width, told.spread, *self.baseline, told.lowest, told.highest)
 
     @property
     def counts(self) -> Mapping[str, int]:
