@@ -170,6 +170,27 @@ def test_pictures_smaller_than_a_networks_smallest_input_are_refused(tmp_path: P
     )
 
 
+def test_a_last_batch_of_one_picture_is_left_out(tmp_path: Path) -> None:
+    trained = run(
+        tmp_path, "bncnn", given={"epochs": 2, "batch_size": 21}
+    )  # 64 pictures: three batches, and one alone
+    assert trained.history.n_pictures_seen == 2 * 63
+
+
+def test_batches_of_one_picture_are_refused_where_they_cannot_be_normalised(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        run(tmp_path, "bncnn", given={"batch_size": 1})
+    assert str(caught.value) == (
+        "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
+        "take a network without it (--net lenet5, mlp)."
+    )
+
+
+def test_one_picture_a_batch_and_all_at_once_are_fine_elsewhere(tmp_path: Path) -> None:
+    assert run(tmp_path / "one", "mlp", given={"epochs": 1, "batch_size": 1}).history.n_steps == 64
+    assert run(tmp_path / "all", "mlp", given={"epochs": 3, "batch_size": 0}).history.n_steps == 3
+
+
 def test_the_score_is_taken_at_the_best_temperature() -> None:
     labels = np.array([0, 0, 0, 1])
     logits = np.array([[10.0, 0], [10, 0], [10, 0], [10, 0]], np.float32)

@@ -66,7 +66,7 @@ class Assembly:
             seed=looping.seed,
             prepare=preparing,
             weights=balance(train.labels) if settings.regularisation.balance else None,
-            drop_last=is_fast,
+            drop_last=is_fast or _leaves_one(len(pixels), cast("int", looping.batch_size)),
             device=choose_machine(device=looping.device, precision=looping.precision).device,
         )
         if not isinstance(network, Fast):
@@ -114,6 +114,11 @@ def assemble(
     if isinstance(made.network, Fast):
         made.network.fit_whitening(assembly.input_of(pixels[:_N_MEASURED]))
     return assembly
+
+
+def _leaves_one(n: int, batch_size: int) -> bool:
+    """Return whether the last batch would be one picture alone, which batch normalisation cannot take."""
+    return batch_size > 1 and n > batch_size and n % batch_size == 1
 
 
 def _milder(augmentation: Augmentation) -> Augmentation:

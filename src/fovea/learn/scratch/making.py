@@ -63,7 +63,7 @@ def scratch(
         n_scored=len(rows),
         n_answered=len(valid.labels) * assembly.n_views,
     )
-    settings, sentences = plan.settings, _sentences(net, assembly, plan, n_pictures=len(train.labels))
+    settings, sentences = plan.settings, _sentences(net, assembly, plan=plan, n_pictures=len(train.labels))
     for sentence in sentences:
         announce(sentence)
     workspace.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _told(record: EpochRecord, *, n_epochs: int) -> str:
     )
 
 
-def _sentences(net: str, assembly: Assembly, plan: Plan, *, n_pictures: int) -> tuple[str, ...]:
+def _sentences(net: str, assembly: Assembly, *, plan: Plan, n_pictures: int) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
     optimisation, looping = plan.settings.optimisation, plan.settings.looping
     n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from fovea.errors import InputError
 from fovea.learn.finetune.settings import TooLittleTimeError
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
 
@@ -31,7 +32,8 @@ def plan_training(
 
     `x` float (n, c, h, w) are pictures as training has them. `n_scored` validation pictures are answered after every
     epoch, `n_answered` (each view counts) at the end.
-    Raises InputError where a batch needs more memory than is free, TooLittleTimeError where not one epoch fits.
+    Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where not one epoch
+    fits.
     """
     looping = settings.looping
     memory = forecast_memory(network, x, settings=settings)
@@ -39,7 +41,13 @@ def plan_training(
     require_memory(
         memory, batch_size=batch_size, free=free_bytes(choose_machine(device=looping.device).device)
     )
-    picture = time_step(network, x, device=looping.device, precision=looping.precision) / len(x)
+    try:
+        picture = time_step(network, x, device=looping.device, precision=looping.precision) / len(x)
+    except ValueError as error:  # torch's batch normalisation of a single value
+        raise InputError(
+            "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
+            "take a network without it (--net lenet5, mlp)."
+        ) from error
     epoch = picture * (n_pictures + _FORWARD * n_scored)
     last = picture * _FORWARD * n_answered
     n_epochs = cast("int", looping.epochs)
