@@ -135,7 +135,25 @@ def main() -> None:
         progress=tell,
         announce=lambda sentence: print(sentence, flush=True),
     )
-    seconds = time.perf_counter() - begun
+    result = {
+        "data": told.data,
+        "net": told.net,
+        "seed": told.seed,
+        "n_train": len(train.labels),
+        "seconds": time.perf_counter() - begun,
+        **judged(trained, test),
+        **work(trained, rate=rate),
+        "machine": {**describe_machine(), "torch": torch.__version__},
+    }
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
+    file = Path(__file__).parent / "results" / f"scratch-{told.data}-{told.net}-{told.seed}-{stamp}.json"
+    if told.train is None:
+        file.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def judged(trained: Trained, test: Pictures) -> dict[str, float]:
+    """Return the accuracy on the test pictures: as it answers, by one view, and shifted."""
     n_channels = 1 if trained.card.kwargs.get("in_channels") == 1 else 3
     enter = normalise(trained.card.mean[:n_channels], trained.card.std[:n_channels])
     one_view: Any = trained.network
@@ -147,18 +165,20 @@ def main() -> None:
             logits = answer(network, pixels[..., :n_channels], normalise=enter)
         return float((logits.argmax(1) == test.labels).mean())
 
-    flop = 3 * forward_flop(trained) * trained.history.n_pictures_seen
-    training = sum(record.seconds for record in trained.history.records)
-    result = {
-        "data": told.data,
-        "net": told.net,
-        "seed": told.seed,
-        "n_train": len(train.labels),
-        "n_weights": sum(weight.numel() for weight in trained.network.parameters()),
+    return {
         "test_accuracy": accuracy(trained.network, test.pixels),
         "test_accuracy_one_view": accuracy(one_view, test.pixels),
         "test_accuracy_shifted_3px": accuracy(trained.network, shifted(test.pixels, 3)),
-        "seconds": seconds,
+    }
+
+
+def work(trained: Trained, *, rate: float) -> dict[str, Any]:
+    """Return the arithmetic, counted as three forward passes, and its share of the product rate."""
+    records = trained.history.records
+    flop = 3 * forward_flop(trained) * trained.history.n_pictures_seen
+    training = sum(record.seconds for record in records)
+    return {
+        "n_weights": sum(weight.numel() for weight in trained.network.parameters()),
         "training_seconds": training,
         "pflop": flop / 1e15,
         "product_rate": rate,
@@ -166,16 +186,9 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "epochs": [
             [record.epoch, record.seconds, record.train_loss, record.train_accuracy, record.valid_accuracy]
-            for record in trained.history.records
+            for record in records
         ],
-        "machine": {**describe_machine(), "torch": torch.__version__},
     }
-    results = Path(__file__).parent / "results"
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
-    file = results / f"scratch-{told.data}-{told.net}-{told.seed}-{stamp}.json"
-    if told.train is None:
-        file.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
