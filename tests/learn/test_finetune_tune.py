@@ -7,12 +7,18 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+import fovea.learn.finetune.plan as plan_module
 from fovea.errors import InputError
 from fovea.learn import Head
 from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
+from fovea.learn.finetune.plan import Job, Part, _share_out
+from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import rate_groups, score_of
-from fovea.learn.trained import Pictures, Trained
+from fovea.learn.trained import Pictures, Trained, describe_epoch
+from fovea.learn.training import EpochRecord, overridden
+from fovea.learn.training.memory import Memory
 from fovea.nets.blocks import find_blocks
+from fovea.nets.cut import Cut
 from fovea.nets.stages import Place
 from fovea.nets.trainable import Trainable, add_head
 from fovea.nets.weights import WeightsCard
@@ -128,11 +134,35 @@ def test_without_a_step_the_answers_are_the_probes(tmp_path: Path, head_layers: 
 
 
 def test_a_budget_too_small_for_an_epoch_is_said(tmp_path: Path) -> None:
-    with pytest.raises(
-        TooLittleTimeError,
-        match=r"^0 s are too few to fine-tune: one epoch of the last block alone takes \d+ s",
-    ):
+    told = r"^0 s are too few to fine-tune: one epoch of the last 1 block takes \d+ s here\. Give --budget \d+s or more\.$"
+    with pytest.raises(TooLittleTimeError, match=told):
         tuned(tmp_path, given={"seconds": 0.01})
+
+
+def test_an_interrupted_training_goes_on_as_it_was_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tuned(tmp_path, unfreeze="auto", given={"seconds": 600.0})
+    monkeypatch.setattr(plan_module, "_choose", None)  # would fail if it were called
+    again = tuned(tmp_path, unfreeze="auto", given={"seconds": 500.0})
+    assert again.plan[:2] == first.plan[:2]
+    np.testing.assert_array_equal(again.valid_logits, first.valid_logits)
+
+
+def test_pictures_of_another_shape_than_the_networks_are_cut_and_learned(tmp_path: Path) -> None:
+    wide = [Pictures(np.concatenate([one.pixels] * 2, axis=2), one.labels) for one in (drawn(), drawn(16))]
+    given = {"epochs": 1, "batch_size": 8, "augment": "none", "precision": "f32"}
+    wish = Tuning(unfreeze=2, given=given)
+    trained = finetune(trainable(), wide[0], valid=wide[1], class_names=NAMES, wish=wish, workspace=tmp_path)
+    np.testing.assert_allclose(trained.valid_logits, answers(trained, wide[1].pixels), atol=0.1)
+
+
+def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs() -> None:
+    part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0)
+    settings = overridden(recipe(), {"epochs": 100})
+    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path())  # type: ignore[arg-type]
+    # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
+    assert [_share_out(job, part, left=left) for left in (10, 100)] == [(1, 3), (9, 8)]
 
 
 def test_an_unknown_head_is_refused(tmp_path: Path) -> None:
@@ -199,3 +229,10 @@ def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
     expected = {"head": 0.1, "layer4": 1, "layer3": 0.7, "layer2": 0.49, "layer1": 0.343, "conv1": 0.2401}
     assert rates == pytest.approx(expected)
     assert sum(len(group.params) for group in groups) == len(list(headed.parameters()))
+
+
+def test_an_epoch_is_told_in_a_line() -> None:
+    record = EpochRecord(1, 10, 20.0, 1e-3, 0.414, 0.912, 0.3, 0.93, images_per_second=1234.0)
+    assert describe_epoch(record, n_epochs=4) == (
+        "epoch 2 of 4: loss 0.41, training 91.2 %, validation 93.0 %, 1,234 pictures/s, 40 s left"
+    )

@@ -100,20 +100,20 @@ def test_a_headed_network_is_built_again_from_its_card() -> None:
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_both_sides_of_a_cut_together_answer_as_the_whole(number: int) -> None:
     headed, _ = started()
-    cut = find_cut(headed, trainable().blocks[number][0], size_px=SIZE)
+    cut = find_cut(headed, trainable().blocks[number][0], size_px=(SIZE, SIZE))
     assert cut is not None
     pixels = torch.randint(0, 256, (3, SIZE, SIZE, 3), dtype=torch.uint8)
     with torch.no_grad():
         values = Below(headed, cut, mean=(0.5,) * 3, std=(0.5,) * 3)(pixels)
         whole = headed((pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5)
-        above = Above(headed, cut, size_px=SIZE)
+        above = Above(headed, cut, size_px=(SIZE, SIZE))
         with cut_off(headed, cut):
             torch.testing.assert_close(above(values), whole, rtol=1e-3, atol=1e-3)
 
 
 def test_inside_a_cut_only_what_lies_above_learns() -> None:
     headed, _ = started()
-    cut = find_cut(headed, "layer4", size_px=SIZE)
+    cut = find_cut(headed, "layer4", size_px=(SIZE, SIZE))
     assert cut is not None
     with cut_off(headed, cut):
         names = {name.split(".")[1] for name, _ in headed.network.named_parameters(prefix="net")}
@@ -123,9 +123,9 @@ def test_inside_a_cut_only_what_lies_above_learns() -> None:
 def test_after_a_cut_the_network_is_whole_again() -> None:
     headed, _ = started()
     before = headed(pictures())
-    cut = find_cut(headed, "layer3", size_px=SIZE)
+    cut = find_cut(headed, "layer3", size_px=(SIZE, SIZE))
     assert cut is not None
-    above = Above(headed, cut, size_px=SIZE)
+    above = Above(headed, cut, size_px=(SIZE, SIZE))
     with cut_off(headed, cut):
         pass
     above.close()
@@ -148,4 +148,4 @@ def test_a_network_with_a_way_around_the_module_is_not_cut() -> None:
     network = Around().eval()
     places = (Place("fc", "flat"),)
     headed, _ = add_head(Trainable(network, card, "fc", (), places), class_names=("a", "b"))
-    assert find_cut(headed, "second", size_px=SIZE) is None
+    assert find_cut(headed, "second", size_px=(SIZE, SIZE)) is None

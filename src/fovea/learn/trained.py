@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from fovea.learn.training import History, Training
+    from fovea.learn.training import EpochRecord, History, Training
     from fovea.nets import WeightsCard
 
 
@@ -43,3 +43,15 @@ class Trained:
     notes: tuple[str, ...] = ()
     settings: "Training | None" = None
     plan: tuple[str, ...] = ()
+
+
+def describe_epoch(record: "EpochRecord", *, n_epochs: int) -> str:
+    """Return in a line what one epoch of `n_epochs` came to."""
+    left = (n_epochs - record.epoch - 1) * record.seconds
+    shares = (("training", record.train_accuracy), ("validation", record.valid_accuracy))
+    told = "".join(f", {name} {100 * share:.1f} %" for name, share in shares if share is not None)
+    loss = float("nan") if record.train_loss is None else record.train_loss
+    return (
+        f"epoch {record.epoch + 1} of {n_epochs}: loss {loss:.2f}{told}, {record.images_per_second:,.0f} pictures/s, "
+        f"{left:,.0f} s left"
+    )

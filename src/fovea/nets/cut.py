@@ -78,7 +78,7 @@ class Below(nn.Module):
 class Above(nn.Module):
     """The part above a cut: values (n, d) of `Below` -> logits (n, k). Only inside `cut_off` is what lies below left out."""
 
-    def __init__(self, headed: Headed, cut: Cut, *, size_px: int) -> None:
+    def __init__(self, headed: Headed, cut: Cut, *, size_px: tuple[int, int]) -> None:
         super().__init__()
         self.headed, self.cut, self.size_px = headed, cut, size_px
         self.crossing: list[Tensor] = []
@@ -103,7 +103,7 @@ class Above(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         self.crossing.append(x)
         self.headed.parts.update(zip(self.cut.known, pooled, strict=True))
-        return self.headed.features(values.new_zeros(()).expand(len(values), 3, self.size_px, self.size_px))
+        return self.headed.features(values.new_zeros(()).expand(len(values), 3, *self.size_px))
 
 
 class _Nothing(nn.Module):
@@ -117,8 +117,11 @@ class _Nothing(nn.Module):
         return x.new_zeros(()).expand(len(x), *self.shape)
 
 
-def find_cut(headed: Headed, module: str, *, size_px: int) -> Cut | None:
-    """Return the cut before a module of `headed.network`, or None where more than the module's input passes it."""
+def find_cut(headed: Headed, module: str, *, size_px: tuple[int, int]) -> Cut | None:
+    """Return the cut before a module of `headed.network`, or None where more than the module's input passes it.
+
+    `size_px` is (height, width) of the pictures.
+    """
     done, shape, x = _run_up_to(headed, module, size_px=size_px)
     if not shape or not done:
         return None
@@ -144,7 +147,7 @@ def find_cut(headed: Headed, module: str, *, size_px: int) -> Cut | None:
 
 
 def _run_up_to(
-    headed: Headed, module: str, *, size_px: int
+    headed: Headed, module: str, *, size_px: tuple[int, int]
 ) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...], Tensor]:
     """Return the modules that are done before `module` begins, with the shapes of what they put out, and its input's shape."""
     network = headed.network.eval()
@@ -163,7 +166,7 @@ def _run_up_to(
 
     hooks = [one.register_forward_hook(finish(name)) for name, one in network.named_modules() if name]
     hooks.append(network.get_submodule(module).register_forward_pre_hook(reach))
-    x = torch.randn(2, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 3, *size_px, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
             headed.features(x)

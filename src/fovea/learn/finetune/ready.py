@@ -34,10 +34,12 @@ class Learning:
 
 
 @contextmanager
-def learning(headed: Headed, cut: Cut | None, *, card: WeightsCard, rows: Rows) -> Iterator[Learning]:
+def learning(
+    headed: Headed, cut: Cut | None, *, card: WeightsCard, rows: Rows, size_px: tuple[int, int]
+) -> Iterator[Learning]:
     """Cut off what is frozen and quicken the rest meanwhile.
 
-    `rows` are two or more, by which it is checked that answers stay the same.
+    `rows` are two or more, by which it is checked that answers stay the same; `size_px` is (height, width) of the pictures.
     """
     if cut is None:
         scale = normalise(card.mean, card.std)
@@ -52,7 +54,7 @@ def learning(headed: Headed, cut: Cut | None, *, card: WeightsCard, rows: Rows) 
     def values(stored: Rows) -> Tensor:
         return torch.from_numpy(np.array(stored)).float()
 
-    above = Above(headed, cut, size_px=card.size_px)
+    above = Above(headed, cut, size_px=size_px)
     try:
         with cut_off(headed, cut), quickened(above, example=values(rows[:2])):
             yield Learning(above, values)
@@ -89,6 +91,7 @@ def ready(
     weights = row_weights(train.labels) if settings.regularisation.balance and is_class else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
     rows: Rows = train.pixels
+    size = int(rows.shape[1]), int(rows.shape[2])
     held: Rows = valid.pixels
     batches: Batches
     if frozen is not None:
@@ -96,7 +99,7 @@ def ready(
             train.pixels, n_views=n_views, augment=augment, seed=looping.seed, progress=progress
         )
         rows, held = values[:, 0], frozen.compute(valid.pixels)[:, 0]
-    with learning(headed, cut, card=card, rows=rows) as one:
+    with learning(headed, cut, card=card, rows=rows, size_px=size) as one:
         if frozen is not None:
             batches = FrozenBatches(
                 values, train.labels, batch_size=batch_size, seed=looping.seed, weights=weights

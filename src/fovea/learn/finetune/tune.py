@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fovea.learn.augment import suit_augmentation
-from fovea.learn.finetune.plan import describe_plan, plan_finetune
+from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import ready
 from fovea.learn.finetune.settings import Tuning, hidden_widths, recipe
 from fovea.learn.probe import Head
 from fovea.learn.scratch.answers import score
-from fovea.learn.trained import Pictures, Trained
+from fovea.learn.trained import Pictures, Trained, describe_epoch
 from fovea.learn.training import ParamGroup, Score, overridden, train_network
 from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
@@ -51,7 +51,7 @@ def finetune(
         wish: what is wished instead of the recipe's own; its "seconds" are a budget for everything here.
         workspace: a folder for the checkpoint and stored values; an interrupted training goes on from there.
         progress: told what is done.
-        announce: told every sentence of the plan before training begins.
+        announce: told every sentence of the plan before training begins, and one after every epoch.
 
     Raises:
         InputError: an unknown head or setting; a batch that needs more memory than is free.
@@ -69,9 +69,9 @@ def finetune(
     if start is not None:
         start_from(headed, weights=start.weights, bias=start.bias, mean=start.mean, scale=start.scale)
     workspace.mkdir(parents=True, exist_ok=True)
-    plan = plan_finetune(
-        headed,
-        trainable,
+    job = Job(
+        headed=headed,
+        trainable=trainable,
         n_train=len(train.labels),
         n_valid=len(valid.labels),
         size_px=cast("tuple[int, int]", train.pixels.shape[1:3]),
@@ -79,24 +79,23 @@ def finetune(
         settings=settings,
         workspace=workspace,
     )
+    plan = plan_finetune(job)
     numbers = np.asarray(train.labels, np.int64)
     augment = suit_augmentation(
         settings.regularisation.augment, train.pixels, numbers, seed=settings.looping.seed
     )
-    sentences = describe_plan(
-        plan, trainable=trainable, n_train=len(numbers), policy=augment.policy, head_layers=wish.head_layers
-    )
+    sentences = describe_plan(plan, job, policy=augment.policy)
     for sentence in sentences:
         announce(sentence)
     settings = plan.settings
     with ready(
         headed,
-        plan.cut,
+        plan.part.cut,
         train=train,
         valid=valid,
         card=card,
         settings=settings,
-        frozen=plan.frozen,
+        frozen=plan.part.frozen,
         n_views=plan.n_views,
         augment=augment,
         progress=progress,
@@ -118,6 +117,9 @@ def finetune(
             frozen_statistics=True,
             checkpoint=workspace / "finetune.checkpoint",
             progress=progress,
+            on_epoch=lambda record: announce(
+                describe_epoch(record, n_epochs=plan.settings.looping.epochs or 1)
+            ),
         )
         with torch.inference_mode():
             logits = one.answer(one.network.eval()).numpy()
