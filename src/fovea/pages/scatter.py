@@ -18,7 +18,7 @@ def predicted_svg(points: Points, *, half_width: float) -> "Markup":
     """Return true numbers (across) against predicted ones (up), with the line where they agree and the range about it."""
     ends = [end for pair in points for end in pair]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
-    frame = _Frame((low, high), (low, high))
+    frame = _Frame("predicted", (low, high), (low, high))
     band = [
         (low, low - half_width),
         (high, high - half_width),
@@ -34,7 +34,7 @@ def error_svg(points: Points, *, half_width: float) -> "Markup":
     errors = [(predicted, predicted - true) for true, predicted in points]
     low, high = min((x for x, _ in errors), default=0.0), max((x for x, _ in errors), default=1.0)
     most = max([half_width, *(abs(y) for _, y in errors)], default=1.0) or 1.0
-    frame = _Frame((low, high), (-most, most))
+    frame = _Frame("error", (low, high), (-most, most))
     band = [(low, -half_width), (high, -half_width), (high, half_width), (low, half_width)]
     inside = [*frame.area(band, "band"), *frame.line((low, 0), (high, 0), "ideal"), *frame.dots(errors)]
     return frame.draw(
@@ -55,10 +55,10 @@ def ticks(low: float, high: float, *, n_wanted: int = 5) -> list[float]:
 
 
 class _Frame:
-    """A square of numbers: where a point lies in it."""
+    """A square of numbers, called by a name of its own on the page: where a point lies in it."""
 
-    def __init__(self, across: tuple[float, float], up: tuple[float, float]) -> None:
-        self.across, self.up = across, up
+    def __init__(self, name: str, across: tuple[float, float], up: tuple[float, float]) -> None:
+        self.name, self.across, self.up = name, across, up
 
     def x(self, value: float) -> float:
         return LEFT + SIDE * _share(value, self.across)
@@ -79,12 +79,12 @@ class _Frame:
 
     def area(self, corners: Points, kind: str) -> list[str]:
         places = " ".join(f"{number(self.x(x))},{number(self.y(y))}" for x, y in corners)
-        return [f'<polygon class="{kind}" points="{places}" clip-path="url(#inside)"/>']
+        return [f'<polygon class="{kind}" points="{places}" clip-path="url(#inside-{self.name})"/>']
 
     def draw(self, inside: list[str], *, across: str, up: str, label: str) -> "Markup":
         right, bottom = LEFT + SIDE, TOP + SIDE
         parts = [
-            f'<clipPath id="inside"><rect x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/></clipPath>',
+            f'<clipPath id="inside-{self.name}"><rect x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/></clipPath>',
             f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>',
         ]
         for tick in ticks(*self.across):
