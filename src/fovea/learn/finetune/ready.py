@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fovea.learn.augment import Augmentation, normalise
-from fovea.learn.finetune.frozen import Frozen, FrozenBatches
+from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.trained import Pictures
-from fovea.learn.training import ArrayBatches, Batches, Training
+from fovea.learn.training import ArrayBatches, Batches
 from fovea.nets.cut import Above, Cut, cut_off
 from fovea.nets.quick import quickened
 from fovea.nets.trainable import Headed
 from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress
+
+if TYPE_CHECKING:
+    from fovea.learn.finetune.plan import Plan
 
 _ROWS = 64
 Rows: TypeAlias = NDArray[np.uint8] | NDArray[np.float16]
@@ -74,21 +77,18 @@ class Ready:
 @contextmanager
 def ready(
     headed: Headed,
-    cut: Cut | None,
+    plan: "Plan",
     *,
     train: Pictures,
     valid: Pictures,
     card: WeightsCard,
-    settings: Training,
-    frozen: Frozen | None,
-    n_views: int,
     augment: Augmentation,
     progress: Progress,
 ) -> Iterator[Ready]:
     """Make all ready that a training needs, for the time of the block."""
-    looping = settings.looping
+    looping, frozen, cut = plan.settings.looping, plan.part.frozen, plan.part.cut
     is_class = train.labels.dtype.kind in "iu"
-    weights = row_weights(train.labels) if settings.regularisation.balance and is_class else None
+    weights = row_weights(train.labels) if plan.settings.regularisation.balance and is_class else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
     rows: Rows = train.pixels
     size = int(rows.shape[1]), int(rows.shape[2])
@@ -96,7 +96,7 @@ def ready(
     batches: Batches
     if frozen is not None:
         values = frozen.compute(
-            train.pixels, n_views=n_views, augment=augment, seed=looping.seed, progress=progress
+            train.pixels, n_views=plan.n_views, augment=augment, seed=looping.seed, progress=progress
         )
         rows, held = values[:, 0], frozen.compute(valid.pixels)[:, 0]
     with learning(headed, cut, card=card, rows=rows, size_px=size) as one:

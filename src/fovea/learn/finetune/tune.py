@@ -1,7 +1,7 @@
 """The fine-tuning itself: from the probe's answers on, the last blocks (or all) of a network learn."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,20 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fovea.learn.augment import suit_augmentation
+from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import ready
 from fovea.learn.finetune.settings import Tuning, hidden_widths, recipe
 from fovea.learn.probe import Head
 from fovea.learn.scratch.answers import score
 from fovea.learn.trained import Pictures, Trained, describe_epoch
-from fovea.learn.training import ParamGroup, Score, overridden, train_network
+from fovea.learn.training import ParamGroup, Score, Training, choose_machine, overridden, train_network
 from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.progress import Progress, silent
 
 _LEFT_ALONE = Tuning()
 _FALLING = 0.7  # the rate of a block over that of the block behind it
+_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 _HEAD_RATE = 0.1  # over the blocks': thousands of standardised columns move an answer together
 
 
@@ -57,9 +58,7 @@ def finetune(
         InputError: an unknown head or setting; a batch that needs more memory than is free.
         TooLittleTimeError: a budget in which nothing can be learned.
     """
-    begun = time.perf_counter()
-    settings = overridden(recipe(), wish.given)
-    budget = settings.looping.seconds
+    begun, settings = time.perf_counter(), overridden(recipe(), wish.given)
     headed, card = add_head(
         trainable,
         class_names=tuple(class_names),
@@ -79,59 +78,86 @@ def finetune(
         settings=settings,
         workspace=workspace,
     )
-    plan = plan_finetune(job)
-    numbers = np.asarray(train.labels, np.int64)
-    augment = suit_augmentation(
-        settings.regularisation.augment, train.pixels, numbers, seed=settings.looping.seed
-    )
+    plan, augment = plan_finetune(job), _augmentation(train, wish=wish, settings=settings)
     sentences = describe_plan(plan, job, policy=augment.policy)
     for sentence in sentences:
         announce(sentence)
-    settings = plan.settings
-    with ready(
-        headed,
-        plan.part.cut,
-        train=train,
-        valid=valid,
-        card=card,
-        settings=settings,
-        frozen=plan.part.frozen,
-        n_views=plan.n_views,
-        augment=augment,
-        progress=progress,
-    ) as one:
+    prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
+    with prepared as one:
+        n_epochs, before = plan.settings.looping.epochs or 1, _weights(one.network)
 
         def evaluate(network: nn.Module) -> Score:
             return score_of(one.answer(network), valid.labels, kind=wish.kind)
 
-        if budget is not None:
-            left = max(1.0, budget - (time.perf_counter() - begun))
-            settings = replace(settings, looping=replace(settings.looping, seconds=left))
         history = train_network(
             one.network,
             one.batches,
-            settings=settings,
+            settings=_in_time(plan.settings, begun=begun),
             kind=wish.kind,
             groups=rate_groups(headed, trainable.blocks),
             evaluate=evaluate,
             frozen_statistics=True,
             checkpoint=workspace / "finetune.checkpoint",
             progress=progress,
-            on_epoch=lambda record: announce(
-                describe_epoch(record, n_epochs=plan.settings.looping.epochs or 1)
-            ),
+            on_epoch=lambda record: announce(describe_epoch(record, n_epochs=n_epochs)),
         )
-        with torch.inference_mode():
-            logits = one.answer(one.network.eval()).numpy()
-    return Trained(
-        headed.cpu(),
-        card,
-        f"head.{len(headed.head) - 1}",
-        history,
-        logits,
-        settings=plan.settings,
-        plan=sentences,
+        machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+        with torch.no_grad(), machine.autocast():
+            share = blend(one.network.eval(), before, evaluate=evaluate)
+            logits = one.answer(one.network).numpy()
+    last = f"head.{len(headed.head) - 1}"
+    note = f"Its weights are {share:.0%} those at the end of training, the rest those it began with, by the validation loss."
+    return Trained(headed.cpu(), card, last, history, logits, (note,), settings=plan.settings, plan=sentences)
+
+
+def blend(
+    network: nn.Module, before: Mapping[str, Tensor], *, evaluate: Callable[[nn.Module], Score]
+) -> float:
+    """Mix what a network learned with the weights it began with (Wortsman 2022, WiSE-FT), and return the learned share.
+
+    The share with the lowest validation loss is left in the network; at 0 it is the one that training began with.
+    """
+    after = _weights(network)
+
+    def put(share: float) -> None:
+        for name, weight in network.named_parameters():
+            if name in after:
+                first = before[name].to(weight.device)
+                weight.data.copy_(torch.lerp(first, after[name], share))
+
+    losses = {}
+    for share in _SHARES:
+        put(share)
+        losses[share] = evaluate(network).loss
+    best = min(losses, key=losses.__getitem__)
+    put(best)
+    return best
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return copies of what learns."""
+    return {
+        name: weight.detach().clone() for name, weight in network.named_parameters() if weight.requires_grad
+    }
+
+
+def _augmentation(train: Pictures, *, wish: Tuning, settings: Training) -> Augmentation:
+    """Return what changes the pictures; of pictures without classes no look at digits is taken."""
+    labels = (
+        np.asarray(train.labels, np.int64) if wish.kind == "class" else np.zeros(len(train.labels), np.int64)
     )
+    return suit_augmentation(
+        settings.regularisation.augment, train.pixels, labels, seed=settings.looping.seed
+    )
+
+
+def _in_time(settings: Training, *, begun: float) -> Training:
+    """Return the settings with what is left of their seconds."""
+    seconds = settings.looping.seconds
+    if seconds is None:
+        return settings
+    left = max(1.0, seconds - (time.perf_counter() - begun))
+    return replace(settings, looping=replace(settings.looping, seconds=left))
 
 
 def score_of(logits: Tensor, labels: NDArray[np.int64] | NDArray[np.float32], *, kind: Kind) -> Score:
