@@ -293,3 +293,24 @@ def test_the_test_split_is_read_once(table: Path, tmp_path: Path) -> None:
     m = train(split, out=tmp_path / "run", target="labels").metrics
     assert m["test"]["n"] == 50
     assert (m["n_test"], m["test"]["n_leaked"]) == (50, 0)
+    assert "All right on the test split" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_copies_across_given_splits_are_told_and_left_out_beside(table: Path, tmp_path: Path) -> None:
+    header, *rows = table.read_text().splitlines()
+    lines = [f"{row},{'valid' if k % 3 == 0 else 'train'}" for k, row in enumerate(rows)]
+    (table.parent / "copy.png").write_bytes((table.parent / "001.png").read_bytes())
+    lines.append(f"copy.png,{rows[1].partition(',')[2]},valid")
+    given = table.with_name("given.csv")
+    given.write_text("\n".join([f"{header},split", *lines]) + "\n")
+    m = train(given, out=tmp_path / "run", target="regression", label_by="brightness").metrics
+    assert (m["n_leaked"], m["leaked"]) == (1, ["copy.png"])
+    assert m["without_leaks"]["n"] == m["n_measured"] - 1
+    assert "Mean error without copies" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_run_of_numbers_is_a_backbone_for_the_next(
+    runs: Callable[[str], Run], table: Path, tmp_path: Path
+) -> None:
+    run = train(table, out=tmp_path / "run", target="labels", backbone=str(runs("regression").folder))
+    assert run.metrics["mean_average_precision"] > 0.9

@@ -60,6 +60,16 @@ GLOSSARY: Mapping[str, Term] = MappingProxyType(
             "Always the mean", "The same, had it always answered the training pictures’ mean.", False
         ),
         "r2": Term("R²", "Share of the variance explained: 1 is best, 0 no better than the mean.", False),
+        "mae_without_leaks": Term(
+            "Mean error without copies",
+            "Without pictures that (nearly) stand in the training part too.",
+            False,
+        ),
+        "mae_test": Term("Mean error on the test split", "Read once, after everything was chosen.", False),
+        "all_right_without_leaks": Term(
+            "All right without copies", "Without pictures that (nearly) stand in the training part too."
+        ),
+        "all_right_test": Term("All right on the test split", "Read once, after everything was chosen."),
         "all_right": Term("All labels right", "Share of pictures with every label answered and no other."),
         "baseline_all_right": Term(
             "Always the commonest set", "The same, had it always answered the commonest set of labels."

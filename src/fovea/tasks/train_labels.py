@@ -218,6 +218,11 @@ class ToldLabels:
             steps.append(
                 "Look at the most confident mistakes first: some will be labels that were forgotten, or do not belong."
             )
+        if self.verdict.n_leaked:
+            steps.append(
+                f"Go by the figures without the {self.verdict.n_leaked:,} judged pictures that (nearly) stand in the "
+                "training part too."
+            )
         wide = [
             one
             for one in self.verdict.figures.per_label
@@ -233,7 +238,7 @@ class ToldLabels:
             steps.append(f"Known as roughly: {', '.join(repr(one.label) for one in wide[N_NAMED:])}.")
         return steps
 
-    def page(self, thumbs: "Thumbs") -> dict[str, Any]:
+    def page(self, thumbs: "Thumbs", *, test: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return its part of the report."""
         from fovea.tasks.train_target_files import worst_gallery
 
@@ -252,7 +257,7 @@ class ToldLabels:
             "share_interval": figures.all_right_interval,
             "share_baseline": figures.baseline_all_right,
             "n_judged": figures.n,
-            "figures": label_rows(self.verdict),
+            "figures": label_rows(self.verdict, test=test),
             "classes": tuple(
                 ClassFigures(
                     name=one.label,

@@ -84,8 +84,8 @@ class Told(Protocol):
     def next_steps(self) -> list[str]:
         """Return sentences, the most useful first."""
 
-    def page(self, thumbs: Thumbs) -> dict[str, Any]:
-        """Return its part of the report."""
+    def page(self, thumbs: Thumbs, *, test: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return its part of the report, with the figures of the test split where there is one."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _page(evidence: TargetEvidence, metrics: Mapping[str, Any]) -> TargetReport:
         settings=tuple((name, str(value)) for name, value in settings.items() if value not in ("", None)),
         provenance=provenance(evidence, metrics),
         private=config.private,
-        **evidence.told.page(thumbs),
+        **evidence.told.page(thumbs, test=evidence.test),
     )
 
 

@@ -1,6 +1,9 @@
 """The sentences and tables that a report of numbers or labels opens with; verdicts in, words out."""
 
-from fovea.judge import LabelsVerdict, ValueFigures, ValueVerdict
+from collections.abc import Mapping
+from typing import Any
+
+from fovea.judge import LabelsVerdict, ValueVerdict
 from fovea.manifest import join_labels
 from fovea.pages import Measured
 from fovea.pages.words import amount, amounts, percent, plural, span
@@ -32,8 +35,9 @@ def about_range(verdict: ValueVerdict) -> str:
     return f"{text} Of the pictures set aside it held {n_inside:,} of {n:,} ({share})."
 
 
-def value_rows(figures: ValueFigures) -> tuple[Measured, ...]:
-    """Return the figures table of numbers."""
+def value_rows(verdict: ValueVerdict, *, test: Mapping[str, Any] | None) -> tuple[Measured, ...]:
+    """Return the figures table of numbers; `test` holds the figures of the test split."""
+    figures, fresh = verdict.figures, verdict.without_leaks
     rows = [
         Measured("mae", amount(figures.mae), amounts(figures.mae_interval)),
         Measured("baseline_mae", amount(figures.baseline_mae)),
@@ -42,6 +46,10 @@ def value_rows(figures: ValueFigures) -> tuple[Measured, ...]:
     ]
     if figures.r2 is not None:
         rows.append(Measured("r2", f"{figures.r2:.3f}", amounts(figures.r2_interval)))
+    if fresh is not None:
+        rows.append(Measured("mae_without_leaks", amount(fresh.mae), amounts(fresh.mae_interval)))
+    if test is not None:
+        rows.append(Measured("mae_test", amount(test["mae"]), amounts(test["mae_interval"])))
     return tuple(rows)
 
 
@@ -65,14 +73,14 @@ def about_labels(verdict: LabelsVerdict) -> tuple[str, str]:
     )
 
 
-def label_rows(verdict: LabelsVerdict) -> tuple[Measured, ...]:
-    """Return the figures table of labels."""
-    figures = verdict.figures
+def label_rows(verdict: LabelsVerdict, *, test: Mapping[str, Any] | None) -> tuple[Measured, ...]:
+    """Return the figures table of labels; `test` holds the figures of the test split."""
+    figures, fresh = verdict.figures, verdict.without_leaks
 
     def shown(value: float | None) -> str:
         return "–" if value is None else f"{value:.3f}"
 
-    return (
+    rows = [
         Measured("all_right", percent(figures.all_right), span(figures.all_right_interval)),
         Measured("baseline_all_right", percent(figures.baseline_all_right)),
         Measured("micro_f1", shown(figures.micro_f1), span(figures.micro_f1_interval, is_share=False)),
@@ -82,4 +90,11 @@ def label_rows(verdict: LabelsVerdict) -> tuple[Measured, ...]:
         Measured("label_log_loss", shown(figures.log_loss)),
         Measured("label_ece", percent(verdict.ece)),
         Measured("ece_floor", percent(verdict.ece_floor)),
-    )
+    ]
+    if fresh is not None:
+        right = percent(fresh.all_right)
+        rows.append(Measured("all_right_without_leaks", right, span(fresh.all_right_interval)))
+    if test is not None:
+        low, high = test["all_right_interval"]
+        rows.append(Measured("all_right_test", percent(test["all_right"]), span((low, high))))
+    return tuple(rows)

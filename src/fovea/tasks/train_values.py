@@ -195,7 +195,7 @@ class ToldValues:
             )
         return steps
 
-    def page(self, thumbs: "Thumbs") -> dict[str, Any]:
+    def page(self, thumbs: "Thumbs", *, test: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return its part of the report."""
         from fovea.tasks.train_target_files import worst_gallery
 
@@ -204,7 +204,7 @@ class ToldValues:
         return {
             "lead": about_values(self.verdict),
             "n_judged": self.verdict.figures.n,
-            "figures": value_rows(self.verdict.figures),
+            "figures": value_rows(self.verdict, test=test),
             "points": tuple(zip(values.tolist(), answers.tolist(), strict=True)),
             "half_width": self.verdict.half_width,
             "ranges": about_range(self.verdict),
