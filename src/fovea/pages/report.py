@@ -10,6 +10,7 @@ from fovea.pages.plots import reliability_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.templating import render
 from fovea.pages.texts import named
+from fovea.pages.training import Training, accuracy_svg, loss_svg
 from fovea.pages.words import about_test, opening
 
 MAX_THUMBS = 24  # a gallery's pictures; with 160 px thumbnails the page stays near 1 MB
@@ -159,6 +160,7 @@ class Report:
     test_interval: Interval | None = None
     test_n_leaked: int = 0  # of them, those that stand in the other splits too
     test_without_leaks: float | None = None  # accuracy over the others
+    training: Training | None = None
     classes: tuple[ClassFigures, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     reliability: tuple[Bin, ...] = ()
@@ -217,6 +219,8 @@ def render_report(report: Report) -> str:
         sections=[section for section in _sections(report) if section.entries],
         pairs=confused_pairs(report),
         plot=reliability_svg(report.reliability),
+        loss_svg=loss_svg,
+        accuracy_svg=accuracy_svg,
         weakest_first=sorted(report.classes, key=lambda row: (row.recall is None, row.recall, row.name)),
         max_thumbs=MAX_THUMBS,
         max_matrix=MAX_MATRIX,
@@ -242,6 +246,7 @@ def _sections(report: Report) -> list[Section]:
     return [
         Section("figures", "The figures", report.figures),
         Section("test", "The test split", report.test_n),
+        Section("training", "What was trained", (report.training,) if report.training else ()),
         Section("classes", "Class by class", report.classes),
         Section("confusion", "Most often confused" if many else "What is taken for what", report.confusion),
         Section("reliability", "Can its probabilities be believed?", report.reliability),

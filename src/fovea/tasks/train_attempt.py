@@ -7,8 +7,8 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Extraction, Preprocess, Store
+from fovea.judge import Finding, diagnose
 from fovea.learn import ProbeFit
 from fovea.manifest import Manifest, SplitPlan, require_trainable
 from fovea.pictures import decode
@@ -59,14 +60,28 @@ class Attempt:
     sides: Sides
     valid_logits: Logits
     seconds: float
+    net: str | None = None
+
+    def _findings(self, history: Mapping[str, Any]) -> tuple[Finding, ...]:
+        """Return what the curves tell."""
+        settings = self.trained.settings
+        used = (
+            {} if settings is None else {**asdict(settings.optimisation), **asdict(settings.regularisation)}
+        )
+        n_valid = len(self.sides.valid.labels)
+        chance = float(np.bincount(self.sides.valid.labels.astype(np.int64)).max()) / max(n_valid, 1)
+        return diagnose(history, n_valid=n_valid, chance=chance, settings={**used, "net": self.net})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for metrics.json."""
+        history = self.trained.history.to_json()
         return {
             "name": self.name,
             "seconds": round(self.seconds, 3),
             "plan": list(self.trained.plan),
-            "history": self.trained.history.to_json(),
+            "history": history,
+            "findings": [asdict(one) for one in self._findings(history)],
+            "settings": None if self.trained.settings is None else asdict(self.trained.settings),
             "export": self.exported.to_json(),
         }
 
@@ -279,7 +294,8 @@ def _learn_net(
         progress=room.progress,
         announce=room.announce,
     )
-    return _exported(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
+    made = _exported(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
+    return replace(made, net=net)
 
 
 def _exported(

@@ -78,11 +78,15 @@ def train_further(learned: Learned, encoder: Encoder, *, room: Room) -> Outcome:
         return Outcome(learned, encoder, TrainingFacts(method, PROBE, why_not))
     is_far = method == "auto" and usual_side(learned.plan.manifest, learned.rows_train) <= SMALL_PX
     begun = time.perf_counter()
-    attempts = [tune(learned, encoder, seconds=_part(seconds, FIRST_SHARE if is_far else 1.0), room=room)]
+    attempts, why_not = _tuned(
+        learned, encoder, seconds=_part(seconds, FIRST_SHARE if is_far else 1.0), room=room
+    )
     left = None if seconds is None else seconds - (time.perf_counter() - begun)
     if is_far and (left is None or left > LEAST_SECONDS):
         net = room.config.training.how.net or SMALL_NET
         attempts.append(train_beside(learned, net=net, seconds=left, room=room))
+    if not attempts:
+        return Outcome(learned, encoder, TrainingFacts(method, PROBE, why_not))
     candidates = [Candidate(PROBE, learned.valid_logits, learned.fit.seconds)]
     candidates += [Candidate(one.name, one.valid_logits, one.seconds) for one in attempts]
     choice = choose(candidates, labels=learned.valid_labels, seed=room.config.seed)
@@ -131,6 +135,18 @@ def _why_not(learned: Learned, *, seconds: float | None, room: Room) -> str:
             f"took {time.perf_counter() - room.begun:.0f} s: the probe is given."
         )
     return ""
+
+
+def _tuned(
+    learned: Learned, encoder: Encoder, *, seconds: float | None, room: Room
+) -> tuple[list[Attempt], str]:
+    """Return the fine-tuned network, or none and why."""
+    from fovea.learn.finetune import TooLittleTimeError
+
+    try:
+        return [tune(learned, encoder, seconds=seconds, room=room)], ""
+    except TooLittleTimeError as error:
+        return [], f"{error} The probe is given."
 
 
 def _part(seconds: float | None, share: float) -> float | None:

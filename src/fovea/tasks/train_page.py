@@ -16,6 +16,7 @@ from fovea.tasks.train_shared import (
     stage_times,
     twin_pairs,
 )
+from fovea.tasks.train_told import training_part
 
 
 def make_page(
@@ -42,6 +43,7 @@ def make_page(
         next_steps=tuple(metrics["next_steps"]),
         notes=tuple(evidence.notes),
         figures=_figures(metrics),
+        training=training_part(metrics.get("training")),
         classes=_classes(evidence),
         confusion=tuple(tuple(line) for line in figures.confusion.tolist()),
         reliability=tuple(
@@ -204,6 +206,6 @@ def _settings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
         "dropped": ", ".join(config.source.drop),
         "merged": ", ".join(f"{old} into {new}" for old, new in config.source.merge.items()),
         "groups": config.source.group_by or config.source.group_pattern or "",
-        "penalty chosen": f"{evidence.fit.head.penalty:.3g}",
+        "penalty chosen": f"{evidence.fit.head.penalty:.3g}" if evidence.fit.path else "",
     }
     return tuple((name, str(value)) for name, value in flat.items() if value not in ("", None))

@@ -1,0 +1,123 @@
+"""How networks were trained, as values for a report: what was tried, the curves of each, what they tell. Draws the curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fovea.pages.plots import number, svg
+from fovea.pages.scatter import ticks
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+WIDTH, HEIGHT, LEFT, TOP = 340, 190, 54, 12  # a plot's area and where it begins, in its own pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One epoch: losses and accuracies in [0, 1], of training (augmented pictures) and validation; None: not known."""
+
+    epoch: int
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One classifier among those compared; `points` of accuracy above the first, answers mended and broken."""
+
+    name: str
+    accuracy: float
+    log_loss: float
+    seconds: float
+    points: float = 0.0
+    n_fixed: int = 0
+    n_broken: int = 0
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One training: the plan in sentences, its epochs, and what they tell with the options to try next."""
+
+    name: str
+    plan: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    best_epoch: int = -1
+    findings: tuple[tuple[str, str], ...] = ()
+    export: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is kept and why, how all that was tried stands, and each training."""
+
+    text: str
+    standings: tuple[Standing, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
+def loss_svg(attempt: Attempt) -> "Markup":
+    """Return the losses by epoch."""
+    lines = [
+        ("train", [(one.epoch, one.train_loss) for one in attempt.points]),
+        ("valid", [(one.epoch, one.valid_loss) for one in attempt.points]),
+    ]
+    return _curves(lines, what="loss", best=attempt.best_epoch, top=None)
+
+
+def accuracy_svg(attempt: Attempt) -> "Markup":
+    """Return the accuracies by epoch."""
+    lines = [
+        ("train", [(one.epoch, one.train_accuracy) for one in attempt.points]),
+        ("valid", [(one.epoch, one.valid_accuracy) for one in attempt.points]),
+    ]
+    return _curves(lines, what="accuracy", best=attempt.best_epoch, top=1.0)
+
+
+def _curves(
+    lines: Sequence[tuple[str, list[tuple[int, float | None]]]], *, what: str, best: int, top: float | None
+) -> "Markup":
+    """Return lines over epochs (from 1), a mark at the best one; losses are drawn from 0."""
+    values = [value for _, line in lines for _, value in line if value is not None]
+    last = max((epoch for _, line in lines for epoch, _ in line), default=0) + 1
+    low = 0.0 if top is None else min([*values, top])
+    high = top if top is not None else max([*values, 1e-9])
+
+    def x(epoch: int) -> str:
+        return number(LEFT + WIDTH * (epoch / max(last - 1, 1)))
+
+    def y(value: float) -> str:
+        return number(TOP + HEIGHT * (1 - (value - low) / max(high - low, 1e-9)))
+
+    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>']
+    for tick in ticks(low, high, n_wanted=4):
+        shown = f"{100 * tick:g}\N{NO-BREAK SPACE}%" if top is not None else f"{tick:g}"
+        parts.append(f'<path class="rule" d="M{LEFT} {y(tick)}H{LEFT + WIDTH}"/>')
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{number(float(y(tick)) + 4.5)}" text-anchor="end">{shown}</text>'
+        )
+    numbers = sorted({round(tick) for tick in ticks(1, max(last, 2), n_wanted=6)})
+    parts += [
+        f'<text x="{x(epoch - 1)}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{epoch}</text>'
+        for epoch in numbers
+        if epoch <= last
+    ]
+    if 0 <= best < last:
+        parts.append(f'<path class="ideal" d="M{x(best)} {TOP}V{TOP + HEIGHT}"/>')
+    for kind, line in lines:
+        known = [(epoch, value) for epoch, value in line if value is not None]
+        if known:
+            path = "L".join(f"{x(epoch)} {y(value)}" for epoch, value in known)
+            parts.append(f'<path class="curve {kind}" d="M{path}"/>')
+            parts += [
+                f'<circle class="curve {kind}" cx="{x(e)}" cy="{y(v)}" r="2.5"/>' for e, v in known[:60]
+            ]
+    parts.append(
+        f'<text class="axis" x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle">epoch</text>'
+    )
+    size = f"0 0 {LEFT + WIDTH + 16} {TOP + HEIGHT + 46}"
+    label = f"{what.capitalize()} by epoch, of training and validation, as in the table below"
+    return svg("curves", f'viewBox="{size}" role="img" aria-label="{label}"', parts)

@@ -1,0 +1,168 @@
+"""What `train` promises where a network is trained: the better one is kept, judged as it predicts, saved whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fovea.errors import InputError
+from fovea.model import load_model
+from fovea.tasks import train_method
+from fovea.tasks.train import train
+
+torch = pytest.importorskip("torch")
+
+QUICK = {
+    "method": "scratch",
+    "net": "lenet5",
+    "epochs": 3,
+    "batch_size": 16,
+    "lr": 0.01,
+    "augment": "none",
+    "threads": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory, draw_class) -> Path:
+    """Return a folder of 3 x 40 drawn pictures, the same for the whole file."""
+    folder = tmp_path_factory.mktemp("method") / "photos"
+    for kind in ("stripes", "dots", "plain"):
+        for number in range(40):
+            draw_class(folder / kind, kind, number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scratch_run(drawn: Path):
+    """Return a run of a network from scratch, trained once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOVEA_CACHE", str(drawn.parent / "cache"))
+        return train(drawn, out=drawn.parent / "run", **QUICK)
+
+
+def test_a_network_from_scratch_is_a_run_like_any_other(scratch_run):
+    told = json.loads((scratch_run.folder / "metrics.json").read_text())["training"]
+    assert (told["method"], told["kept"]) == ("scratch", "lenet5 from scratch")
+    assert len(told["attempts"][0]["history"]["records"]) == 3
+    assert told["attempts"][0]["export"]["agreement"] >= 0.98
+    assert scratch_run.metrics["n_valid"] == 24
+    assert "What was trained" in scratch_run.report.read_text()
+
+
+def test_what_was_trained_with_torch_predicts_without_it(scratch_run, drawn: Path):
+    picture = str(drawn / "dots" / "dots_003.png")
+    expected = load_model(scratch_run.folder).predict([picture])[0].probabilities
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'torchvision', 'timm'): sys.modules[name] = None\n"
+        "import fovea, json\n"
+        f"told = fovea.load({str(scratch_run.folder)!r}).predict([{picture!r}])[0]\n"
+        "print(json.dumps(list(told.probabilities.values())))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert np.allclose(json.loads(done.stdout), list(expected.values()), atol=1e-6)
+
+
+def test_nothing_is_left_beside_a_finished_run(scratch_run):
+    assert [path.name for path in scratch_run.folder.parent.iterdir() if path.name.startswith(".run")] == []
+
+
+def test_a_run_that_was_trained_is_a_backbone_of_the_next(scratch_run, drawn: Path, tmp_path: Path):
+    again = train(drawn, out=tmp_path / "next", backbone=str(scratch_run.folder))
+    assert again.metrics["backbone"] == "lenet5 from scratch"
+    assert again.metrics["accuracy"] >= again.metrics["baseline_accuracy"]
+
+
+def test_fine_tuning_is_compared_with_the_probe_and_the_better_kept(photos: Path, tmp_path: Path):
+    run = train(
+        photos, out=tmp_path / "run", method="finetune", epochs=1, unfreeze="1", augment="none", threads=1
+    )
+    told = run.metrics["training"]
+    assert [one["name"] for one in told["standings"]] == ["the probe", "fovea-tiny fine-tuned"]
+    assert told["kept"] in ("the probe", "fovea-tiny fine-tuned")
+    assert told["text"] in run.report.read_text()
+
+
+def test_a_trained_network_that_is_better_replaces_the_probe(photos: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(train_method, "choose", lambda given, **_: _second(given))
+    run = train(
+        photos, out=tmp_path / "run", method="finetune", epochs=1, unfreeze="1", augment="none", threads=1
+    )
+    assert run.metrics["training"]["kept"] == "fovea-tiny fine-tuned"
+    assert run.metrics["backbone"] == "fovea-tiny fine-tuned"
+    assert (run.folder / "backbone" / "weights.safetensors").is_file()
+    assert run.model.predict([str(photos / "dots" / "dots_003.png")])[0].class_name in (
+        "dots",
+        "plain",
+        "stripes",
+    )
+
+
+def _second(given):
+    from fovea.tasks.train_choose import Choice
+
+    return Choice(1, (), f"{given[1].name} is kept.")
+
+
+def test_a_budget_too_small_for_training_gives_the_probe(photos: Path, tmp_path: Path):
+    run = train(photos, out=tmp_path / "run", budget=2.0)
+    assert run.metrics["training"]["kept"] == "the probe"
+    assert run.metrics["training"]["text"].startswith(
+        "The budget of 2 s is too small to train a network in beside the probe"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"method": "finetuned"},
+            "There is no method 'finetuned' (did you mean 'finetune'?). There are: probe, finetune, scratch, auto.",
+        ),
+        (
+            {"epochs": 3, "batch_size": 8},
+            "--batch-size, --epochs: these say how a network is trained, and the probe trains none. Add --method finetune, or "
+            "--method scratch.",
+        ),
+        ({"budget": 0.0}, "The budget is 0.0 seconds; it must be above 0, for example --budget 10m."),
+        ({"unfreeze": "most"}, "--unfreeze is 'most'; it is the number of last blocks that learn, such as 2, or all, or auto."),
+        (
+            {"method": "scratch"},
+            "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px.",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit_are_refused_in_one_sentence(
+    photos: Path, tmp_path: Path, settings, said: str
+):
+    with pytest.raises(InputError) as caught:
+        train(photos, out=tmp_path / "run", **settings)
+    assert str(caught.value) == said
+
+
+def test_too_few_pictures_to_hold_any_out_cannot_train_from_scratch(tmp_path: Path, draw_class):
+    for kind in ("stripes", "dots"):
+        for number in range(6):
+            draw_class(tmp_path / "few" / kind, kind, number)
+    with pytest.raises(InputError) as caught:
+        train(tmp_path / "few", out=tmp_path / "run", **QUICK)
+    assert str(caught.value) == (
+        "12 pictures are too few to train a network from scratch: none could be held out to judge it by. Leave out "
+        "--method scratch, or bring more pictures."
+    )
+
+
+def test_of_a_large_set_two_thousand_pictures_are_held_out(tmp_path: Path):
+    from fovea.manifest import Manifest, Row
+    from fovea.tasks.options import configure
+    from fovea.tasks.train import Config, _share_held_out
+
+    rows = tuple(Row(str(k), "ab"[k % 2]) for k in range(40_000))
+    scratch = configure(Config, {"photos": tmp_path, "out": tmp_path, "method": "scratch"})
+    probe = configure(Config, {"photos": tmp_path, "out": tmp_path})
+    assert _share_held_out(scratch, Manifest(tmp_path, rows)) == 0.05
+    assert _share_held_out(probe, Manifest(tmp_path, rows)) == 0.2
