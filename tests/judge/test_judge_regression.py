@@ -29,6 +29,13 @@ def test_figures_are_those_of_scikit_learn() -> None:
     assert found.r2 == pytest.approx(r2_score(values, answers))
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_unit_does_not_matter_to_the_share_of_variance(unit: float) -> None:
+    values, answers = np.array([2.0, 4, 4, 6]) * unit, np.array([1.0, 5, 2, 6]) * unit
+    found = measure_values(values, answers, units=np.arange(4), baseline=(0.0, 0.0))
+    assert found.r2 == pytest.approx(0.25)
+
+
 def test_the_interval_of_the_mean_error_is_that_of_its_standard_error() -> None:
     errors = np.random.default_rng(1).normal(0, 2, 400)
     found = measure_values(errors, np.zeros(400), units=np.arange(400), baseline=(0.0, 0.0))

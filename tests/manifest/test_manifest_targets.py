@@ -57,7 +57,7 @@ def test_a_cell_holds_a_number_or_none(cell: str, number: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "labels"),
-    [("b;a", ("a", "b")), (" a ; ;a", ("a",)), ("none", ()), ("none;a", ("a", "none")), (";", ())],
+    [("b;a", ("a", "b")), (" a ; ;a", ("a",)), ("none", ()), ("none;a", ("a",)), (";", ())],
 )
 def test_a_cell_holds_labels(cell: str, labels: tuple[str, ...]) -> None:
     assert labels_of(cell) == labels

@@ -314,3 +314,22 @@ def test_a_run_of_numbers_is_a_backbone_for_the_next(
 ) -> None:
     run = train(table, out=tmp_path / "run", target="labels", backbone=str(runs("regression").folder))
     assert run.metrics["mean_average_precision"] > 0.9
+
+
+def test_labels_of_held_out_pictures_alone_are_named(table: Path, tmp_path: Path) -> None:
+    header, *rows = table.read_text().splitlines()
+    lines = [f"{row};odd,valid" if k % 3 == 0 else f"{row},train" for k, row in enumerate(rows)]
+    given = table.with_name("odd.csv")
+    given.write_text("\n".join([f"{header},split", *lines]) + "\n")
+    m = train(given, out=tmp_path / "run", target="labels").metrics
+    assert "No training picture has 'odd': it is left out of the figures." in m["notes"]
+    assert m["label_names"] == list(NAMES)
+
+
+def test_labels_that_look_like_formulas_come_back_from_the_csv() -> None:
+    from fovea.tasks.predict_columns import LabelColumns
+
+    columns = LabelColumns(("+b", "=a"))
+    told = LabelsPrediction("x.png", ("+b", "=a"), {"+b": 0.5, "=a": 0.75}, None)
+    assert columns.row(told)[1] == "'+b;=a"
+    assert columns.prediction(columns.row(told)) == told

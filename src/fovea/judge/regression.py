@@ -164,7 +164,7 @@ def measure_values(
         total = counts @ np.square(centred) - np.square(counts @ centred) / n
         missing = np.full(len(n), np.nan)
         share: NDArray[np.float64] = 1 - np.divide(
-            counts @ squares, total, out=missing, where=total > 1e-12 * n
+            counts @ squares, total, out=missing, where=total > 1e-14 * (counts @ np.square(values))
         )
         return share
 

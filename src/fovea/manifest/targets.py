@@ -47,8 +47,7 @@ def number_of(cell: str | None) -> float | None:
 
 def labels_of(cell: str | None) -> tuple[str, ...]:
     """Return the different labels of a cell, sorted; () for `none`."""
-    named = {part.strip() for part in (cell or "").split(SEPARATOR)} - {""}
-    return () if named == {NO_LABELS} else tuple(sorted(named))
+    return tuple(sorted({part.strip() for part in (cell or "").split(SEPARATOR)} - {"", NO_LABELS}))
 
 
 def join_labels(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fovea.tasks.predict_write import JUDGED, shown_judged, shown_path, shown_text
+from fovea.tasks.predict_write import FORMULA_STARTS, JUDGED, shown_judged, shown_path, shown_text
 
 if TYPE_CHECKING:
     from fovea.model import Estimator, LabelsPrediction, ValuePrediction
@@ -55,15 +55,15 @@ class LabelColumns:
 
     def prediction(self, row: Sequence[str]) -> "LabelsPrediction":
         """Return the prediction that a row tells of."""
-        from fovea.manifest import join_labels, labels_of
+        from fovea.manifest import labels_of
         from fovea.model import LabelsPrediction
 
         path, cell, unlike, problem, *shares = row
         if problem:
             return LabelsPrediction(path, problem=problem)
-        known = {shown_text(join_labels((name,))): (name,) for name in self.names}
+        is_quoted = cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS)
         told = {name: float(share) for name, share in zip(self.names, shares, strict=True)}
-        return LabelsPrediction(path, known.get(cell) or labels_of(cell), told, JUDGED[unlike])
+        return LabelsPrediction(path, labels_of(cell[1:] if is_quoted else cell), told, JUDGED[unlike])
 
 
 def estimator_columns(model: "Estimator") -> ValueColumns | LabelColumns:

@@ -31,6 +31,7 @@ from fovea.manifest import (
     learned_labels,
     require_labels,
 )
+from fovea.manifest.wording import some
 from fovea.model import Labels
 from fovea.pages import ClassFigures, Promise
 from fovea.pages.words import percent
@@ -69,7 +70,8 @@ class LabelsKind:
     def learn(self, prepared: Prepared, *, encoder: Encoder) -> "ToldLabels":
         """Fit and judge a classifier for every label."""
         manifest, seed = prepared.plan.manifest, self.config.seed
-        names, notes = learned_labels(prepared.gathered.manifest, prepared.units)
+        names, notes = learned_labels(manifest, prepared.units)
+        notes += _unknown(manifest, prepared)
         train, valid = (
             marks([manifest.rows[k] for k in part.tolist()], names)
             for part in (prepared.rows_train, prepared.rows_valid)
@@ -100,6 +102,17 @@ class LabelsKind:
         return ToldLabels(
             fit, verdict, prepared.rows_train, prepared.rows_valid, train, valid, logits, folds, notes, seed
         )
+
+
+def _unknown(manifest: Manifest, prepared: Prepared) -> tuple[str, ...]:
+    """Return a note on labels that only held-out pictures have."""
+    inside, outside = (
+        {name for k in part.tolist() for name in labels_of(manifest.rows[k].label)}
+        for part in (prepared.rows_train, prepared.rows_valid)
+    )
+    if not outside - inside:
+        return ()
+    return (f"No training picture has {some(sorted(outside - inside))}: it is left out of the figures.",)
 
 
 def marks(rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.bool_]:
