@@ -57,11 +57,16 @@ def splits(labels: np.ndarray, valid: np.ndarray, *, n: int) -> Iterator[tuple[s
 
 
 def tune(
-    weights: Path, pictures: Pictures, valid: np.ndarray, names: list[str], wish: Tuning
+    weights: Path,
+    pictures: Pictures,
+    *,
+    features: np.ndarray,
+    valid: np.ndarray,
+    names: list[str],
+    wish: Tuning,
 ) -> dict[str, object]:
     """Return both accuracies and times of one split."""
     encoder, begun = open_backbone(weights), time.perf_counter()
-    features = encoder.encode(pictures.pixels)
     folds = np.random.default_rng(0).permutation(int((~valid).sum())) % 5
     labels = pictures.labels
     probe = fit_probe(
@@ -101,13 +106,21 @@ def speed(args: argparse.Namespace) -> dict[str, object]:
                 for file in sorted(one.iterdir())[: args.pictures]:
                     shutil.copy(file, few / side / one.name / file.name)
         pictures, valid, names = read(few, args.weights)
+        features = open_backbone(args.weights).encode(pictures.pixels)
         command = [str(args.fastai_python), str(HERE / "fastai_speed.py"), str(few), str(args.weights)]
         told = []
         for _ in range(args.turns):
             row: dict[str, float] = {}
             for name, wish in (("all", "all"), ("two", 2)):
                 given = {"epochs": 2, "augment": "standard"}
-                found = tune(args.weights, pictures, valid, names, Tuning(unfreeze=wish, given=given))
+                found = tune(
+                    args.weights,
+                    pictures,
+                    features=features,
+                    valid=valid,
+                    names=names,
+                    wish=Tuning(unfreeze=wish, given=given),
+                )
                 row[name] = float(found["images_per_second"])  # type: ignore[arg-type]
             theirs = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             row |= {f"fastai_{key}": value for key, value in json.loads(theirs.splitlines()[-1]).items()}
@@ -124,11 +137,12 @@ def speed(args: argparse.Namespace) -> dict[str, object]:
 def accuracy(args: argparse.Namespace) -> dict[str, object]:
     """Return the probe's and the tuned accuracy of every split."""
     pictures, valid, names = read(args.photos, args.weights)
+    features = open_backbone(args.weights).encode(pictures.pixels)
     unfreeze = int(args.unfreeze) if args.unfreeze.isdecimal() else args.unfreeze
     told = {}
     for name, side in splits(pictures.labels, valid, n=args.splits):
         wish = Tuning(unfreeze=unfreeze, given={"seconds": args.seconds})
-        told[name] = tune(args.weights, pictures, side, names, wish)
+        told[name] = tune(args.weights, pictures, features=features, valid=side, names=names, wish=wish)
         row = told[name]
         print(
             f"{name}: probe {row['probe']:.4f}, tuned {row['tuned']:.4f}, {row['seconds']:.0f} s", flush=True
