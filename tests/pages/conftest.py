@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fovea import pages
+from fovea.pages.training import Attempt, Point, Standing, Training
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr"}
 JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"
@@ -81,6 +82,23 @@ def report() -> pages.Report:
             pages.Figure("macro_f1", 0.93125),
             pages.Figure("ece", 0.0214),
             pages.Figure("ece_floor", 0.0331),
+        ),
+        training=Training(
+            "Fovea-tiny fine-tuned is kept.",
+            (
+                Standing("the probe", 0.9, 0.3, 2.0),
+                Standing("tuned", 0.92, 0.25, 60.0, 2.0, 3, 2, is_kept=True),
+            ),
+            (
+                Attempt(
+                    "tuned",
+                    ("The last 3 blocks learn.",),
+                    (Point(0, 0.5, 0.6, 0.8, 0.7), Point(1, 0.4, 0.5, 0.9, 0.8)),
+                    1,
+                    (("Overfitting.", "--augment strong"),),
+                    "It answers as torch does.",
+                ),
+            ),
         ),
         test_n=50,
         test_n_right=45,

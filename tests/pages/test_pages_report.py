@@ -10,6 +10,7 @@ from fovea.pages import Report, Thumb, render_report
 SECTIONS = {
     "figures": {"figures": ()},
     "test": {"test_n": 0},
+    "training": {"training": None},
     "classes": {"classes": ()},
     "confusion": {"confusion": ()},
     "reliability": {"reliability": ()},

@@ -118,6 +118,7 @@ def _curves(
     parts.append(
         f'<text class="axis" x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle">epoch</text>'
     )
+    parts.append(f'<text class="axis" x="{LEFT + 8}" y="{TOP + HEIGHT - 8}">{what}</text>')
     size = f"0 0 {LEFT + WIDTH + 16} {TOP + HEIGHT + 46}"
     label = f"{what.capitalize()} by epoch, of training and validation, as in the table below"
     return svg("curves", f'viewBox="{size}" role="img" aria-label="{label}"', parts)

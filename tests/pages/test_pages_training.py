@@ -1,0 +1,39 @@
+"""The curves of a training: every epoch at its place, the kept one marked."""
+
+import re
+
+import pytest
+
+from fovea.pages.training import Attempt, Point, accuracy_svg, loss_svg
+
+POINTS = tuple(Point(k, 1.0 / (k + 1), 1.2 / (k + 1), 0.5 + 0.1 * k, 0.45 + 0.1 * k) for k in range(4))
+
+
+def places(svg, kind: str) -> list[tuple[float, float]]:
+    found = re.findall(rf'<circle class="curve {kind}" cx="([\d.]+)" cy="([\d.]+)"', str(svg))
+    return [(float(x), float(y)) for x, y in found]
+
+
+def test_every_epoch_of_both_parts_is_drawn():
+    svg = loss_svg(Attempt("a", points=POINTS, best_epoch=3))
+    assert len(places(svg, "train")) == len(places(svg, "valid")) == 4
+
+
+def test_losses_are_drawn_from_zero_and_lower_ones_lower():
+    svg = loss_svg(Attempt("a", points=POINTS, best_epoch=3))
+    heights = [y for _, y in places(svg, "train")]
+    assert heights == sorted(heights)
+    assert heights[0] - 12 == pytest.approx(
+        (1 - 1.0 / 1.2) * 190, abs=0.01
+    )  # the plot is 190 high from 12 on, and 1.2 its highest
+
+
+def test_the_epoch_that_is_kept_is_marked():
+    svg = str(accuracy_svg(Attempt("a", points=POINTS, best_epoch=2)))
+    (x,) = re.findall(r'<path class="ideal" d="M([\d.]+) ', svg)
+    assert float(x) == places(svg, "valid")[2][0]
+
+
+def test_an_epoch_without_a_validation_leaves_a_gap_in_no_line():
+    points = (Point(0, 1.0), Point(1, 0.5, 0.7), Point(2, 0.4, 0.6))
+    assert len(places(loss_svg(Attempt("a", points=points)), "valid")) == 2
