@@ -258,3 +258,31 @@ def test_a_training_that_only_harms_gives_back_the_first_weights(tmp_path: Path)
     torch.testing.assert_close(
         after["layer4.0.conv1.weight"], before["layer4.0.conv1.weight"], atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("unfreeze", [0, "some"])
+def test_what_shall_learn_must_be_said_in_known_words(tmp_path: Path, unfreeze: int | str) -> None:
+    with pytest.raises(InputError) as caught:
+        tuned(tmp_path, unfreeze=unfreeze)
+    assert str(caught.value) == (
+        f"--unfreeze takes the number of last blocks that shall learn, from 1 on, all or auto; it is {unfreeze!r}."
+    )
+
+
+def test_a_row_of_blocks_that_is_frozen_whole_stays_and_the_last_layer_learns(tmp_path: Path) -> None:
+    network = trainable_efficientnet()
+    before = {name: tensor.clone() for name, tensor in network.network.state_dict().items()}
+    wish = Tuning(unfreeze=1, given={"epochs": 1, "batch_size": 8, "augment": "none"})
+    trained = finetune(network, drawn(), valid=drawn(16), class_names=NAMES, wish=wish, workspace=tmp_path)
+    after = trained.network.network.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed <= {"conv_head", "bn2", "classifier"}
+
+
+def trainable_efficientnet() -> Trainable:
+    torch.manual_seed(0)
+    card = WeightsCard("timm", "test_efficientnet", SIZE, (0.5,) * 3, (0.5,) * 3)
+    network = build_network(card)
+    blocks = find_blocks(network, size_px=SIZE)
+    assert blocks[-1][0] == "conv_head"
+    return Trainable(network, card, "classifier", blocks, (Place("bn2", "mean"),))

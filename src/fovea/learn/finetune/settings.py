@@ -37,6 +37,15 @@ class Tuning:
     kind: "Kind" = "class"
 
 
+def check_wish(wish: Tuning) -> None:
+    """Raise InputError where it cannot be told how much shall learn."""
+    if wish.unfreeze in ("auto", "all") or (isinstance(wish.unfreeze, int) and wish.unfreeze >= 1):
+        return
+    raise InputError(
+        f"--unfreeze takes the number of last blocks that shall learn, from 1 on, all or auto; it is {wish.unfreeze!r}."
+    )
+
+
 def recipe() -> Training:
     """Return the settings of a fine-tuning of which nothing is wished."""
     return Training(

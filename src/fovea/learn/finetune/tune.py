@@ -14,11 +14,19 @@ from torch import Tensor, nn
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import ready
-from fovea.learn.finetune.settings import Tuning, hidden_widths, recipe
+from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
 from fovea.learn.probe import Head
 from fovea.learn.scratch.answers import score
 from fovea.learn.trained import Pictures, Trained, describe_epoch
-from fovea.learn.training import ParamGroup, Score, Training, choose_machine, overridden, train_network
+from fovea.learn.training import (
+    Machine,
+    ParamGroup,
+    Score,
+    Training,
+    choose_machine,
+    overridden,
+    train_network,
+)
 from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.progress import Progress, silent
@@ -58,6 +66,7 @@ def finetune(
         InputError: an unknown head or setting; a batch that needs more memory than is free.
         TooLittleTimeError: a budget in which nothing can be learned.
     """
+    check_wish(wish)
     begun, settings = time.perf_counter(), overridden(recipe(), wish.given)
     headed, card = add_head(
         trainable,
@@ -94,20 +103,19 @@ def finetune(
             one.batches,
             settings=_in_time(plan.settings, begun=begun),
             kind=wish.kind,
-            groups=rate_groups(headed, trainable.blocks),
+            groups=rate_groups(headed, trainable.blocks[-plan.part.n_blocks :]),
             evaluate=evaluate,
             frozen_statistics=True,
             checkpoint=workspace / "finetune.checkpoint",
             progress=progress,
             on_epoch=lambda record: announce(describe_epoch(record, n_epochs=n_epochs)),
         )
-        machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
-        with torch.no_grad(), machine.autocast():
+        with torch.no_grad(), _machine(settings).autocast():
             share = blend(one.network.eval(), before, evaluate=evaluate)
             logits = one.answer(one.network).numpy()
-    last = f"head.{len(headed.head) - 1}"
     note = f"Its weights are {share:.0%} those at the end of training, the rest those it began with, by the validation loss."
-    return Trained(headed.cpu(), card, last, history, logits, (note,), settings=plan.settings, plan=sentences)
+    last = f"head.{len(headed.head) - 1}"
+    return Trained(headed.cpu(), card, last, history, logits, (note,), plan.settings, sentences)
 
 
 def blend(
@@ -151,6 +159,10 @@ def _augmentation(train: Pictures, *, wish: Tuning, settings: Training) -> Augme
     )
 
 
+def _machine(settings: Training) -> Machine:
+    return choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+
+
 def _in_time(settings: Training, *, begun: float) -> Training:
     """Return the settings with what is left of their seconds."""
     seconds = settings.looping.seconds
@@ -172,7 +184,7 @@ def score_of(logits: Tensor, labels: NDArray[np.int64] | NDArray[np.float32], *,
 
 
 def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:
-    """Return what learns, in groups whose rates fall with depth; biases do not decay."""
+    """Return what learns, the head and these last blocks, in groups whose rates fall with depth; biases do not decay."""
     held = {id(one): one for one in headed.parameters() if one.requires_grad}
     groups: list[ParamGroup] = []
 
