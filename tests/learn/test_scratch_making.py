@@ -229,3 +229,23 @@ def test_the_plan_is_announced_before_training(tmp_path: Path) -> None:
         r"epoch 1 of 2: loss \d\.\d\d, training \d+\.\d %, validation \d+\.\d %, [\d,]+ pictures/s, \d+ s left",
         next(line for line in told if line.startswith("epoch")),
     )
+
+
+@pytest.mark.parametrize("net", ["lenet5", "fast"])
+def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path, net: str) -> None:
+    told: list[float] = []
+    trained = scratch(
+        net,
+        drawn(64, seed=0),
+        valid=drawn(20, seed=1),
+        class_names=("left", "upper"),
+        wish=Making({**GIVEN, "epochs": 1}, finds_rate=True),
+        workspace=tmp_path,
+        on_epoch=lambda record, settings: told.append(settings.optimisation.lr or 0.0),
+    )
+    search = trained.rate_search
+    assert search is not None and trained.settings is not None
+    assert trained.settings.optimisation.lr == search.suggestion
+    assert told == [search.suggestion]
+    assert search.describe() in trained.plan
+    assert search.rates[0] < search.suggestion < search.rates[-1]

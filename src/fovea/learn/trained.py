@@ -1,7 +1,8 @@
 """What trains and what comes of it, in the words that fine-tuning, training from scratch and distilling share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,15 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from fovea.learn.training import EpochRecord, History, Training
+    from fovea.learn.training import EpochRecord, History, RateSearch, Training
     from fovea.nets import WeightsCard
+
+OnEpoch: TypeAlias = Callable[["EpochRecord", "Training"], None]
+"""Told every epoch's record as it ends, and the settings in use."""
+
+
+def unwatched(record: "EpochRecord", settings: "Training") -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Trained:
     `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
     `notes` are plain sentences for the user, `plan` those that were announced before training; `settings` are what it
-    was trained with in the end.
+    was trained with in the end, `rate_search` is how their learning rate was found, where it was.
     """
 
     network: "torch.nn.Module"
@@ -43,6 +51,7 @@ class Trained:
     notes: tuple[str, ...] = ()
     settings: "Training | None" = None
     plan: tuple[str, ...] = ()
+    rate_search: "RateSearch | None" = None
 
 
 def describe_epoch(record: "EpochRecord", *, n_epochs: int) -> str:

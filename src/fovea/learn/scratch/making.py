@@ -1,6 +1,7 @@
 """Training a network from scratch: build it, plan what the budget allows, train, answer the validation pictures."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,11 +14,21 @@ from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
 from fovea.learn.scratch.recipes import recipe
 from fovea.learn.scratch.settings import Making
-from fovea.learn.trained import Pictures, Trained
-from fovea.learn.training import EpochRecord, Score, Training, choose_machine, overridden, train_network
+from fovea.learn.trained import OnEpoch, Pictures, Trained, describe_epoch, unwatched
+from fovea.learn.training import (
+    EpochRecord,
+    RateSearch,
+    Score,
+    Training,
+    choose_machine,
+    overridden,
+    train_network,
+    with_found_rate,
+)
 from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.rates import N_STEPS
 from fovea.nets.classic.fast import Fast
-from fovea.progress import Progress, silent
+from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Making()
 _N_TIMED = 500  # pictures of the step that is timed, at most
@@ -33,7 +44,8 @@ def scratch(
     wish: Making = _LEFT_ALONE,
     workspace: Path,
     progress: Progress = silent,
-    announce: Callable[[str], None] = lambda sentence: None,
+    announce: Callable[[str], None] = unheard,
+    on_epoch: OnEpoch = unwatched,
 ) -> Trained:
     """Train a network from random weights on `train` and return it with the best weights by `valid`.
 
@@ -45,7 +57,8 @@ def scratch(
         wish: what is wished instead of the recipe's own.
         workspace: a folder for the checkpoint, from which an interrupted training goes on.
         progress: told what is done.
-        announce: told every sentence of the plan before training begins.
+        announce: told every sentence of the plan before training begins, and one after every epoch.
+        on_epoch: told every epoch's record.
 
     Raises:
         InputError: an unknown network or setting; pictures smaller than its smallest input; a batch larger than memory.
@@ -62,8 +75,11 @@ def scratch(
         n_pictures=len(train.labels),
         n_scored=len(rows),
         n_answered=len(valid.labels) * assembly.n_views,
+        n_tried=wish.finds_rate * N_STEPS * (settings.looping.batch_size or len(train.labels)),
     )
-    settings, sentences = plan.settings, _sentences(net, assembly, plan=plan, n_pictures=len(train.labels))
+    settings, search = _with_rate(assembly, train, settings=plan.settings, finds_rate=wish.finds_rate)
+    plan = replace(plan, settings=settings)
+    sentences = _sentences(net, assembly, plan=plan, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
         announce(sentence)
     workspace.mkdir(parents=True, exist_ok=True)
@@ -71,6 +87,10 @@ def scratch(
 
     def evaluate(network: nn.Module) -> Score:
         return score(answer(network, some, normalise=assembly.normalise), labels)
+
+    def close(record: EpochRecord) -> None:
+        announce(describe_epoch(record, n_epochs=cast("int", settings.looping.epochs)))
+        on_epoch(record, settings)
 
     history = train_network(
         network,
@@ -80,14 +100,36 @@ def scratch(
         evaluate=evaluate,
         checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
         progress=progress,
-        on_epoch=lambda record: announce(_told(record, n_epochs=cast("int", settings.looping.epochs))),
+        on_epoch=close,
     )
     made = assembly.finish()
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     with machine.autocast():
         logits = answer(made.network, assembly.planes(valid.pixels), normalise=assembly.normalise)
     return Trained(
-        made.network.cpu(), made.card, made.classifier, history, logits, settings=settings, plan=sentences
+        made.network.cpu(),
+        made.card,
+        made.classifier,
+        history,
+        logits,
+        settings=settings,
+        plan=sentences,
+        rate_search=search,
+    )
+
+
+def _with_rate(
+    assembly: Assembly, train: Pictures, *, settings: Training, finds_rate: bool
+) -> tuple[Training, RateSearch | None]:
+    """Return the settings, with a learning rate that was found where that is wished."""
+    if not finds_rate:
+        return settings, None
+    network = assembly.made.network
+    return with_found_rate(
+        network,
+        assembly.batches(train, settings=settings),
+        settings=settings,
+        groups=_optimizers(network, settings),
     )
 
 
@@ -109,17 +151,9 @@ def _scored_rows(n: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     return np.unique(np.linspace(0, n - 1, _N_SCORED).astype(np.int64))
 
 
-def _told(record: EpochRecord, *, n_epochs: int) -> str:
-    """Return what one epoch came to, in a line."""
-    left = (n_epochs - record.epoch - 1) * record.seconds
-    right, right_of_valid = (100 * (one or 0) for one in (record.train_accuracy, record.valid_accuracy))
-    return (
-        f"epoch {record.epoch + 1} of {n_epochs}: loss {record.train_loss:.2f}, training {right:.1f} %, validation "
-        f"{right_of_valid:.1f} %, {record.images_per_second:,.0f} pictures/s, {left:,.0f} s left"
-    )
-
-
-def _sentences(net: str, assembly: Assembly, *, plan: Plan, n_pictures: int) -> tuple[str, ...]:
+def _sentences(
+    net: str, assembly: Assembly, *, plan: Plan, n_pictures: int, search: RateSearch | None
+) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
     optimisation, looping = plan.settings.optimisation, plan.settings.looping
     n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)
@@ -127,7 +161,8 @@ def _sentences(net: str, assembly: Assembly, *, plan: Plan, n_pictures: int) -> 
     return (
         f"From scratch: {net} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
         f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}.",
-        f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:g}, "
+        f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:.3g}, "
         f"schedule {optimisation.schedule!r}.",
+        *(() if search is None else (search.describe(),)),
         f"Forecast: {plan.seconds:.0f} s, {plan.n_bytes / 1e9:.1f} GB of memory.",
     )

@@ -1,6 +1,7 @@
 """How many epochs a budget allows: two training steps are made on a copy and timed."""
 
 import copy
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from fovea.errors import InputError
 from fovea.learn.finetune.settings import TooLittleTimeError
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
+from fovea.learn.training.processes import join_processes
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
@@ -26,30 +28,39 @@ class Plan:
 
 
 def plan_training(
-    network: nn.Module, x: Tensor, *, settings: Training, n_pictures: int, n_scored: int, n_answered: int
+    network: nn.Module,
+    x: Tensor,
+    *,
+    settings: Training,
+    n_pictures: int,
+    n_scored: int,
+    n_answered: int,
+    n_tried: int = 0,
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
     `x` float (n, c, h, w) are pictures as training has them. `n_scored` validation pictures are answered after every
-    epoch, `n_answered` (each view counts) at the end.
+    epoch, `n_answered` (each view counts) at the end; `n_tried` are trained on before, to find a learning rate. Several
+    processes share every batch, and do what the first one plans.
     Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where not one epoch
     fits.
     """
     looping = settings.looping
+    device = choose_machine(device=looping.device, precision=looping.precision).device
+    processes = join_processes(device)
     memory = forecast_memory(network, x, settings=settings)
-    batch_size = looping.batch_size or n_pictures
-    require_memory(
-        memory, batch_size=batch_size, free=free_bytes(choose_machine(device=looping.device).device)
-    )
+    batch_size = math.ceil((looping.batch_size or n_pictures) / processes.n)
+    require_memory(memory, batch_size=batch_size, free=free_bytes(device))
     try:
-        picture = time_step(network, x, device=looping.device, precision=looping.precision) / len(x)
+        picture = time_step(network, x, device=looping.device, precision=looping.precision)
     except ValueError as error:  # torch's batch normalisation of a single value
         raise InputError(
             "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
             "take a network without it (--net lenet5, mlp)."
         ) from error
-    epoch = picture * (n_pictures + _FORWARD * n_scored)
-    last = picture * _FORWARD * n_answered
+    (picture,) = processes.agree(picture / len(x))
+    epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
+    last = picture * (_FORWARD * n_answered + n_tried)
     n_epochs = cast("int", looping.epochs)
     if looping.seconds is not None:
         n_epochs = min(n_epochs, int((_SHARE * looping.seconds - last) / epoch))

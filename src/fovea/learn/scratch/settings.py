@@ -10,8 +10,10 @@ class Making:
     """What is given in place of the recipe's own.
 
     `given` are fields of the training settings by name ({"lr": 0.1, "epochs": 3}; see `overridden`), `options` the
-    network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network.
+    network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network. With
+    `finds_rate` the learning rate is found by a trial (see `find_learning_rate`) in place of a given one.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    finds_rate: bool = False

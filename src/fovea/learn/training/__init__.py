@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fovea.learn.training.loop import train_network
     from fovea.learn.training.memory import Memory, forecast_memory, free_bytes, require_memory
     from fovea.learn.training.optimisers import ParamGroup, usual_groups
-    from fovea.learn.training.rates import RateSearch, find_learning_rate
-    from fovea.learn.training.trackers import Tracker, open_trackers
+    from fovea.learn.training.rates import RateSearch, find_learning_rate, with_found_rate
+    from fovea.learn.training.trackers import Tracker, open_trackers, require_trackers
 
 __all__ = [
     "ArrayBatches",
@@ -46,8 +46,10 @@ __all__ = [
     "overridden",
     "read_history",
     "require_memory",
+    "require_trackers",
     "train_network",
     "usual_groups",
+    "with_found_rate",
 ]
 
 _LATE = {
@@ -65,8 +67,10 @@ _LATE = {
     "free_bytes": "memory",
     "open_trackers": "trackers",
     "require_memory": "memory",
+    "require_trackers": "trackers",
     "train_network": "loop",
     "usual_groups": "optimisers",
+    "with_found_rate": "rates",
 }
 
 

@@ -1,6 +1,7 @@
 """Finding a learning rate: it rises from step to step, and the loss says where learning begins and where it breaks (Smith 2017)."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,13 @@ from torch import nn
 from fovea.learn.training.batches import Batch, Batches
 from fovea.learn.training.devices import choose_machine, computing
 from fovea.learn.training.losses import Criterion, Kind, usual_criterion
-from fovea.learn.training.optimisers import USUAL_LR, ParamGroup, make_optimizer, usual_groups
-from fovea.learn.training.processes import Processes
+from fovea.learn.training.optimisers import USUAL_LR, Optimizers, ParamGroup, make_optimizer, usual_groups
+from fovea.learn.training.processes import Processes, join_processes
 from fovea.learn.training.settings import Training
 from fovea.learn.training.state import State
 from fovea.learn.training.step import Goal, Stepper
 
+N_STEPS = 100
 _SMOOTHING = 0.9  # of the running mean of losses
 _BROKEN = 4.0  # times the lowest loss: everything after it is noise
 _REACH = 1_000.0  # from the usual rate down by this much and up by a tenth of it
@@ -30,6 +32,36 @@ class RateSearch:
     losses: NDArray[np.float64]
     suggestion: float
 
+    def describe(self) -> str:
+        """Return in a sentence what was found."""
+        return (
+            f"The learning rate {self.suggestion:.2g} was found by raising it from {self.rates[0]:.2g} on, over "
+            f"{len(self.rates)} steps: there the loss fell fastest."
+        )
+
+
+def with_found_rate(
+    network: nn.Module,
+    batches: Batches,
+    *,
+    settings: Training,
+    kind: Kind = "class",
+    groups: Sequence[ParamGroup] | Optimizers | None = None,
+) -> tuple[Training, RateSearch]:
+    """Return the settings with the learning rate that a search suggests, and the search; several processes take the first's.
+
+    What is left of the settings' seconds afterwards stands in them. See `find_learning_rate`.
+    """
+    clock = time.perf_counter()
+    search = find_learning_rate(network, batches, settings=settings, kind=kind, groups=groups)
+    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+    (found,) = join_processes(machine.device).agree(search.suggestion)
+    looping = settings.looping
+    if looping.seconds is not None:
+        looping = replace(looping, seconds=max(1.0, looping.seconds - (time.perf_counter() - clock)))
+    optimisation = replace(settings.optimisation, lr=found)
+    return replace(settings, optimisation=optimisation, looping=looping), replace(search, suggestion=found)
+
 
 def find_learning_rate(
     network: nn.Module,
@@ -38,22 +70,25 @@ def find_learning_rate(
     settings: Training,
     kind: Kind = "class",
     criterion: Criterion | None = None,
-    groups: Sequence[ParamGroup] | None = None,
-    n_steps: int = 100,
+    groups: Sequence[ParamGroup] | Optimizers | None = None,
+    n_steps: int = N_STEPS,
 ) -> RateSearch:
     """Train with a rate that rises by the same factor each step until the loss breaks; the network is given back as it was.
 
-    Rates go from a thousandth of the optimiser's usual one to a hundred times it; n_steps is from 10. Raises InputError and
-    BackboneError like `train_network`.
+    Rates go from a thousandth of the usual one to a hundred times it: the optimiser's, or that of the settings where
+    `groups` are optimisers, which are used up. n_steps is from 10. Raises InputError and BackboneError like `train_network`.
     """
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     network.to(machine.device)
     usual = USUAL_LR[settings.optimisation.optimizer]
+    if isinstance(groups, Optimizers):
+        optimizers, usual = groups, settings.optimisation.lr or usual
+    else:
+        settings = replace(settings, optimisation=replace(settings.optimisation, lr=usual))
+        optimizers = make_optimizer(
+            usual_groups(network) if groups is None else groups, settings=settings.optimisation
+        )
     rates = np.geomspace(usual / _REACH, usual * _REACH / 10, n_steps)
-    settings = replace(settings, optimisation=replace(settings.optimisation, lr=float(rates[-1])))
-    optimizers = make_optimizer(
-        usual_groups(network) if groups is None else groups, settings=settings.optimisation
-    )
     goal = Goal(kind, criterion or usual_criterion(kind, smoothing=settings.regularisation.smoothing or 0.0))
     losses: list[float] = []
     with computing(machine.device):
@@ -65,7 +100,7 @@ def find_learning_rate(
         mean = 0.0
         for number, batch in zip(range(n_steps), _endless(batches), strict=False):
             stepper.sums.zero_()
-            went_well = stepper.step(batch, number=number, factor=rates[number] / rates[-1], look=False)
+            went_well = stepper.step(batch, number=number, factor=rates[number] / usual, look=False)
             loss = float(stepper.sums[0]) / len(batch.x)
             if not (went_well and math.isfinite(loss)):
                 break

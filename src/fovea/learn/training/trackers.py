@@ -25,7 +25,18 @@ class Tracker:
 
 
 def open_trackers(names: Iterable[str], *, folder: Path, run: str, settings: Training) -> Tracker:
-    """Open trackers by name ("tensorboard", "wandb", "mlflow") that write beside or below `folder`.
+    """Open trackers by name ("tensorboard", ...) that write beside or below `folder`. Raises like `require_trackers`."""
+    wanted = tuple(names)
+    require_trackers(wanted)
+    from accelerate import Accelerator
+
+    accelerator: Any = Accelerator(log_with=list(wanted), project_dir=str(folder))
+    accelerator.init_trackers(run, config=_flat(asdict(settings)))
+    return Tracker(accelerator.log, accelerator.end_training)
+
+
+def require_trackers(names: Iterable[str]) -> None:
+    """Raise where a tracker cannot be opened.
 
     Raises:
         InputError: an unknown name.
@@ -47,11 +58,6 @@ def open_trackers(names: Iterable[str], *, folder: Path, run: str, settings: Tra
             f"Watching a training with {', '.join(wanted)} needs {' and '.join(map(str, missing))}, not installed here. "
             f'Install it: pip install "fovea-vision[track]" {" ".join(map(str, missing))}.'
         )
-    from accelerate import Accelerator
-
-    accelerator: Any = Accelerator(log_with=list(wanted), project_dir=str(folder))
-    accelerator.init_trackers(run, config=_flat(asdict(settings)))
-    return Tracker(accelerator.log, accelerator.end_training)
 
 
 def flat_figures(record: EpochRecord) -> dict[str, float]:
