@@ -63,7 +63,7 @@ def config_defaults(kind: type) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["check", "train", "evaluate", "predict", "sort", "augment", "cache"])
+@pytest.mark.parametrize("name", ["check", "train", "average", "evaluate", "predict", "sort", "augment", "cache"])
 def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     command = group.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
@@ -74,7 +74,7 @@ def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     needed = [word for word in arguments[0] if not word.startswith("-")][
         : 1 + (name in ("evaluate", "predict", "sort"))
     ]
-    extra = ["--out", "x"] if name == "train" else []
+    extra = ["--out", "x"] if name in ("train", "average") else []
     given = command.make_context(name, [*needed, *extra] if name != "cache" else []).params
     shared = set(defaults) & set(given) - {"threads", "offline", "seed", "out"}
     assert {key: given[key] for key in shared} == {key: defaults[key] for key in shared}
@@ -99,7 +99,7 @@ def test_the_readmes_tree_names_every_room() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CHANGELOG.md", *[f"docs/{n}.md" for n in ("cli", "json", "python")]]
+    "page", ["README.md", "CHANGELOG.md", *[f"docs/{n}.md" for n in ("cli", "json", "python", "training")]]
 )
 def test_every_file_a_page_points_to_is_there(page: str) -> None:
     path = ROOT / page

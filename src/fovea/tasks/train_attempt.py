@@ -35,7 +35,7 @@ Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
 USUAL_RATE = 150.0
 """Pictures a second that a trained network is expected to read, where nothing was measured."""
-END_SECONDS = 6.0
+END_SECONDS = 10.0
 """For converting the network and writing the report."""
 SAMPLE = 25
 """Pictures whose sides are looked at."""
