@@ -24,6 +24,7 @@ STEPS = {
     "check": ("check", "photos"),
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
+    "average": ("average", "run", "second", "--out", "mean", "--photos", "photos"),
     "predict": ("predict", "run", "others"),
     "predict --csv": ("predict", "run", "others", "--csv", "out.csv"),
     "evaluate": ("evaluate", "run", "others"),
@@ -146,7 +147,7 @@ def test_json_holds_the_documented_keys_and_no_others(job: Job, step: str) -> No
 
 def documented_keys(step: str) -> list[str]:
     """Return the keys under `## fovea STEP` of docs/json.md: `a.b` is b in a, `a[].b` in each of a."""
-    step = "train" if step == "train --since" else step
+    step = "train" if step in ("train --since", "average", "distil") else step
     section = (DOCS / "json.md").read_text().partition(f"## fovea {step}\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE)
 

@@ -13,6 +13,7 @@ INTERRUPTED = "stopped before it was done; nothing of yours is half written. Giv
 COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
     "train": "A folder of pictures in; a checked, saved classifier out.",
+    "average": "One model of several runs: their answers' mean, judged anew.",
     "evaluate": "The same figures on new labelled pictures.",
     "predict": "Classes and probabilities of pictures.",
     "sort": "Pictures into class folders at a stated precision, or undo it.",

@@ -16,6 +16,7 @@ from fovea.features.finding import (
 )
 from fovea.features.folder import cache_folder
 from fovea.features.hashing import Hashed, Part, read_hashes
+from fovea.features.joining import join_encoders, require_same_input
 from fovea.features.known import EMBEDDED, KNOWN, is_published, on_disk
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
@@ -49,6 +50,7 @@ __all__ = [
     "has_native_bf16",
     "is_published",
     "is_weights_file",
+    "join_encoders",
     "list_backbone_stages",
     "list_converted",
     "load_encoder",
@@ -61,6 +63,7 @@ __all__ = [
     "read_default",
     "read_hashes",
     "require_backbone",
+    "require_same_input",
     "unknown_backbone",
     "write_default",
 ]

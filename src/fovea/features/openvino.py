@@ -86,6 +86,20 @@ def write_columns(file: Path, other: Path, columns: Sequence[tuple[int, int]]) -
     write_graph([ops.concat(parts, 1)], graph.get_parameters(), other, name=graph.get_friendly_name())
 
 
+def write_joined(files: Sequence[Path], other: Path, *, name: str) -> None:
+    """Write networks that take the same pictures as one, `other`: computed side by side, their columns in this order."""
+    graphs = [read_graph(file) for file in files]
+    pixels = graphs[0].get_parameters()[0]
+    for graph in graphs[1:]:
+        for reader in graph.get_parameters()[0].output(0).get_target_inputs():
+            reader.replace_source_output(pixels.output(0))
+    answers = [graph.get_results()[0].input_value(0) for graph in graphs]
+    for node in (node for graph in graphs for node in graph.get_ordered_ops()):
+        for output in node.outputs():
+            output.set_names(set())  # those of two networks may be the same
+    write_graph([operations().concat(answers, 1)], [pixels], other, name=name)
+
+
 def compile_taps(graph: Any, tensors: Sequence[str]) -> Callable[[NDArray[Any]], list[NDArray[Any]]]:
     """Return what computes these tensors of a graph from its one input, in float32. Raises RuntimeError."""
     openvino = _import_openvino()

@@ -1,5 +1,6 @@
 """The saved folder, and the classifier a user holds."""
 
+from fovea.model.average import Member, average_members, require_same_classes
 from fovea.model.classifier import Classifier
 from fovea.model.estimates import AnyPrediction, LabelsPrediction, ValuePrediction
 from fovea.model.estimator import Estimator
@@ -17,6 +18,7 @@ __all__ = [
     "Estimator",
     "Labels",
     "LabelsPrediction",
+    "Member",
     "ModelParts",
     "OwnClasses",
     "Prediction",
@@ -25,9 +27,11 @@ __all__ = [
     "Thresholds",
     "ValuePrediction",
     "Values",
+    "average_members",
     "load_classifier",
     "load_model",
     "open_own_classes",
     "read_evidence",
+    "require_same_classes",
     "write_model",
 ]

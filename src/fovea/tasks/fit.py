@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fovea.learn import ProbeFit
 from fovea.learn.pixels import read_pixels
-from fovea.manifest import Manifest, SplitPlan
+from fovea.manifest import Manifest
 from fovea.progress import Progress
 from fovea.tasks import train as task
-from fovea.tasks.gather import gather
 from fovea.tasks.options import MethodOptions, TrainingOptions
+from fovea.tasks.train_again import read_again
 from fovea.tasks.train_attempt import Attempt, Room, Sides
-from fovea.tasks.train_learn import Learned, make_learned
 from fovea.tasks.train_method import Outcome, TrainingFacts
-from fovea.tasks.train_prepare import prepare
 from fovea.tasks.train_since import Earlier
 
 if TYPE_CHECKING:
@@ -53,7 +50,10 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
         room.workspace.mkdir(parents=True, exist_ok=True)
         done.append(fit.train(progress=room.progress, checkpoint=room.workspace / "fit.checkpoint"))
         attempt = _export(fit, done[0], name=name, begun=begun, room=room)
-        learned = _read_again(fit.loaders.plan, attempt, room=room)
+        exported = attempt.exported
+        learned = read_again(
+            fit.loaders.plan, exported.encoder, head=exported.head, seconds=attempt.seconds, room=room
+        )
         text = f"{name} was trained by fovea.fit: no probe was fitted beside it."
         facts = TrainingFacts("fit", name, text, attempts=(attempt,))
         return Outcome(learned, attempt.exported.encoder, facts)
@@ -62,19 +62,6 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
     config = task.Config(fit.loaders.source, out, training=TrainingOptions(how=how), seed=seed)
     run = task.run(config, learn=learn, progress=progress)
     return dataclasses.replace(done[0], run=run)
-
-
-def _read_again(plan: SplitPlan, attempt: Attempt, *, room: Room) -> Learned:
-    """Return what was learned, as the rest of a run takes it, with every picture read by the trained module."""
-    encoder, head = attempt.exported.encoder, attempt.exported.head
-    gathered = gather(
-        plan.manifest, encoder=encoder, store=room.store, without="test", progress=room.progress
-    )
-    prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None)
-    prepared = dataclasses.replace(prepared, plan=dataclasses.replace(plan, manifest=prepared.plan.manifest))
-    found = ProbeFit(head, np.zeros((0, len(head.class_names)), np.float32), path=(), seconds=attempt.seconds)
-    seconds = {"train": attempt.seconds, "extract": gathered.seconds}
-    return make_learned(room.config, prepared, fit=lambda *_, **__: found, seconds=seconds)
 
 
 def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) -> Attempt:

@@ -139,7 +139,7 @@ def run(
     progress: Progress = silent,
     announce: Callable[[str], None] = unheard,
 ) -> Run:
-    """Train as `config` says; see `train`. `learn` is called instead of what the method says (fovea.fit)."""
+    """Train as `config` says; see `train`. `learn` is called instead of what the method says (fovea.fit, average, distil)."""
     begun = time.perf_counter()
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
@@ -149,7 +149,7 @@ def run(
         from fovea.tasks.train_target import run_target
 
         return run_target(config, progress=progress)
-    backbone, told = with_default(config.backbone)
+    backbone, told = (config.backbone, ()) if learn else with_default(config.backbone)
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)

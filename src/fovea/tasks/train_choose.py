@@ -72,6 +72,29 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
 
     `labels` int (m,), -1 for classes that none of them knows: those pictures do not count.
     """
+    standings = _standings(candidates, labels=labels, seed=seed)
+    better = [number for number, one in enumerate(standings) if one.is_better]
+    chosen = min(better, key=lambda number: standings[number].log_loss, default=0)
+    return Choice(chosen, standings, _reason(standings, chosen=chosen))
+
+
+def compare(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int = 0) -> Choice:
+    """Set the last candidate, which is kept whatever comes out, beside the others; `labels` as in `choose`."""
+    standings = _standings(candidates, labels=labels, seed=seed)
+    *others, last = standings
+    best = max(others, key=lambda one: one.n_right)
+    text = (
+        f"{last.name[:1].upper()}{last.name[1:]}: right on {last.n_right:,} of the {last.n:,} validation pictures "
+        f"({last.accuracy:.1%}, log loss {last.log_loss:.3f}); the best of the others, {best.name}, on {best.n_right:,} "
+        f"({best.accuracy:.1%}, log loss {best.log_loss:.3f})."
+    )
+    return Choice(len(others), standings, text)
+
+
+def _standings(
+    candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int
+) -> tuple[Standing, ...]:
+    """Return how each stands against the first."""
     known = labels >= 0
     parts = np.random.default_rng(seed).permutation(int(known.sum())) % N_PARTS
     told = [
@@ -83,7 +106,7 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
     rows = np.arange(len(parts))
     losses = [-np.log(np.maximum(p[rows, labels[known]], SMALLEST_PROBABILITY)) for p in told]
     right = [p.argmax(1) == labels[known] for p in told]
-    standings = tuple(
+    return tuple(
         Standing(
             name=one.name,
             n_right=int(hit.sum()),
@@ -97,9 +120,6 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
         )
         for one, loss, hit in zip(candidates, losses, right, strict=True)
     )
-    better = [number for number, one in enumerate(standings) if one.is_better]
-    chosen = min(better, key=lambda number: standings[number].log_loss, default=0)
-    return Choice(chosen, standings, _reason(standings, chosen=chosen))
 
 
 def _reason(standings: Sequence[Standing], *, chosen: int) -> str:

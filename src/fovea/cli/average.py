@@ -1,0 +1,45 @@
+"""`fovea average`: parse, call the task, print."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fovea.cli.console import Console, common_options, require_precision
+
+PLACE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("runs", type=PLACE, nargs=-1, required=True)
+@click.option(
+    "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
+)
+@click.option(
+    "--photos", type=PLACE, help="Where their pictures lie now.  [default: where the first run found them]"
+)
+@click.option(
+    "--precision", type=float, help="Share of right ones to promise among accepted answers, such as 0.98."
+)
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised.")
+@click.option("--per-class", is_flag=True, help="Promise it for each class by itself.")
+@click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in what is written.")
+@common_options
+def command(console: Console, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Make one model of several RUNS: their answers' mean, judged and calibrated anew on what none learned from.
+
+    They must tell the same classes and take pictures of one size; no torch is needed. The result is a run like any other:
+    it predicts, sorts, serves as --backbone, and can be distilled into one small network.
+
+    \b
+    Example:
+      fovea average runs/first runs/second runs/third --out runs/mean
+    """
+    from fovea.cli.train import lines
+    from fovea.tasks.average import average
+
+    require_precision(options["precision"])
+    done = average(
+        runs, out=out, progress=console.progress, seed=console.seed, threads=console.threads, **options
+    )
+    console.show(done, lambda: lines(done))
