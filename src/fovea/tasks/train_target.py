@@ -89,13 +89,9 @@ def run_target(config: Config, *, progress: Progress) -> Run:
             encoder = open_encoder(config.backbone)
             progress("network", 1, 1)
             seconds = {"scan": time.perf_counter() - begun}
+            views = config.backbone.views
             gathered = gather(
-                manifest,
-                encoder=encoder,
-                store=store,
-                views=config.backbone.views,
-                without="test",
-                progress=progress,
+                manifest, encoder=encoder, store=store, views=views, without="test", progress=progress
             )
             seconds["extract"] = gathered.seconds
             begun_fitting = time.perf_counter()
@@ -106,32 +102,23 @@ def run_target(config: Config, *, progress: Progress) -> Run:
             )
             judged = kind.learn(prepared, encoder=encoder)
             progress("fit", 2, 2)
-            part = gather_test(
-                prepared,
-                is_used=lambda row: row.label is not None,
-                encoder=encoder,
-                store=store,
-                threads=threads,
-                progress=progress,
-            )
+            part = _gather_test(prepared, encoder=encoder, store=store, progress=progress, threads=threads)
             novelty = _novelty(prepared, judged, seed=config.seed)
             seconds["fit"] = judged.seconds
             seconds["judge"] = time.perf_counter() - begun_fitting - judged.seconds
             seconds["total"] = time.perf_counter() - begun
-            notes = (
-                *told,
-                *encoder.notes,
-                *prepared.plan.manifest.notes,
-                *prepared.plan.notes,
-                *judged.notes,
-            )
-            notes += (*formula_notes(manifest), *store.notes)
+            seen = (*prepared.plan.manifest.notes, *prepared.plan.notes, *judged.notes)
+            notes = (*told, *encoder.notes, *seen, *formula_notes(manifest), *store.notes)
         evidence = _evidence(config, prepared, judged=judged, part=part, encoder=encoder, novelty=novelty)
         evidence = replace(evidence, seconds=seconds, notes=notes)
         metrics, files, page = target_files(evidence, progress=progress)
         write_model(config.out, _model_parts(evidence, metrics=metrics), extra=files)
         marker.done()
     return Run(config.out, metrics, page)
+
+
+def _gather_test(prepared: Prepared, **how: Any) -> TestPart | None:
+    return gather_test(prepared, is_used=lambda row: row.label is not None, **how)
 
 
 def _kind(config: Config) -> Kind:
