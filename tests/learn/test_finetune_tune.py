@@ -286,3 +286,20 @@ def trainable_efficientnet() -> Trainable:
     blocks = find_blocks(network, size_px=SIZE)
     assert blocks[-1][0] == "conv_head"
     return Trainable(network, card, "classifier", blocks, (Place("bn2", "mean"),))
+
+
+def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path) -> None:
+    wish = Tuning(unfreeze=1, given={"epochs": 1, "batch_size": 8, "augment": "none"}, finds_rate=True)
+    told: list[float] = []
+    trained = finetune(
+        trainable(),
+        drawn(),
+        valid=drawn(16),
+        class_names=NAMES,
+        wish=wish,
+        workspace=tmp_path,
+        on_epoch=lambda record, settings: told.append(settings.optimisation.lr or 0.0),
+    )
+    assert trained.rate_search is not None and trained.settings is not None
+    assert told == [trained.rate_search.suggestion] == [trained.settings.optimisation.lr]
+    assert trained.plan[-1] == trained.rate_search.describe()

@@ -54,6 +54,18 @@ class Trained:
     rate_search: "RateSearch | None" = None
 
 
+def teller(
+    announce: Callable[[str], None], on_epoch: OnEpoch, *, settings: "Training"
+) -> Callable[["EpochRecord"], None]:
+    """Return what tells every epoch as a sentence to `announce`, and as it is to `on_epoch`."""
+
+    def tell(record: "EpochRecord") -> None:
+        announce(describe_epoch(record, n_epochs=settings.looping.epochs or 1))
+        on_epoch(record, settings)
+
+    return tell
+
+
 def describe_epoch(record: "EpochRecord", *, n_epochs: int) -> str:
     """Return in a line what one epoch of `n_epochs` came to."""
     left = (n_epochs - record.epoch - 1) * record.seconds

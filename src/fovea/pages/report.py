@@ -10,7 +10,7 @@ from fovea.pages.plots import reliability_svg
 from fovea.pages.privacy import without_secrets
 from fovea.pages.templating import render
 from fovea.pages.texts import named
-from fovea.pages.training import Training, accuracy_svg, loss_svg
+from fovea.pages.training import Training, accuracy_svg, loss_svg, rate_svg
 from fovea.pages.words import about_test, opening
 
 MAX_THUMBS = 24  # a gallery's pictures; with 160 px thumbnails the page stays near 1 MB
@@ -221,6 +221,7 @@ def render_report(report: Report) -> str:
         plot=reliability_svg(report.reliability),
         loss_svg=loss_svg,
         accuracy_svg=accuracy_svg,
+        rate_svg=rate_svg,
         weakest_first=sorted(report.classes, key=lambda row: (row.recall is None, row.recall, row.name)),
         max_thumbs=MAX_THUMBS,
         max_matrix=MAX_MATRIX,

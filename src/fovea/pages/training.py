@@ -1,11 +1,13 @@
 """How networks were trained, as values for a report: what was tried, the curves of each, what they tell. Draws the curves."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fovea.pages.plots import number, svg
 from fovea.pages.scatter import ticks
+from fovea.pages.templating import render
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,7 +42,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One training: the plan in sentences, its epochs, and what they tell with the options to try next."""
+    """One training: the plan in sentences, its epochs, and what they tell with the options to try next.
+
+    `tried` are (learning rate, loss) where the rate was found by a trial, `rate` the one that was taken.
+    """
 
     name: str
     plan: tuple[str, ...] = ()
@@ -48,6 +53,8 @@ class Attempt:
     best_epoch: int = -1
     findings: tuple[tuple[str, str], ...] = ()
     export: str = ""
+    tried: tuple[tuple[float, float], ...] = ()
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,44 @@ def accuracy_svg(attempt: Attempt) -> "Markup":
         ("valid", [(one.epoch, one.valid_accuracy) for one in attempt.points]),
     ]
     return _curves(lines, what="accuracy", best=attempt.best_epoch, top=1.0)
+
+
+def rate_svg(attempt: Attempt) -> "Markup":
+    """Return the loss by learning rate, on a scale of powers of ten, a mark at the rate that was taken."""
+    exponents = [math.log10(rate) for rate, _ in attempt.tried]
+    first, last = exponents[0], max(exponents[-1], exponents[0] + 1e-9)
+    losses = [loss for _, loss in attempt.tried]
+    low, high = min(losses), max(*losses, min(losses) + 1e-9)
+
+    def x(exponent: float) -> str:
+        return number(LEFT + WIDTH * (exponent - first) / (last - first))
+
+    def y(loss: float) -> str:
+        return number(TOP + HEIGHT * (1 - (loss - low) / (high - low)))
+
+    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>']
+    for tick in ticks(low, high, n_wanted=4):
+        parts.append(f'<path class="rule" d="M{LEFT} {y(tick)}H{LEFT + WIDTH}"/>')
+        at = number(float(y(tick)) + 4.5)
+        parts.append(f'<text x="{LEFT - 8}" y="{at}" text-anchor="end">{tick:g}</text>')
+    parts += [
+        f'<text x="{x(power)}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{10.0**power:g}</text>'
+        for power in range(math.ceil(first), math.floor(last) + 1)
+    ]
+    if attempt.rate > 0:
+        parts.append(f'<path class="ideal" d="M{x(math.log10(attempt.rate))} {TOP}V{TOP + HEIGHT}"/>')
+    path = "L".join(f"{x(one)} {y(loss)}" for one, loss in zip(exponents, losses, strict=True))
+    parts.append(f'<path class="curve valid" d="M{path}"/>')
+    middle = f'x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle"'
+    parts.append(f'<text class="axis" {middle}>learning rate</text>')
+    label = f"Loss by learning rate, which rises from step to step; {attempt.rate:.2g} was taken"
+    size = f"0 0 {LEFT + WIDTH + 16} {TOP + HEIGHT + 46}"
+    return svg("curves", f'viewBox="{size}" role="img" aria-label="{label}"', parts)
+
+
+def render_curves(attempt: Attempt, *, lead: str) -> str:
+    """Return a piece of HTML with the curves so far, for a notebook."""
+    return render("curves_fragment.html", lead=lead, loss=loss_svg(attempt), accuracy=accuracy_svg(attempt))
 
 
 def _curves(

@@ -27,7 +27,7 @@ def training_part(told: Mapping[str, Any] | None) -> pages.Training | None:
 
 
 def _attempt(one: Mapping[str, Any]) -> pages.Attempt:
-    history, export = one["history"], one["export"]
+    history, export, search = one["history"], one["export"], one.get("rate_search")
     keys = ("epoch", "train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
     return pages.Attempt(
         name=one["name"],
@@ -40,4 +40,6 @@ def _attempt(one: Mapping[str, Any]) -> pages.Attempt:
             f"{export['n_compared']:,} validation pictures as torch does; two probabilities differ by at most "
             f"{export['largest_difference']:.3f}."
         ),
+        tried=() if search is None else tuple(zip(search["rates"], search["losses"], strict=True)),
+        rate=0.0 if search is None else search["suggestion"],
     )

@@ -28,13 +28,15 @@ class Tuning:
     `unfreeze` is the number of last blocks that learn, "all", or "auto". `head_layers` is "linear", or "mlp:256" for a
     dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the training settings by name
     ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's. `kind` says what the labels are: "class",
-    "values" for numbers, "labels" for several a picture.
+    "values" for numbers, "labels" for several a picture. With `finds_rate` the learning rate is found by a trial (see
+    `find_learning_rate`) in place of a given one.
     """
 
     unfreeze: int | str = "auto"
     head_layers: str = "linear"
     given: Mapping[str, Any] = field(default_factory=dict)
     kind: "Kind" = "class"
+    finds_rate: bool = False
 
 
 def check_wish(wish: Tuning) -> None:

@@ -13,23 +13,25 @@ from torch import Tensor, nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
-from fovea.learn.finetune.ready import ready
+from fovea.learn.finetune.ready import Ready, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
 from fovea.learn.probe import Head
 from fovea.learn.scratch.answers import score
-from fovea.learn.trained import Pictures, Trained, describe_epoch
+from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
     Machine,
     ParamGroup,
+    RateSearch,
     Score,
     Training,
     choose_machine,
     overridden,
     train_network,
+    with_found_rate,
 )
 from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
-from fovea.progress import Progress, silent
+from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Tuning()
 _FALLING = 0.7  # the rate of a block over that of the block behind it
@@ -47,7 +49,8 @@ def finetune(
     wish: Tuning = _LEFT_ALONE,
     workspace: Path,
     progress: Progress = silent,
-    announce: Callable[[str], None] = lambda sentence: None,
+    announce: Callable[[str], None] = unheard,
+    on_epoch: OnEpoch = unwatched,
 ) -> Trained:
     """Train the network further on `train` and return it with the best weights by `valid`.
 
@@ -61,6 +64,7 @@ def finetune(
         workspace: a folder for the checkpoint and stored values; an interrupted training goes on from there.
         progress: told what is done.
         announce: told every sentence of the plan before training begins, and one after every epoch.
+        on_epoch: told every epoch's record.
 
     Raises:
         InputError: an unknown head or setting; a batch that needs more memory than is free.
@@ -93,29 +97,51 @@ def finetune(
         announce(sentence)
     prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
     with prepared as one:
-        n_epochs, before = plan.settings.looping.epochs or 1, _weights(one.network)
+        before = _weights(one.network)
 
         def evaluate(network: nn.Module) -> Score:
             return score_of(one.answer(network), valid.labels, kind=wish.kind)
 
+        groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
+        settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), wish=wish, groups=groups)
+        found = () if search is None else (search.describe(),)
+        for sentence in found:
+            announce(sentence)
         history = train_network(
             one.network,
             one.batches,
-            settings=_in_time(plan.settings, begun=begun),
+            settings=settings,
             kind=wish.kind,
-            groups=rate_groups(headed, trainable.blocks[-plan.part.n_blocks :]),
+            groups=groups,
             evaluate=evaluate,
             frozen_statistics=True,
             checkpoint=workspace / "finetune.checkpoint",
             progress=progress,
-            on_epoch=lambda record: announce(describe_epoch(record, n_epochs=n_epochs)),
+            on_epoch=teller(announce, on_epoch, settings=settings),
         )
         with torch.no_grad(), _machine(settings).autocast():
             share = blend(one.network.eval(), before, evaluate=evaluate)
             logits = one.answer(one.network).numpy()
     note = f"Its weights are {share:.0%} those at the end of training, the rest those it began with, by the validation loss."
     last = f"head.{len(headed.head) - 1}"
-    return Trained(headed.cpu(), card, last, history, logits, (note,), plan.settings, sentences)
+    used = replace(plan.settings, optimisation=settings.optimisation)
+    return Trained(headed.cpu(), card, last, history, logits, (note,), used, (*sentences, *found), search)
+
+
+def _with_rate(
+    one: Ready, settings: Training, *, wish: Tuning, groups: Sequence[ParamGroup]
+) -> tuple[Training, RateSearch | None]:
+    """Return the settings, with a learning rate that was found where that is wished."""
+    if not wish.finds_rate:
+        return settings, None
+    return with_found_rate(
+        one.network,
+        one.batches,
+        settings=settings,
+        kind=wish.kind,
+        groups=groups,
+        frozen_statistics=True,
+    )
 
 
 def blend(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from torch import nn
@@ -14,9 +13,8 @@ from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
 from fovea.learn.scratch.recipes import recipe
 from fovea.learn.scratch.settings import Making
-from fovea.learn.trained import OnEpoch, Pictures, Trained, describe_epoch, unwatched
+from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
-    EpochRecord,
     RateSearch,
     Score,
     Training,
@@ -88,10 +86,6 @@ def scratch(
     def evaluate(network: nn.Module) -> Score:
         return score(answer(network, some, normalise=assembly.normalise), labels)
 
-    def close(record: EpochRecord) -> None:
-        announce(describe_epoch(record, n_epochs=cast("int", settings.looping.epochs)))
-        on_epoch(record, settings)
-
     history = train_network(
         network,
         assembly.batches(train, settings=settings),
@@ -100,7 +94,7 @@ def scratch(
         evaluate=evaluate,
         checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
         progress=progress,
-        on_epoch=close,
+        on_epoch=teller(announce, on_epoch, settings=settings),
     )
     made = assembly.finish()
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)

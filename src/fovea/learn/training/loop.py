@@ -24,7 +24,7 @@ from fovea.learn.training.processes import join_processes
 from fovea.learn.training.schedules import schedule_factor
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
 from fovea.learn.training.state import Keeper, Place, State, is_better
-from fovea.learn.training.step import Goal, Stepper
+from fovea.learn.training.step import Goal, Stepper, learning_mode
 from fovea.learn.training.vitals import dead_shares, find_non_finite
 from fovea.progress import Progress, silent
 
@@ -144,7 +144,7 @@ class _Run:
 
     def _epoch(self, place: Place) -> bool:
         """Run what is left of an epoch; return whether its numbers stayed finite."""
-        self._set_mode()
+        learning_mode(self.network, frozen_statistics=self.watch.frozen_statistics)
         epoch, clock = place.step // self.n_batches, time.perf_counter()
         for batch in self.batches.epoch(epoch, start=place.step % self.n_batches):
             if not self._step(batch, place):
@@ -161,13 +161,6 @@ class _Run:
             if place.step % self.n_batches:
                 self.keeper.write_in_time()
         return True
-
-    def _set_mode(self) -> None:
-        self.stepper.model.train()
-        if self.watch.frozen_statistics:
-            for layer in self.network.modules():
-                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                    layer.eval()
 
     def _step(self, batch: Batch, place: Place) -> bool:
         factor = schedule_factor(

@@ -16,7 +16,7 @@ from fovea.learn.training.optimisers import USUAL_LR, Optimizers, ParamGroup, ma
 from fovea.learn.training.processes import Processes, join_processes
 from fovea.learn.training.settings import Training
 from fovea.learn.training.state import State
-from fovea.learn.training.step import Goal, Stepper
+from fovea.learn.training.step import Goal, Stepper, learning_mode
 
 N_STEPS = 100
 _SMOOTHING = 0.9  # of the running mean of losses
@@ -47,13 +47,21 @@ def with_found_rate(
     settings: Training,
     kind: Kind = "class",
     groups: Sequence[ParamGroup] | Optimizers | None = None,
+    frozen_statistics: bool = False,
 ) -> tuple[Training, RateSearch]:
     """Return the settings with the learning rate that a search suggests, and the search; several processes take the first's.
 
     What is left of the settings' seconds afterwards stands in them. See `find_learning_rate`.
     """
     clock = time.perf_counter()
-    search = find_learning_rate(network, batches, settings=settings, kind=kind, groups=groups)
+    search = find_learning_rate(
+        network,
+        batches,
+        settings=settings,
+        kind=kind,
+        groups=groups,
+        frozen_statistics=frozen_statistics,
+    )
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     (found,) = join_processes(machine.device).agree(search.suggestion)
     looping = settings.looping
@@ -71,6 +79,7 @@ def find_learning_rate(
     kind: Kind = "class",
     criterion: Criterion | None = None,
     groups: Sequence[ParamGroup] | Optimizers | None = None,
+    frozen_statistics: bool = False,
     n_steps: int = N_STEPS,
 ) -> RateSearch:
     """Train with a rate that rises by the same factor each step until the loss breaks; the network is given back as it was.
@@ -96,7 +105,7 @@ def find_learning_rate(
             network, optimizers, settings=settings, machine=machine, processes=Processes(), goal=goal
         )
         before = State(stepper)
-        network.train()
+        learning_mode(network, frozen_statistics=frozen_statistics)
         mean = 0.0
         for number, batch in zip(range(n_steps), _endless(batches), strict=False):
             stepper.sums.zero_()

@@ -127,6 +127,14 @@ class Stepper:
         return True
 
 
+def learning_mode(network: nn.Module, *, frozen_statistics: bool) -> None:
+    """Put a network into the mode in which it learns; frozen batch norms keep their statistics."""
+    network.train()
+    for layer in network.modules() if frozen_statistics else ():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()
+
+
 class _Told:
     """A loss on its way from the device: asked for after the backward pass was queued, so that a GPU never stands still."""
 
