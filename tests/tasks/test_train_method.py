@@ -24,6 +24,7 @@ QUICK = {
     "augment": "none",
     "threads": 1,
 }
+TUNED = {"method": "finetune", "epochs": 1, "unfreeze": "1", "augment": "none", "threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,7 @@ def test_a_run_that_was_trained_is_a_backbone_of_the_next(scratch_run, drawn: Pa
 
 
 def test_fine_tuning_is_compared_with_the_probe_and_the_better_kept(photos: Path, tmp_path: Path):
-    run = train(
-        photos, out=tmp_path / "run", method="finetune", epochs=1, unfreeze="1", augment="none", threads=1
-    )
+    run = train(photos, out=tmp_path / "run", **TUNED)
     told = run.metrics["training"]
     assert [one["name"] for one in told["standings"]] == ["the probe", "fovea-tiny fine-tuned"]
     assert told["kept"] in ("the probe", "fovea-tiny fine-tuned")
@@ -89,9 +88,7 @@ def test_fine_tuning_is_compared_with_the_probe_and_the_better_kept(photos: Path
 
 def test_a_trained_network_that_is_better_replaces_the_probe(photos: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(train_method, "choose", lambda given, **_: _second(given))
-    run = train(
-        photos, out=tmp_path / "run", method="finetune", epochs=1, unfreeze="1", augment="none", threads=1
-    )
+    run = train(photos, out=tmp_path / "run", **TUNED)
     assert run.metrics["training"]["kept"] == "fovea-tiny fine-tuned"
     assert run.metrics["backbone"] == "fovea-tiny fine-tuned"
     assert (run.folder / "backbone" / "weights.safetensors").is_file()
@@ -166,3 +163,10 @@ def test_of_a_large_set_two_thousand_pictures_are_held_out(tmp_path: Path):
     probe = configure(Config, {"photos": tmp_path, "out": tmp_path})
     assert _share_held_out(scratch, Manifest(tmp_path, rows)) == 0.05
     assert _share_held_out(probe, Manifest(tmp_path, rows)) == 0.2
+
+
+def test_small_pictures_are_also_learned_from_scratch_and_all_stand_side_by_side(drawn: Path, tmp_path: Path):
+    run = train(drawn, out=tmp_path / "run", **{**TUNED, "method": "auto", "net": "lenet5"})
+    names = [one["name"] for one in run.metrics["training"]["standings"]]
+    assert names == ["the probe", "fovea-tiny fine-tuned", "lenet5 from scratch"]
+    assert all(name in run.report.read_text() for name in names)
