@@ -67,6 +67,12 @@ _OPTIONS = (
         _WORDS,
     ),
     Told(
+        "ensemble",
+        click.IntRange(1),
+        "Train so many, each with a seed of its own, and average them into one.",
+        {"default": 1, "show_default": True},
+    ),
+    Told(
         "unfreeze",
         str,
         "How many of the last blocks learn: a number, all, or auto.",

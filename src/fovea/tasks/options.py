@@ -56,13 +56,14 @@ class MethodOptions:
     `method` None is "auto" where there is a budget, else "probe".
     "probe": a linear classifier on stored features. "finetune": the network behind them learns too, from the probe on.
     "scratch": the network `net` learns from random weights. "auto": what `budget` (seconds) allows, side by side.
-    `unfreeze` is how many of the last blocks learn, "all" or "auto"; `head` is "linear" or "mlp:256". The rest is for networks of
-    our own, and where torch computes.
+    `ensemble` networks with seeds of their own become one. `unfreeze` is how many of the last blocks learn, "all" or "auto";
+    `head` is "linear" or "mlp:256". The rest is for networks of our own, and where torch computes.
     """
 
     method: str | None = None
     budget: float | None = None
     net: str | None = None
+    ensemble: int = 1
     unfreeze: str = "auto"
     head: str = "linear"
     activation: str | None = None
@@ -176,7 +177,10 @@ def check_training(training: TrainingOptions) -> None:
         raise InputError(
             f"--unfreeze is {how.unfreeze!r}; it is the number of last blocks that learn, such as 2, or all, or auto."
         )
-    said = sorted(training.given()) + [name for name in ("net", "activation", "init") if getattr(how, name)]
+    if how.ensemble < 1:
+        raise InputError(f"--ensemble is {how.ensemble!r}; it is how many networks are averaged, 1 or more.")
+    said = sorted(training.given()) + ["ensemble"] * (how.ensemble > 1)
+    said += [name for name in ("net", "activation", "init") if getattr(how, name)]
     if method == "probe" and said:
         flags = ", ".join("--" + name.replace("_", "-") for name in said)
         raise InputError(

@@ -23,6 +23,7 @@ from fovea.manifest import Manifest, SplitPlan, require_trainable
 from fovea.pictures import decode
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
+from fovea.tasks.train_ensemble import train_several
 from fovea.tasks.train_learn import Learned, make_learned, names_and_labels
 from fovea.tasks.train_prepare import prepare
 
@@ -52,7 +53,10 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A network that was trained: its name, how it came about, how it answers in the runtime (logits float32 (m, k))."""
+    """A network that was trained: its name, how it came about, how it answers in the runtime (logits float32 (m, k)).
+
+    `members` are those that it is the average of, where it is one.
+    """
 
     name: str
     trained: "Trained"
@@ -61,6 +65,7 @@ class Attempt:
     valid_logits: Logits
     seconds: float
     net: str | None = None
+    members: tuple["Attempt", ...] = ()
 
     def _findings(self, history: Mapping[str, Any]) -> tuple[Finding, ...]:
         """Return what the curves tell."""
@@ -130,36 +135,44 @@ def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Roo
     """Train the probe's network further, from the probe on."""
     from fovea.learn.finetune import Tuning, finetune, open_trainable
 
-    begun, backbone, how = time.perf_counter(), room.config.backbone, room.config.training.how
-    trainable = open_trainable(
-        backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
-    )
+    backbone, how = room.config.backbone, room.config.training.how
     sides = _read_sides(learned, preprocess=encoder.preprocess, room=room)
-    trained = finetune(
-        trainable,
-        sides.train,
-        valid=sides.valid,
-        class_names=learned.class_names,
-        start=learned.fit.head,
-        wish=Tuning(
-            unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
-            head_layers=how.head,
-            given=room.given(seconds),
-        ),
-        workspace=room.workspace / "finetune",
-        progress=room.progress,
-        announce=room.announce,
-    )
-    name = f"{encoder.name} fine-tuned"
-    return _exported(name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room)
+
+    def tune_one(room: Room, seconds: float | None) -> Attempt:
+        begun = time.perf_counter()
+        trained = finetune(
+            open_trainable(
+                backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
+            ),
+            sides.train,
+            valid=sides.valid,
+            class_names=learned.class_names,
+            start=learned.fit.head,
+            wish=Tuning(
+                unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
+                head_layers=how.head,
+                given=room.given(seconds),
+            ),
+            workspace=room.workspace / "finetune",
+            progress=room.progress,
+            announce=room.announce,
+        )
+        name = f"{encoder.name} fine-tuned"
+        return bring_over(name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room)
+
+    return train_several(tune_one, seconds=seconds, room=room)
 
 
 def train_beside(learned: Learned, *, net: str, seconds: float | None, room: Room) -> Attempt:
     """Train a network from random weights on the pictures that the probe learned from."""
     preprocess = _preprocess_for(net, learned.plan.manifest, learned.rows_train, room=room)
     sides = _read_sides(learned, preprocess=preprocess, room=room)
-    return _learn_net(
-        net, sides, names=learned.class_names, seconds=seconds, preprocess=preprocess, room=room
+    return train_several(
+        lambda room, seconds: _learn_net(
+            net, sides, names=learned.class_names, seconds=seconds, preprocess=preprocess, room=room
+        ),
+        seconds=seconds,
+        room=room,
     )
 
 
@@ -191,7 +204,13 @@ def train_alone(plan: SplitPlan, *, net: str, seconds: float | None, room: Room)
         _pictures(read.pixels, labels, fine & held_out & (labels >= 0)),
         read.pixels[fine & held_out],
     )
-    attempt = _learn_net(net, sides, names=names, seconds=seconds, preprocess=preprocess, room=room)
+    attempt = train_several(
+        lambda room, seconds: _learn_net(
+            net, sides, names=names, seconds=seconds, preprocess=preprocess, room=room
+        ),
+        seconds=seconds,
+        room=room,
+    )
     encoder, head = attempt.exported.encoder, attempt.exported.head
     found = Extraction(
         features=_encode(encoder, read.pixels, room=room)[:, None],
@@ -294,11 +313,11 @@ def _learn_net(
         progress=room.progress,
         announce=room.announce,
     )
-    made = _exported(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
+    made = bring_over(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
     return replace(made, net=net)
 
 
-def _exported(
+def bring_over(
     name: str, trained: "Trained", sides: Sides, *, preprocess: Preprocess, begun: float, room: Room
 ) -> Attempt:
     """Bring a trained network into the runtime's form, whose answers are what counts from here on."""

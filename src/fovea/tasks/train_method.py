@@ -9,7 +9,7 @@ from fovea.errors import InputError, MissingExtraError
 from fovea.features import Encoder
 from fovea.manifest import Manifest, assign_splits, equal_groups, join_units
 from fovea.tasks.train_attempt import Attempt, Room, adopt, train_alone, train_beside, tune, usual_side
-from fovea.tasks.train_choose import Candidate, Choice, choose
+from fovea.tasks.train_choose import Candidate, Choice, choose, compare
 from fovea.tasks.train_learn import Learned
 from fovea.tasks.train_prepare import HELD_OUT
 from fovea.tasks.train_since import Earlier
@@ -41,7 +41,7 @@ class TrainingFacts:
             "kept": self.kept,
             "text": self.text,
             "standings": [] if self.choice is None else [one.to_json() for one in self.choice.standings],
-            "attempts": [one.to_json() for one in self.attempts],
+            "attempts": [one.to_json() for attempt in self.attempts for one in attempt.members or (attempt,)],
         }
 
 
@@ -120,8 +120,12 @@ def train_from_scratch(manifest: Manifest, *, earlier: Earlier | None, room: Roo
             "Leave out --method scratch, or bring more pictures."
         )
     attempt, learned = train_alone(plan, net=net, seconds=room.seconds_left(len(rows)), room=room)
-    text = f"{attempt.name}: no probe was fitted beside it."
-    facts = TrainingFacts("scratch", attempt.name, text, attempts=(attempt,))
+    choice, text = None, f"{attempt.name}: no probe was fitted beside it."
+    if attempt.members:
+        tried = [Candidate(one.name, one.valid_logits, one.seconds) for one in (*attempt.members, attempt)]
+        choice = compare(tried, labels=learned.valid_labels, seed=config.seed)
+        text = choice.text
+    facts = TrainingFacts("scratch", attempt.name, text, choice=choice, attempts=(attempt,))
     return Outcome(learned, attempt.exported.encoder, facts)
 
 
