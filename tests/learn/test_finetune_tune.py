@@ -13,7 +13,7 @@ from fovea.learn import Head
 from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
 from fovea.learn.finetune.plan import Job, Part, _share_out
 from fovea.learn.finetune.settings import recipe
-from fovea.learn.finetune.tune import blend, rate_groups, score_of
+from fovea.learn.finetune.tune import blend, rate_groups
 from fovea.learn.trained import Pictures, Trained, describe_epoch
 from fovea.learn.training import EpochRecord, Score, overridden
 from fovea.learn.training.memory import Memory
@@ -216,12 +216,6 @@ def test_a_number_is_learned_by_its_squared_error(tmp_path: Path) -> None:
     )  # 0.25: the variance of zeros and ones
 
 
-def test_several_labels_are_scored_by_the_share_that_is_right() -> None:
-    logits = torch.tensor([[1.0, -1.0], [2.0, 3.0]])
-    found = score_of(logits, np.array([[1, 0], [1, 0]], np.float32), kind="labels")
-    assert found.accuracy == 0.75
-
-
 def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
     headed, _ = add_head(trainable(), class_names=NAMES)
     groups = rate_groups(headed, trainable().blocks)
@@ -235,6 +229,13 @@ def test_an_epoch_is_told_in_a_line() -> None:
     record = EpochRecord(1, 10, 20.0, 1e-3, 0.414, 0.912, 0.3, 0.93, images_per_second=1234.0)
     assert describe_epoch(record, n_epochs=4) == (
         "epoch 2 of 4: loss 0.41, training 91.2 %, validation 93.0 %, 1,234 pictures/s, 40 s left"
+    )
+
+
+def test_an_epoch_on_numbers_tells_r2() -> None:
+    record = EpochRecord(0, 10, 20.0, 1e-3, 0.414, None, 0.3, 0.7, images_per_second=50.0)
+    assert describe_epoch(record, n_epochs=1, kind="values") == (
+        "epoch 1 of 1: loss 0.41, validation R2 0.700, 50 pictures/s, 0 s left"
     )
 
 

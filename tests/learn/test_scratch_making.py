@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from fovea.errors import InputError
 from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, scratch
-from fovea.learn.scratch.answers import answer, score
+from fovea.learn.scratch.answers import answer, score, score_of
 from fovea.learn.trained import Pictures, Trained
 from fovea.nets.classic import MultiView
 from fovea.nets.zoo import build_network
@@ -249,3 +249,37 @@ def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path, net: st
     assert told == [search.suggestion]
     assert search.describe() in trained.plan
     assert search.rates[0] < search.suggestion < search.rates[-1]
+
+
+def test_a_number_is_learned_from_scratch_by_its_squared_error(tmp_path: Path) -> None:
+    sides = [
+        Pictures(one.pixels, 2 * one.labels[:, None].astype(np.float32) - 1)
+        for one in (drawn(64, seed=0), drawn(20, seed=1))
+    ]
+    wish = Making({**GIVEN, "augment": "none"}, kind="values")
+    trained = scratch(
+        "lenet5", sides[0], valid=sides[1], class_names=("side",), wish=wish, workspace=tmp_path
+    )
+    error = float(np.square(trained.valid_logits - sides[1].labels).mean())
+    last = trained.history.records[trained.history.best_epoch]
+    assert trained.valid_logits.shape == (20, 1)
+    assert error < 0.5  # 1: always answering the mean
+    assert (last.valid_loss, last.valid_accuracy) == pytest.approx((error, 1 - error), abs=1e-4)
+
+
+def test_several_labels_are_learned_from_scratch(tmp_path: Path) -> None:
+    sides = [
+        Pictures(one.pixels, np.column_stack([one.labels == 0, one.labels == 1]).astype(np.float32))
+        for one in (drawn(64, seed=0), drawn(20, seed=1))
+    ]
+    wish = Making({**GIVEN, "augment": "none"}, kind="labels")
+    trained = scratch(
+        "lenet5", sides[0], valid=sides[1], class_names=("left", "upper"), wish=wish, workspace=tmp_path
+    )
+    assert ((trained.valid_logits > 0) == (sides[1].labels > 0.5)).mean() > 0.8
+
+
+def test_several_labels_are_scored_by_the_share_that_is_right() -> None:
+    logits = np.array([[1.0, -1.0], [2.0, 3.0]], np.float32)
+    found = score_of(logits, np.array([[1, 0], [1, 0]], np.float32), kind="labels")
+    assert found.accuracy == 0.75

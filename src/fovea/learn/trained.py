@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from fovea.learn.training import EpochRecord, History, RateSearch, Training
+    from fovea.learn.training.losses import Kind
     from fovea.nets import WeightsCard
 
 OnEpoch: TypeAlias = Callable[["EpochRecord", "Training"], None]
@@ -55,22 +56,26 @@ class Trained:
 
 
 def teller(
-    announce: Callable[[str], None], on_epoch: OnEpoch, *, settings: "Training"
+    announce: Callable[[str], None], on_epoch: OnEpoch, *, settings: "Training", kind: "Kind" = "class"
 ) -> Callable[["EpochRecord"], None]:
     """Return what tells every epoch as a sentence to `announce`, and as it is to `on_epoch`."""
 
     def tell(record: "EpochRecord") -> None:
-        announce(describe_epoch(record, n_epochs=settings.looping.epochs or 1))
+        announce(describe_epoch(record, n_epochs=settings.looping.epochs or 1, kind=kind))
         on_epoch(record, settings)
 
     return tell
 
 
-def describe_epoch(record: "EpochRecord", *, n_epochs: int) -> str:
-    """Return in a line what one epoch of `n_epochs` came to."""
+def describe_epoch(record: "EpochRecord", *, n_epochs: int, kind: "Kind" = "class") -> str:
+    """Return in a line what one epoch of `n_epochs` came to; of numbers R2 stands in the place of the accuracies."""
     left = (n_epochs - record.epoch - 1) * record.seconds
     shares = (("training", record.train_accuracy), ("validation", record.valid_accuracy))
-    told = "".join(f", {name} {100 * share:.1f} %" for name, share in shares if share is not None)
+    told = "".join(
+        f", {name} R2 {share:.3f}" if kind == "values" else f", {name} {100 * share:.1f} %"
+        for name, share in shares
+        if share is not None
+    )
     loss = float("nan") if record.train_loss is None else record.train_loss
     return (
         f"epoch {record.epoch + 1} of {n_epochs}: loss {loss:.2f}{told}, {record.images_per_second:,.0f} pictures/s, "

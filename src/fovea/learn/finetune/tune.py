@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
@@ -16,7 +15,7 @@ from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
 from fovea.learn.probe import Head
-from fovea.learn.scratch.answers import score
+from fovea.learn.scratch.answers import score_of
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
     Machine,
@@ -29,7 +28,6 @@ from fovea.learn.training import (
     train_network,
     with_found_rate,
 )
-from fovea.learn.training.losses import Kind, right_answers, usual_criterion
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.progress import Progress, silent, unheard
 
@@ -100,7 +98,7 @@ def finetune(
         before = _weights(one.network)
 
         def evaluate(network: nn.Module) -> Score:
-            return score_of(one.answer(network), valid.labels, kind=wish.kind)
+            return score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind)
 
         groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
         settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), wish=wish, groups=groups)
@@ -117,7 +115,7 @@ def finetune(
             frozen_statistics=True,
             checkpoint=workspace / "finetune.checkpoint",
             progress=progress,
-            on_epoch=teller(announce, on_epoch, settings=settings),
+            on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
         )
         with torch.no_grad(), _machine(settings).autocast():
             share = blend(one.network.eval(), before, evaluate=evaluate)
@@ -196,17 +194,6 @@ def _in_time(settings: Training, *, begun: float) -> Training:
         return settings
     left = max(1.0, seconds - (time.perf_counter() - begun))
     return replace(settings, looping=replace(settings.looping, seconds=left))
-
-
-def score_of(logits: Tensor, labels: NDArray[np.int64] | NDArray[np.float32], *, kind: Kind) -> Score:
-    """Return the loss and the accuracy of logits (m, k); of values R2, of several labels the share that is right."""
-    if kind == "class":
-        return score(logits.numpy(), np.asarray(labels, np.int64))
-    y = torch.from_numpy(np.asarray(labels, np.float32)).reshape(logits.shape)
-    loss = float(usual_criterion(kind)(logits, y).mean())
-    if kind == "labels":
-        return Score(loss, float(right_answers(logits, y, kind=kind).mean()), len(y))
-    return Score(loss, 1 - float((logits - y).square().sum() / (y - y.mean(0)).square().sum()), len(y))
 
 
 def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:

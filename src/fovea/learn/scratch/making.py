@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from fovea.learn.scratch.answers import answer, score
+from fovea.learn.scratch.answers import answer, score_of
 from fovea.learn.scratch.assembly import Assembly, assemble
 from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
@@ -49,7 +49,7 @@ def scratch(
 
     Args:
         net: a classic network (`lenet5`), one of torchvision or timm (`resnet18`, `timm:NAME`).
-        train: square pictures of one size (see `size_for`) with class numbers.
+        train: square pictures of one size (see `size_for`) with class numbers, or what `wish.kind` says.
         valid: others of the same size, by which weights are chosen.
         class_names: the k names.
         wish: what is wished instead of the recipe's own.
@@ -75,26 +75,27 @@ def scratch(
         n_answered=len(valid.labels) * assembly.n_views,
         n_tried=wish.finds_rate * N_STEPS * (settings.looping.batch_size or len(train.labels)),
     )
-    settings, search = _with_rate(assembly, train, settings=plan.settings, finds_rate=wish.finds_rate)
+    settings, search = _with_rate(assembly, train, settings=plan.settings, wish=wish)
     plan = replace(plan, settings=settings)
     sentences = _sentences(net, assembly, plan=plan, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
         announce(sentence)
     workspace.mkdir(parents=True, exist_ok=True)
-    some, labels = assembly.planes(valid.pixels[rows]), valid.labels[rows].astype(np.int64)
+    some, labels = assembly.planes(valid.pixels[rows]), valid.labels[rows]
 
     def evaluate(network: nn.Module) -> Score:
-        return score(answer(network, some, normalise=assembly.normalise), labels)
+        return score_of(answer(network, some, normalise=assembly.normalise), labels, kind=wish.kind)
 
     history = train_network(
         network,
         assembly.batches(train, settings=settings),
         settings=settings,
+        kind=wish.kind,
         groups=_optimizers(network, settings),
         evaluate=evaluate,
         checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
         progress=progress,
-        on_epoch=teller(announce, on_epoch, settings=settings),
+        on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
     )
     made = assembly.finish()
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
@@ -113,16 +114,17 @@ def scratch(
 
 
 def _with_rate(
-    assembly: Assembly, train: Pictures, *, settings: Training, finds_rate: bool
+    assembly: Assembly, train: Pictures, *, settings: Training, wish: Making
 ) -> tuple[Training, RateSearch | None]:
     """Return the settings, with a learning rate that was found where that is wished."""
-    if not finds_rate:
+    if not wish.finds_rate:
         return settings, None
     network = assembly.made.network
     return with_found_rate(
         network,
         assembly.batches(train, settings=settings),
         settings=settings,
+        kind=wish.kind,
         groups=_optimizers(network, settings),
     )
 

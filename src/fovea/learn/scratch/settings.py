@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fovea.learn.training.losses import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,10 +13,12 @@ class Making:
     """What is given in place of the recipe's own.
 
     `given` are fields of the training settings by name ({"lr": 0.1, "epochs": 3}; see `overridden`), `options` the
-    network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network. With
-    `finds_rate` the learning rate is found by a trial (see `find_learning_rate`) in place of a given one.
+    network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network. `kind`
+    says what the labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning
+    rate is found by a trial (see `find_learning_rate`) in place of a given one.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    kind: "Kind" = "class"
     finds_rate: bool = False
