@@ -54,9 +54,19 @@ def test_imagenets_classes_are_known_however_they_are_named(names: tuple[str, ..
 def test_only_a_network_that_names_no_classes_is_noted_as_taken_for_imagenets() -> None:
     told = [
         len(opened(one).notes)
-        for one in (Network(1000), Network(1000, NAMES), Network(1000, name="resnet18"))
+        for one in (
+            Network(1000),
+            Network(1000, NAMES),
+            Network(1000, name="resnet18"),
+            Network(1000, name="fovea-tiny"),
+        )
     ]
-    assert told == [2, 1, 1]  # the catalogue's resnet18 is known; that nothing is calibrated is always said
+    assert told == [
+        2,
+        1,
+        1,
+        1,
+    ]  # the catalogue's and ours are known; that nothing is calibrated is always said
 
 
 def test_other_names_stay_and_have_no_ids() -> None:

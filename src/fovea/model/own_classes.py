@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import BackboneError
-from fovea.features import KNOWN, Encoder, Stage
+from fovea.features import EMBEDDED, KNOWN, Encoder, Stage
 from fovea.manifest import imagenet_classes, plain_names
 from fovea.model.decide import answer
 from fovea.model.prediction import Prediction
@@ -85,7 +85,7 @@ def open_own_classes(encoder: Encoder) -> OwnClasses:
     names = plain_names(classes)
     n = stage.stop - stage.start
     if n == N_IMAGENET and (not known or _are_imagenets(known)):
-        is_named = bool(known) or encoder.name in KNOWN
+        is_named = bool(known) or encoder.name in (EMBEDDED, *KNOWN)
         return OwnClasses(encoder, stage, names, tuple(one.wnid for one in classes), is_named)
     if len(known) != n:
         raise BackboneError(
