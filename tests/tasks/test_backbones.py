@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,23 @@ def test_what_is_here_is_listed_with_its_place(brought: Path) -> None:
     (one,) = [one for one in run(Config()).backbones if one.name == "net"]
     assert (one.is_here, one.place, one.n_bytes, one.licence) == (True, str(brought), 700, "MIT")
     assert brought == cache_folder() / "weights" / "net-1.onnx"
+
+
+def test_weights_that_say_what_they_are_are_listed_and_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.numpy import save_file
+
+    card = {"library": "timm", "architecture": "resnet18", "licence": "MIT"}
+    card |= {"preprocess": {"size": 64, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    file = tmp_path / "any.safetensors"
+    save_file({"some": np.zeros(3, np.float32)}, file, metadata={"backbone": json.dumps(card)})
+    monkeypatch.setenv("FOVEA_WEIGHTS", str(tmp_path))
+    one = run(Config()).backbones[-1]
+    told = (one.name, one.is_here, one.n_bytes, one.licence, one.place)
+    assert told == ("timm:resnet18", True, file.stat().st_size, "MIT", str(file))
+    with pytest.raises(MissingInputError, match=r"Here are: fovea-tiny, timm:resnet18\.$"):
+        run(Config("use", "vgg16"))
 
 
 def test_what_is_here_and_right_is_not_fetched_again(brought: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from fovea.features.folder import cache_folder, write_whole
 from fovea.features.known import EMBEDDED, KNOWN, KnownFile, is_published, on_disk, weights_folders
 from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline, facts_of, read_outline
 from fovea.features.runs import open_run_backbone
-from fovea.nets import Shown, check_spec, find_weights, list_stages, stages_version
+from fovea.nets import Shown, check_spec, find_weights, list_described, list_stages, stages_version
 
 LIBRARIES = ("timm:", "torchvision:", "keras:")
 _EMBEDDED = Path(__file__).parent / "tiny"
@@ -103,6 +103,14 @@ def list_converted() -> list[tuple[str, str, int, Path]]:
         if folder in (_EMBEDDED, _folder_of(_library_identity(card.name, "", ()))):
             found.append((card.name, card.licence, n_bytes, folder))
     return found
+
+
+def list_own_weights() -> list[tuple[str, str, int, Path]]:
+    """Return name, licence, size in bytes and path of weights in FOVEA_WEIGHTS that say which library's network they are."""
+    return [
+        (f"{card.library}:{card.architecture}", card.licence, file.stat().st_size, file)
+        for file, card in list_described(weights_folders())
+    ]
 
 
 def place_of(known: KnownFile) -> Path | None:
@@ -362,7 +370,8 @@ def _takes_no_file(backbone: str, weights: Path) -> str:
 def _not_here(known: KnownFile) -> str:
     """Say that a file of the catalogue is missing, and where others of its name lie."""
     looked = " and ".join(repr(str(folder)) for folder in weights_folders())
-    here = ", ".join([EMBEDDED, *(name for name, one in KNOWN.items() if place_of(one))])
+    own = (name for name, *_ in list_own_weights())
+    here = ", ".join([EMBEDDED, *(name for name, one in KNOWN.items() if place_of(one)), *dict.fromkeys(own)])
     return (
         f"the backbone {known.name!r} is not on this computer: no {known.file} of {known.n_bytes:,} bytes in {looked}. "
         f"Download it ({known.n_bytes / 1e6:.1f} MB): fovea backbones get {known.name}. Here are: {here}."

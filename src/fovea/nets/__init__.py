@@ -1,7 +1,7 @@
 """Networks: describing weights files, building zoo networks, taking and pooling their stages."""
 
 from fovea.nets.engine import TorchRunner, choose_device, has_bf16
-from fovea.nets.local import find_weights
+from fovea.nets.local import find_weights, list_described
 from fovea.nets.named import NamedNetwork, Shown, build_described, build_named, check_spec, list_stages
 from fovea.nets.places import places_of, stages_version
 from fovea.nets.stages import Place, pooled_network, stage_widths
@@ -22,6 +22,7 @@ __all__ = [
     "find_weights",
     "has_bf16",
     "import_torchvision",
+    "list_described",
     "list_stages",
     "places_of",
     "plain_attention",

@@ -29,17 +29,19 @@ def find_weights(spec: str, folders: Sequence[Path]) -> Path | None:
         for suffix in SUFFIXES:
             if (folder / f"{name}{suffix}").is_file():
                 return folder / f"{name}{suffix}"
-        for file, card in _described(folder):
+        for file, card in list_described((folder,)):
             if (card.library, card.architecture) == (library, name):
                 return file
     return None
 
 
-def _described(folder: Path) -> Iterator[tuple[Path, WeightsCard]]:
-    """Yield the files of a folder that say themselves which network they belong to."""
-    for file in sorted(folder.glob("*.safetensors")):
+def list_described(folders: Sequence[Path]) -> Iterator[tuple[Path, WeightsCard]]:
+    """Yield the files in `folders` that say themselves to which network of timm or torchvision they belong."""
+    for file in (one for folder in folders for one in sorted(folder.glob("*.safetensors"))):
         with contextlib.suppress(BackboneError):
-            yield file, read_weights_card(file)
+            card = read_weights_card(file)
+            if card.library in LIBRARIES:
+                yield file, card
 
 
 def find_official(official: Official, folders: Sequence[Path]) -> Path | None:
@@ -74,9 +76,7 @@ def networks_here(folders: Sequence[Path]) -> tuple[str, ...]:
 def _networks_here(folders: Sequence[Path]) -> Iterator[str]:
     import torch
 
-    for _, card in (one for folder in folders for one in _described(folder)):
-        if card.library in LIBRARIES:
-            yield f"{card.library}:{card.architecture}"
+    yield from (f"{card.library}:{card.architecture}" for _, card in list_described(folders))
     places = (*folders, Path(torch.hub.get_dir()) / "checkpoints")
     names = {file.name for folder in places if folder.is_dir() for file in folder.iterdir()}
     models = import_library("torchvision")

@@ -14,6 +14,7 @@ from fovea.features import (
     is_weights_file,
     list_backbone_stages,
     list_converted,
+    list_own_weights,
     on_disk,
     place_of,
     read_default,
@@ -171,13 +172,14 @@ def _get(config: Config, name: str, *, progress: Progress) -> Path:
 def _listed(default: str, *, part: str) -> tuple[Listed, ...]:
     """Return what can be used and the default, as far as `part` is in its name. Raises InputError where it is in none."""
     rows = []
-    for name, licence, n_bytes, folder in list_converted():
-        rows.append(Listed(name, True, name == default, n_bytes, licence, str(folder)))
+    for name, licence, n_bytes, place in (*list_converted(), *list_own_weights()):
+        if name not in [one.name for one in rows]:
+            rows.append(Listed(name, True, name == default, n_bytes, licence, str(place)))
     known = []
     for one in KNOWN.values():
         file = place_of(one)
-        place = "" if file is None else str(file)
-        known.append(Listed(one.name, bool(file), one.name == default, one.n_bytes, one.licence, place))
+        found = "" if file is None else str(file)
+        known.append(Listed(one.name, bool(file), one.name == default, one.n_bytes, one.licence, found))
     rows[1:1] = known
     if default not in [one.name for one in rows]:
         is_here = Path(default).exists()
