@@ -81,3 +81,36 @@ def test_what_stands_in_the_training_part_too_is_left_out_of_the_second_figures(
     found = judge_labels(drawn(300), names=NAMES, folds=None, valid=drawn(100, seed=5), leaked=leaked)
     assert found.without_leaks is not None
     assert (found.n_leaked, found.without_leaks.n) == (30, 70)
+
+
+def trained_on(part: LabelledPart) -> LabelledPart:
+    """Return a training part of which a network that was trained has no out-of-fold logits."""
+    return LabelledPart(part.has, np.zeros((0, 2)), part.units)
+
+
+def test_without_out_of_fold_logits_the_validation_part_calibrates() -> None:
+    valid = drawn(200, seed=5, sharp=3)
+    found = judge_labels(trained_on(drawn(300)), names=NAMES, folds=None, valid=valid)
+    alone = judge_labels(valid, names=NAMES, folds=None)
+    assert (found.thresholds, found.temperature) == (alone.thresholds, alone.temperature)
+    assert (found.measured, found.n_train, found.figures.n) == ("valid", 300, 200)
+    assert found.figures.all_right == alone.figures.all_right  # measured crosswise, as that one is
+
+
+def test_copies_lie_in_one_part_where_the_validation_part_calibrates() -> None:
+    once = drawn(40, seed=5)
+    twice = LabelledPart(np.tile(once.has, (2, 1)), np.tile(once.logits, (2, 1)), np.tile(once.units, 2))
+    one, two = (judge_labels(part, names=NAMES, folds=None).figures for part in (once, twice))
+    assert two.all_right == one.all_right
+
+
+def test_leaks_are_told_where_the_validation_part_calibrates() -> None:
+    leaked, valid = np.arange(100) < 30, drawn(100, seed=5)
+    found = judge_labels(trained_on(drawn(50)), names=NAMES, folds=None, valid=valid, leaked=leaked)
+    assert found.without_leaks is not None
+    assert (found.n_leaked, found.without_leaks.n) == (30, 70)
+
+
+def test_a_single_unit_calibrates_itself() -> None:
+    few = LabelledPart(np.eye(2, dtype=bool), np.eye(2), np.zeros(2, np.int64))
+    assert judge_labels(trained_on(drawn(50)), names=NAMES, folds=None, valid=few).figures.n == 2

@@ -6,6 +6,7 @@ was trained has no out-of-fold logits: there the validation part does both, in t
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,28 +95,31 @@ def judge_labels(
     """Judge labels by out-of-fold logits and, where there is one, a validation part.
 
     Args:
-        train: the training part, its logits out of fold; where there are none, the part that calibrates in their place.
+        train: the training part, its logits out of fold; (0, k) of a network that was trained, where `valid` calibrates.
         names: the k labels.
         folds: int (n,), the folds of the out-of-fold logits; None: five parts drawn by `seed`.
-        valid: the validation part, its logits by the saved head; None: the training part is measured, crosswise.
+        valid: the validation part, its logits by the saved head; None: the training part is measured, crosswise. Where it
+            calibrates, it is measured crosswise too.
         leaked: bool (m,), validation pictures that (nearly) stand in the training part too.
         precision: share of right ones to promise for each label, in (0, 1); None: none is.
         confidence: of the promises.
         seed: of what is drawn.
     """
-    learned = _learn(train, precision=precision, confidence=confidence, names=names, seed=seed)
-    if valid is None:
-        folds = np.random.default_rng(seed).permutation(len(train.has)) % N_PARTS if folds is None else folds
-        part = train
-        probabilities, answers = np.empty(train.has.shape), np.empty(train.has.shape, np.bool_)
+    part = train if valid is None else valid
+    by_valid = not len(train.logits)
+    learn = partial(_learn, precision=precision, confidence=confidence, names=names, seed=seed)
+    learned = learn(part if by_valid else train)
+    if valid is None or by_valid:
+        if folds is None or by_valid:
+            _, unit = np.unique(part.units, return_inverse=True)
+            folds = np.random.default_rng(seed).permutation(unit.max() + 1)[unit] % N_PARTS
+        probabilities, answers = np.empty(part.has.shape), np.empty(part.has.shape, np.bool_)
         for fold in np.unique(folds):
             out = folds == fold
-            others = _learn(
-                train.rows(~out), precision=precision, confidence=confidence, names=names, seed=seed
+            probabilities[out], answers[out] = learn(part if out.all() else part.rows(~out)).answer(
+                part.logits[out]
             )
-            probabilities[out], answers[out] = others.answer(train.logits[out])
     else:
-        part = valid
         probabilities, answers = learned.answer(valid.logits)
     commonest = commonest_set(train.has)
 
