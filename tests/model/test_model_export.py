@@ -1,5 +1,7 @@
 """Export: what torch trained answers the same in the runtime's form, and is refused where it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ torch = pytest.importorskip("torch")
 
 from fovea.errors import BackboneError
 from fovea.features import Preprocess, load_encoder
-from fovea.learn.trained import Trained
+from fovea.learn import Head
+from fovea.learn.trained import Meaning, Trained
 from fovea.model import export
 from fovea.model.export import export_trained, torch_logits
 from fovea.nets.stages import Place
@@ -113,3 +116,44 @@ def test_a_network_that_answers_otherwise_afterwards_is_refused(tmp_path, pictur
         "the trained network 'small' answers 100.0% of 40 real pictures differently in the runtime's form (f32; at most "
         "0.5% may). It was not saved: train with --compute f32, or another network."
     )
+
+
+def one_number(network):
+    """Return the network as one that tells a number."""
+    torch.manual_seed(0)
+    network.classifier = torch.nn.Linear(8, 1)
+    return replace(trained(network), card=replace(card(), class_names=("year",)))
+
+
+def test_numbers_are_told_in_the_users_unit(tmp_path, pictures):
+    one, meaning = one_number(Small()), Meaning("values", centre=1990.0, deviation=5.0)
+    made = exported(one, tmp_path / "backbone", pictures, meaning=meaning)
+    told = made.head.logits(made.encoder.encode(pictures))
+    assert np.abs(told - (1990 + 5 * torch_logits(one, pictures))).max() < 1e-3
+    assert (made.agreement, made.difference < 1e-4) == (1.0, True)
+
+
+def test_numbers_that_differ_by_more_than_a_twentieth_of_their_deviation_are_refused(
+    tmp_path, pictures, monkeypatch
+):
+    right = export.torch_logits
+    monkeypatch.setattr(export, "torch_logits", lambda *told: right(*told) + 0.06)
+    with pytest.raises(BackboneError, match=r"answers 100\.0% of 40 real pictures differently"):
+        exported(one_number(Small()), tmp_path / "backbone", pictures, meaning=Meaning("values"))
+
+
+def test_labels_agree_where_their_signs_do(tmp_path, pictures, monkeypatch):
+    right = export.torch_logits
+    monkeypatch.setattr(export, "torch_logits", lambda *told: 3 * right(*told))
+    made = exported(trained(Small()), tmp_path / "backbone", pictures, meaning=Meaning("labels"))
+    assert made.agreement == 1.0
+    assert made.difference > 0.01
+
+
+def test_a_head_begins_in_deviations_and_ends_in_the_users_unit():
+    head = Head(*(np.float32(one) for one in ([[2.0]], [10.0], [0.0], [1.0])), ("year",), 1.0)
+    meaning, x = Meaning("values", centre=12.0, deviation=4.0), np.float32([[3.0]])
+    begun = meaning.begun_by(head)
+    assert begun.logits(x).tolist() == [[1.0]]  # (2 * 3 + 10 - 12) / 4
+    assert meaning.told_by(begun).logits(x).tolist() == [[16.0]]
+    assert meaning.learned_as(np.array([16.0])).tolist() == [1.0]

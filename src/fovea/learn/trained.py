@@ -1,11 +1,13 @@
 """What trains and what comes of it, in the words that fine-tuning, training from scratch and distilling share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fovea.learn.probe import Head
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +34,38 @@ class Pictures:
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a network's answers are: logits of classes or of labels, or numbers less `centre` in units of `deviation`.
+
+    Numbers are learned so, whatever their unit is; what it is stands in the head alone, which computes in float32.
+    """
+
+    kind: "Kind" = "class"
+    centre: float = 0.0
+    deviation: float = 1.0
+
+    def learned_as(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return numbers in the user's unit as a network learns them."""
+        return ((values - self.centre) / self.deviation).astype(np.float32)
+
+    def told_by(self, head: Head) -> Head:
+        """Return the head of a network that answers in the user's unit."""
+        return _scaled(head, self.deviation, self.centre)
+
+    def begun_by(self, head: Head) -> Head:
+        """Return a head that answers in the user's unit as a network would begin with it."""
+        return _scaled(head, 1 / self.deviation, -self.centre / self.deviation)
+
+
+CLASSES = Meaning()
+
+
+def _scaled(head: Head, factor: float, shift: float) -> Head:
+    bias = (head.bias.astype(np.float64) * factor + shift).astype(np.float32)
+    return replace(head, weights=head.weights * np.float32(factor), bias=bias)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,19 @@ from fovea.errors import BackboneError
 from fovea.features import BackboneCard, Encoder, Preprocess, has_native_bf16, load_encoder
 from fovea.features.card import TRAINED
 from fovea.features.convert import write_backbone
-from fovea.judge import softmax
+from fovea.judge import sigmoid, softmax
 from fovea.learn import Head
-from fovea.learn.trained import Trained
+from fovea.learn.trained import CLASSES, Meaning, Trained
+from fovea.learn.training.losses import Kind
 from fovea.nets.stages import Place, pooled_network
 from fovea.nets.state import tensors_sha256
 from fovea.nets.trainable import Headed
 from fovea.nets.weights import WeightsCard, card_text
 
 LEAST_AGREEMENT = {"bf16": 0.98, "f32": 0.995}
-"""Share of real pictures that must get torch's answer; the others are near ties."""
+"""Share of answers to real pictures that must be torch's; the others are near ties."""
+CLOSE = 0.05
+"""Deviations of the training numbers by which a number may differ and be the same answer."""
 N_COMPARED = 256
 _BATCH = 32
 Pixels = NDArray[np.uint8]
@@ -37,7 +40,8 @@ Logits = NDArray[np.float32]
 class Exported:
     """A trained network as it predicts, and how it compares with torch on `n_compared` real pictures.
 
-    `agreement` is the share with the same answer, `difference` the largest between two probabilities, both in [0, 1].
+    `agreement` is the share with the same answer (of several labels the share of answers, of numbers those within 0.05
+    deviations), `difference` the largest between two probabilities, both in [0, 1]; of numbers in deviations.
     """
 
     encoder: Encoder
@@ -62,11 +66,12 @@ def export_trained(
     examples: Pixels,
     precision: str = "auto",
     threads: int | None = None,
+    meaning: Meaning = CLASSES,
 ) -> Exported:
     """Write a trained network into the empty `folder`, and return it as it was read back.
 
     `examples` uint8 (n, h, w, 3) are real pictures at its size, of which up to 256 are compared. Where bf16 is not
-    demanded and changes too many answers, float32 is taken, and said.
+    demanded and changes too many answers, float32 is taken, and said. The head tells what `meaning` says, in float32.
 
     Raises:
         BackboneError: it cannot be converted, or answers differently afterwards; nothing of it may be used.
@@ -90,10 +95,9 @@ def export_trained(
     for chosen in dict.fromkeys([card.precision, *(["f32"] if precision == "auto" else [])]):
         encoder = load_encoder(folder, precision=chosen, threads=threads)
         found = head.logits(encoder.encode(examples))
-        agreement = float((found.argmax(1) == expected.argmax(1)).mean()) if len(examples) else 1.0
+        agreement, difference = _compare(found, expected, kind=meaning.kind) if len(examples) else (1.0, 0.0)
         if agreement >= LEAST_AGREEMENT[chosen]:
-            difference = float(np.abs(softmax(found) - softmax(expected)).max()) if len(examples) else 0.0
-            return Exported(encoder, head, agreement, difference, len(examples), notes)
+            return Exported(encoder, meaning.told_by(head), agreement, difference, len(examples), notes)
         notes = (
             f"In {chosen} {1 - agreement:.1%} of {len(examples)} pictures were answered differently: not used.",
         )
@@ -102,6 +106,18 @@ def export_trained(
         f"runtime's form ({chosen}; at most {1 - LEAST_AGREEMENT[chosen]:.1%} may). It was not saved: "
         "train with --compute f32, or another network."
     )
+
+
+def _compare(found: Logits, expected: Logits, *, kind: Kind) -> tuple[float, float]:
+    """Return the share of answers that are the same, and the largest difference; see `Exported`."""
+    if kind == "values":
+        gaps = np.abs(found - expected)
+        return float((gaps <= CLOSE).mean()), float(gaps.max())
+    if kind == "labels":
+        gap = np.abs(sigmoid(found) - sigmoid(expected)).max()
+        return float(((found > 0) == (expected > 0)).mean()), float(gap)
+    same = found.argmax(1) == expected.argmax(1)
+    return float(same.mean()), float(np.abs(softmax(found) - softmax(expected)).max())
 
 
 def torch_logits(trained: Trained, pixels: Pixels) -> Logits:
