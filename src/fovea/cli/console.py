@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 import click
 from click.core import ParameterSource
 
-from fovea.errors import FoveaError, OutputError
+from fovea.errors import FoveaError, InputError, OutputError
+from fovea.tasks.several import is_follower
 
 
 class Result(Protocol):
@@ -32,7 +33,7 @@ class Console:
         self.offline = offline
         self.threads = threads
         self.seed = seed
-        self.progress = Bar() if sys.stderr.isatty() else Lines()
+        self.progress = Silence() if is_follower() else Bar() if sys.stderr.isatty() else Lines()
 
     def say(self, sentence: str) -> None:
         """Print a sentence about what is under way."""
@@ -69,6 +70,19 @@ def _with_words(text: str) -> str:
 def plain(line: str) -> str:
     """Return a line that a terminal can only show: file names may hold control signs and broken encodings."""
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
+
+
+class Silence:
+    """No progress: another process tells it (see `fovea.tasks.several`)."""
+
+    def __call__(self, stage: str, n_done: int, n_total: int) -> None:
+        """Tell nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Tell nothing."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class Lines:
@@ -233,7 +247,8 @@ def common_options(function: F) -> F:
             console.progress.close()
             if debug:
                 raise
-            report_error(str(error))
+            if not (is_follower() and isinstance(error, InputError)):  # the first process meets the same
+                report_error(str(error))
             sys.exit(1)
         finally:
             console.progress.close()

@@ -26,6 +26,21 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic from click 
         return float(told[1]) * _UNITS[told[2]]
 
 
+class Rate(click.ParamType):  # type: ignore[type-arg]
+    """A learning rate, or the word find."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return the rate, or the word."""
+        if value == "find":
+            return "find"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r}: give a number, such as 0.001, or find.", param, ctx)
+
+
 class SectionedCommand(click.Command):
     """A command whose help sets the options of training apart, which many people never need."""
 
@@ -86,7 +101,7 @@ _OPTIONS = (
     ),
     Told("epochs", click.IntRange(1), "How often every picture is learned from."),
     Told("batch-size", click.IntRange(0), "Pictures a step; 0: all at once."),
-    Told("lr", float, "Learning rate."),
+    Told("lr", Rate(), "Learning rate; find: by a trial in which it rises from step to step."),
     Told(
         "optimizer",
         str,
@@ -118,6 +133,12 @@ _OPTIONS = (
         click.Choice(["auto", "cpu", "cuda", "mps"]),
         "Where torch trains.",
         {"default": "auto", "show_default": True},
+    ),
+    Told(
+        "track",
+        str,
+        "Log every epoch into RUN.track: tensorboard, wandb or mlflow (again for more; extra track).",
+        {"multiple": True, **_WORDS},
     ),
 )
 _NAMES = {one.name.replace("-", "_") for one in _OPTIONS}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from fovea.errors import InputError
+from fovea.tasks.several import check_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class PromiseOptions:
     per_class: bool = False
 
 
+FIND = "find"
 METHODS = ("probe", "finetune", "scratch", "auto")
 
 
@@ -57,7 +59,8 @@ class MethodOptions:
     "probe": a linear classifier on stored features. "finetune": the network behind them learns too, from the probe on.
     "scratch": the network `net` learns from random weights. "auto": what `budget` (seconds) allows, side by side.
     `ensemble` networks with seeds of their own become one. `unfreeze` is how many of the last blocks learn, "all" or "auto";
-    `head` is "linear" or "mlp:256". The rest is for networks of our own, and where torch computes.
+    `head` is "linear" or "mlp:256". `track` names trackers that are told every epoch: "tensorboard", "wandb", "mlflow". The rest
+    is for networks of our own, and where torch computes.
     """
 
     method: str | None = None
@@ -69,18 +72,19 @@ class MethodOptions:
     activation: str | None = None
     init: str | None = None
     device: str = "auto"
+    track: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
     """How long a network learns and how its weights are moved; None: what the method's recipe says.
 
-    See `fovea.learn.training.Optimisation` and `Looping`.
+    `lr` "find" has it found by a trial. See `fovea.learn.training.Optimisation` and `Looping`.
     """
 
     epochs: int | None = None
     batch_size: int | None = None
-    lr: float | None = None
+    lr: float | str | None = None
     optimizer: str | None = None
     momentum: float | None = None
     weight_decay: float | None = None
@@ -119,10 +123,15 @@ class TrainingOptions:
         """What was asked for: "auto" where a budget was all that was said."""
         return self.how.method or ("probe" if self.how.budget is None else "auto")
 
+    @property
+    def finds_rate(self) -> bool:
+        """Whether the learning rate is to be found."""
+        return self.steps.lr == FIND
+
     def given(self) -> dict[str, Any]:
-        """Return what was said of steps and regularisation, by name."""
+        """Return what was said of steps and regularisation, by name; not a learning rate that is to be found."""
         told = {**dataclasses.asdict(self.steps), **dataclasses.asdict(self.regular)}
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in told.items() if value is not None and value != FIND}
 
 
 ConfigT = TypeVar("ConfigT")
@@ -179,14 +188,23 @@ def check_training(training: TrainingOptions) -> None:
         )
     if how.ensemble < 1:
         raise InputError(f"--ensemble is {how.ensemble!r}; it is how many networks are averaged, 1 or more.")
-    said = sorted(training.given()) + ["ensemble"] * (how.ensemble > 1)
-    said += [name for name in ("net", "activation", "init") if getattr(how, name)]
+    if isinstance(training.steps.lr, str) and not training.finds_rate:
+        raise InputError(f"--lr is {training.steps.lr!r}; it is a number, such as 0.001, or {FIND}.")
+    said = sorted({*training.given(), *(["lr"] if training.finds_rate else [])}) + ["ensemble"] * (
+        how.ensemble > 1
+    )
+    said += [name for name in ("net", "activation", "init", "track") if getattr(how, name)]
     if method == "probe" and said:
         flags = ", ".join("--" + name.replace("_", "-") for name in said)
         raise InputError(
             f"{flags}: these say how a network is trained, and the "
             "probe trains none. Add --method finetune, or --method scratch."
         )
+    check_shared(method, n_networks=how.ensemble)
+    if how.track:
+        from fovea.learn.training.trackers import require_trackers
+
+        require_trackers(how.track)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

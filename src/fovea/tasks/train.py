@@ -42,6 +42,7 @@ from fovea.tasks.options import (
     check_training,
     configure,
 )
+from fovea.tasks.several import is_follower
 from fovea.tasks.train_attempt import Room, workspace_beside
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
@@ -127,7 +128,8 @@ def train(
     for name in ("weights", "since"):
         if settings.get(name) is not None:
             settings[name] = Path(settings[name])
-    settings["stages"] = tuple(settings.get("stages") or ())
+    for name in ("stages", "track"):
+        settings[name] = tuple(settings.get(name) or ())
     config = configure(Config, {"photos": Path(photos), "out": Path(out), **settings})
     return run(config, progress=progress, announce=announce)
 
@@ -144,6 +146,8 @@ def run(
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     check_training(config.training)
+    if is_follower():
+        progress, announce = silent, unheard
     require_apart(config.photos, out=config.out)
     if config.target != "classes":
         from fovea.tasks.train_target import run_target
@@ -159,59 +163,57 @@ def run(
             room = Room(config, workspace, store, begun, progress, announce)
             manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
             outcome = (learn or _learn)(manifest, earlier=earlier, room=room)
-            parts, encoder = outcome.learned, outcome.encoder
-            seconds = dict(parts.seconds)
-            begun_judging = time.perf_counter()
-            verdict = _judge(config, parts, by_valid=outcome.by_valid)
-            test = read_test(
-                parts,
-                verdict=verdict,
-                encoder=encoder,
-                store=store,
-                threads=config.backbone.threads,
-                progress=progress,
-            )
-            novelty = _novelty(parts, seed=config.seed)
-            seconds["judge"] = seconds.get("judge", 0.0) + time.perf_counter() - begun_judging
-            seconds["total"] = time.perf_counter() - begun
-            notes = (
-                *told,
-                *encoder.notes,
-                *test.manifest.notes,
-                *parts.plan.notes,
-                *formula_notes(manifest),
-                *store.notes,
-            )
-        evidence = Evidence(
-            config=config,
-            encoder=encoder,
-            gathered=replace(parts.gathered, manifest=test.manifest),
-            plan=replace(parts.plan, manifest=test.manifest),
-            copies=parts.copies,
-            rows_train=parts.rows_train,
-            rows_valid=parts.rows_valid,
-            leaked=parts.leaked,
-            fit=parts.fit,
-            valid_logits=parts.valid_logits,
-            verdict=verdict,
-            novelty=novelty,
-            n_unlike=0 if novelty is None else int(novelty.is_unlike(parts.valid_features).sum()),
-            test=test.figures,
-            test_pairs=test.pairs,
-            earlier=earlier,
-            seconds=seconds,
-            notes=notes,
-            training=outcome.facts,
-        )
+            evidence = _gather_evidence(outcome, earlier=earlier, room=room)
+            notes = (*told, *evidence.notes, *formula_notes(manifest), *store.notes)
+            evidence = replace(evidence, notes=notes)
         metrics, files, page = evidence_files(evidence, progress=progress)
         write_model(
             config.out,
-            _model_parts(evidence, parts, metrics=metrics),
+            _model_parts(evidence, outcome.learned, metrics=metrics),
             extra=files,
         )
         marker.done()
         shutil.rmtree(workspace, ignore_errors=True)
     return Run(config.out, metrics, page)
+
+
+def _gather_evidence(outcome: Outcome, *, earlier: Earlier | None, room: Room) -> Evidence:
+    """Judge what was learned, read the test split once, and return all that the run's files are made of."""
+    config, parts, encoder = room.config, outcome.learned, outcome.encoder
+    begun = time.perf_counter()
+    verdict = _judge(config, parts, by_valid=outcome.by_valid)
+    test = read_test(
+        parts,
+        verdict=verdict,
+        encoder=encoder,
+        store=room.store,
+        threads=config.backbone.threads,
+        progress=room.progress,
+    )
+    novelty = _novelty(parts, seed=config.seed)
+    now = time.perf_counter()
+    judging = parts.seconds.get("judge", 0.0) + now - begun
+    return Evidence(
+        config=config,
+        encoder=encoder,
+        gathered=replace(parts.gathered, manifest=test.manifest),
+        plan=replace(parts.plan, manifest=test.manifest),
+        copies=parts.copies,
+        rows_train=parts.rows_train,
+        rows_valid=parts.rows_valid,
+        leaked=parts.leaked,
+        fit=parts.fit,
+        valid_logits=parts.valid_logits,
+        verdict=verdict,
+        novelty=novelty,
+        n_unlike=0 if novelty is None else int(novelty.is_unlike(parts.valid_features).sum()),
+        test=test.figures,
+        test_pairs=test.pairs,
+        earlier=earlier,
+        seconds={**parts.seconds, "judge": judging, "total": now - room.begun},
+        notes=(*encoder.notes, *test.manifest.notes, *parts.plan.notes),
+        training=outcome.facts,
+    )
 
 
 def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
@@ -245,9 +247,10 @@ def _share_held_out(config: Config, manifest: Manifest) -> float:
 
 
 def settings_json(config: Config) -> dict[str, Any]:
-    """Return the settings as plain JSON values; what does not change the result (threads, offline) is left out."""
+    """Return the settings as plain JSON values; what does not change the result (threads, offline, track) is left out."""
     plain = asdict(config)
     del plain["out"], plain["backbone"]["threads"], plain["backbone"]["offline"]
+    del plain["training"]["how"]["track"]
     plain["photos"] = str(config.photos.absolute())
     for group, name in ((plain, "since"), (plain["backbone"], "weights")):
         group[name] = None if group[name] is None else str(Path(group[name]).absolute())

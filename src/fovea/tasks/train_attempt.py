@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,14 @@ from fovea.manifest import Manifest, SplitPlan, require_trainable
 from fovea.pictures import decode
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
+from fovea.tasks.several import end_follower, is_follower
 from fovea.tasks.train_ensemble import train_several
 from fovea.tasks.train_learn import Learned, make_learned, names_and_labels
 from fovea.tasks.train_prepare import prepare
+from fovea.tasks.train_watch import track_folder, watched
 
 if TYPE_CHECKING:
-    from fovea.learn.trained import Pictures, Trained
+    from fovea.learn.trained import OnEpoch, Pictures, Trained
     from fovea.model.export import Exported
     from fovea.tasks.train import Config
 
@@ -79,7 +82,7 @@ class Attempt:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for metrics.json."""
-        history = self.trained.history.to_json()
+        history, search = self.trained.history.to_json(), self.trained.rate_search
         return {
             "name": self.name,
             "seconds": round(self.seconds, 3),
@@ -88,7 +91,7 @@ class Attempt:
             "findings": [asdict(one) for one in self._findings(history)],
             "settings": None if self.trained.settings is None else asdict(self.trained.settings),
             "export": self.exported.to_json(),
-        }
+        } | ({} if search is None else {"rate_search": search.to_json()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,27 @@ class Room:
         told |= {"device": config.training.how.device, "precision": config.backbone.compute}
         return told if seconds is None else {**told, "seconds": seconds}
 
+    def watched(self, name: str) -> AbstractContextManager["OnEpoch"]:
+        """Return the block in which every epoch of the training `name` reaches those who watch it."""
+        several = f", seed {self.config.seed}" if self.config.training.how.ensemble > 1 else ""
+        return watched(
+            name + several,
+            trackers=self.config.training.how.track,
+            folder=track_folder(self.config.out),
+            announce=self.announce,
+        )
+
 
 @contextlib.contextmanager
 def workspace_beside(out: Path) -> Iterator[Path]:
     """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
 
-    A run that was killed finds its checkpoints there.
+    A run that was killed finds its checkpoints there. Of several processes the first takes it away.
     """
     workspace = out.parent / f".{out.name}.training"
+    if is_follower():
+        yield workspace
+        return
     try:
         yield workspace
     except Exception:
@@ -139,25 +155,29 @@ def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Roo
     sides = _read_sides(learned, preprocess=encoder.preprocess, room=room)
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
-        begun = time.perf_counter()
-        trained = finetune(
-            open_trainable(
-                backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
-            ),
-            sides.train,
-            valid=sides.valid,
-            class_names=learned.class_names,
-            start=learned.fit.head,
-            wish=Tuning(
-                unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
-                head_layers=how.head,
-                given=room.given(seconds),
-            ),
-            workspace=room.workspace / "finetune",
-            progress=room.progress,
-            announce=room.announce,
+        begun, name = time.perf_counter(), f"{encoder.name} fine-tuned"
+        network = open_trainable(
+            backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
         )
-        name = f"{encoder.name} fine-tuned"
+        wish = Tuning(
+            unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
+            head_layers=how.head,
+            given=room.given(seconds),
+            finds_rate=room.config.training.finds_rate,
+        )
+        with room.watched(name) as on_epoch:
+            trained = finetune(
+                network,
+                sides.train,
+                valid=sides.valid,
+                class_names=learned.class_names,
+                start=learned.fit.head,
+                wish=wish,
+                workspace=room.workspace / "finetune",
+                progress=room.progress,
+                announce=room.announce,
+                on_epoch=on_epoch,
+            )
         return bring_over(name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room)
 
     return train_several(tune_one, seconds=seconds, room=room)
@@ -300,20 +320,23 @@ def _learn_net(
 ) -> Attempt:
     from fovea.learn.scratch import Making, scratch
 
-    how = room.config.training.how
+    how, name = room.config.training.how, f"{Path(net).name} from scratch"
     begun = time.perf_counter()
     options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
-    trained = scratch(
-        net,
-        sides.train,
-        valid=sides.valid,
-        class_names=names,
-        wish=Making(given=room.given(seconds), options=options),
-        workspace=room.workspace / "scratch",
-        progress=room.progress,
-        announce=room.announce,
-    )
-    made = bring_over(f"{net} from scratch", trained, sides, preprocess=preprocess, begun=begun, room=room)
+    with room.watched(name) as on_epoch:
+        trained = scratch(
+            net,
+            sides.train,
+            valid=sides.valid,
+            class_names=names,
+            wish=Making(room.given(seconds), options, finds_rate=room.config.training.finds_rate),
+            workspace=room.workspace / "scratch",
+            progress=room.progress,
+            announce=room.announce,
+            on_epoch=on_epoch,
+        )
+    end_follower()
+    made = bring_over(name, trained, sides, preprocess=preprocess, begun=begun, room=room)
     return replace(made, net=net)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fovea.errors import OutputError
+from fovea.tasks.several import is_follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
         OutputError: a finished run or something else is there, an unfinished run has other settings, or the folder
             cannot be written.
     """
-    _require_free(out)
     path = out.parent / f".{out.name}.settings.json"
+    if is_follower():  # the first process of several marks it
+        yield Marker(path, continues=True)
+        return
+    _require_free(out)
     text = json.dumps(settings, sort_keys=True, indent=1)
     before = _earlier_settings(path)
     if before is not None and before != json.loads(text):

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,14 @@ class RateSearch:
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
     suggestion: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for metrics.json."""
+        return {
+            "rates": self.rates.tolist(),
+            "losses": self.losses.tolist(),
+            "suggestion": self.suggestion,
+        }
 
     def describe(self) -> str:
         """Return in a sentence what was found."""

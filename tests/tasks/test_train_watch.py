@@ -1,0 +1,97 @@
+"""Watching a training: every epoch reaches the tracker and the notebook, and neither can spoil it."""
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from fovea.learn.training import EpochRecord, Looping, Training
+from fovea.learn.training import trackers as tracking
+from fovea.tasks.train_watch import notebook_curves, track_folder, watched
+
+SETTINGS = Training(looping=Looping(epochs=2))
+RECORDS = [
+    EpochRecord(k, 4, 1.5, 0.1, 0.7 - 0.1 * k, 0.5, valid_loss=0.6, valid_accuracy=0.5) for k in (0, 1)
+]
+
+
+class Handle:
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def update(self, shown: str) -> None:
+        self.shown.append(shown)
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Handle:
+    """Return what a display got in a notebook that is none."""
+    handle = Handle()
+    display = types.ModuleType("IPython.display")
+
+    def show(shown: str, *, display_id: bool) -> Handle:
+        assert display_id
+        handle.shown.append(shown)
+        return handle
+
+    display.__dict__.update(HTML=str, display=show)
+    ipython = types.ModuleType("IPython")
+    ipython.__dict__["get_ipython"] = lambda: types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return handle
+
+
+def test_a_notebook_shows_one_figure_drawn_anew_after_every_epoch(notebook: Handle, tmp_path: Path) -> None:
+    with watched("lenet5", trackers=(), folder=tmp_path, announce=print) as tell:
+        for record in RECORDS:
+            tell(record, SETTINGS)
+    assert [one.count('<circle class="curve train"') for one in notebook.shown] == [
+        2,
+        4,
+    ]  # losses, accuracies
+    assert "lenet5, epoch 2 of 2: loss 0.60, training 50.0 %" in notebook.shown[1]
+
+
+def test_nothing_is_drawn_where_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    assert notebook_curves("lenet5") is None
+    terminal = types.ModuleType("IPython")
+    terminal.__dict__["get_ipython"] = object
+    monkeypatch.setitem(sys.modules, "IPython", terminal)
+    assert notebook_curves("lenet5") is None
+
+
+def test_every_epoch_goes_to_the_trackers_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    def opened(names, *, folder: Path, run: str, settings: Training) -> tracking.Tracker:
+        told.append((tuple(names), folder, run, settings.looping.epochs))
+        return tracking.Tracker(lambda figures, step: told.append(step), lambda: told.append("end"))
+
+    monkeypatch.setattr(tracking, "open_trackers", opened)
+    with watched("lenet5", trackers=("tensorboard",), folder=tmp_path / "t", announce=print) as tell:
+        for record in RECORDS:
+            tell(record, SETTINGS)
+    assert told == [(("tensorboard",), tmp_path / "t", "lenet5", 2), 0, 1, "end"]
+
+
+def test_a_tracker_that_fails_is_said_once_and_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_, **__) -> None:
+        raise OSError("no route to host")
+
+    said: list[str] = []
+    monkeypatch.setattr(tracking, "open_trackers", fails)
+    with watched("lenet5", trackers=("wandb",), folder=tmp_path, announce=said.append) as tell:
+        for record in RECORDS:
+            tell(record, SETTINGS)
+    assert said == ["wandb: told no more (no route to host)."]
+
+
+def test_trackers_write_beside_the_run() -> None:
+    assert track_folder(Path("runs/first")) == Path("runs/first.track")
