@@ -1,6 +1,7 @@
 """ONNX files as backbones: the features that NumPy and torch compute, cut anywhere; wrong files named, nothing left."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,29 @@ def test_a_network_written_for_one_picture_answers_each_of_many(tmp_path: Path, 
     fixed = open_onnx(graphs.write(tmp_path / "fixed.onnx", nodes, inputs=[graphs.NCHW], weights=weights))
     pixels = noise(5)
     np.testing.assert_allclose(fixed.encode(pixels), encoder.encode(pixels), rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_that_mixes_the_pictures_of_a_batch_is_refused_with_where_they_part(tmp_path: Path) -> None:
+    """Maps in the millions: measured by the largest of all features, wrong answers would pass."""
+    *body, flatten, answer = graphs.small_nodes()
+    mixed = [
+        node("ReduceMean", "flat", "middle", axes=[0], keepdims=1),
+        node("Sub", "flat middle", "apart"),
+        node("Add", "flat apart", "twice"),
+        node("Gemm", f"twice {' '.join(answer.input[1:])}", "answer", transB=1),
+    ]
+    weights = graphs.SMALL_WEIGHTS | {"second": graphs.SECOND * 1e6, "dense": graphs.DENSE / 1e6}
+    file = graphs.write(
+        tmp_path / "mixing.onnx", [*body, flatten, *mixed], inputs=[graphs.NCHW], weights=weights
+    )
+    with pytest.raises(BackboneError) as caught:
+        open_onnx(file)
+    assert re.sub(r"0\.\d\d\b", "MUCH", str(caught.value)) == (
+        "'mixing' answers differently after conversion: by MUCH of a stage's largest value, where 0.001 is allowed. The "
+        "networks part at stage 'answer:softmax' (MUCH); of 4 stages, up to 'RELU2:max' they agree. Where it was written "
+        "for one picture at a time, export it again with an open (dynamic) batch."
+    )
+    assert converted() == []
 
 
 def test_a_file_of_the_first_years_is_read(tmp_path: Path, noise: Draw) -> None:

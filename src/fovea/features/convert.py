@@ -136,7 +136,9 @@ def write_backbone(
         differences = _differences(network, folder / NETWORK, size_px=size)
         difference = max(differences.values())
         if not difference <= allowed:
-            raise BackboneError(_where_they_part(differences, name=card.name, allowed=allowed))
+            raise BackboneError(
+                f"{where_they_part(differences, name=card.name, allowed=allowed)} Use other weights."
+            )
         try:  # taller, narrower pictures
             other = _differences(network, folder / NETWORK, size_px=(size[0] + 32, max(32, size[1] - 32)))
             any_shape = max(other.values()) <= allowed
@@ -188,14 +190,15 @@ def stage_differences(found: Features, expected: Features, *, stages: Sequence[S
     return told
 
 
-def _where_they_part(differences: dict[str, float], *, name: str, allowed: float) -> str:
+def where_they_part(differences: dict[str, float], *, name: str, allowed: float) -> str:
+    """Say by how much a converted network differs (see `stage_differences`), and at which stage first."""
     names = list(differences)
     first = next(number for number, one in enumerate(names) if not differences[names[number]] <= allowed)
     agreed = f"up to {names[first - 1]!r} they agree" if first else "already the first does not agree"
     return (
         f"{name!r} answers differently after conversion: by {max(differences.values()):.2g} of a stage's largest value, "
         f"where {allowed} is allowed. The networks part at stage {names[first]!r} ({differences[names[first]]:.2g}); of "
-        f"{len(names)} stages, {agreed}. Use other weights."
+        f"{len(names)} stages, {agreed}."
     )
 
 

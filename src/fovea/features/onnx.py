@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fovea.errors import BackboneError, InputError
 from fovea.features.card import NETWORK, BackboneCard, write_card
-from fovea.features.convert import example_pictures
+from fovea.features.convert import example_pictures, stage_differences, where_they_part
 from fovea.features.encoder import Features, Pixels, Preprocess, Stage
 from fovea.features.graph import (
     Graph,
@@ -80,29 +80,27 @@ def convert_onnx(
     if _fits(opened, size=other):
         try:
             write(size=(-1, -1))
-            any_shape = compare(size=other) <= LARGEST_DIFFERENCE
+            any_shape = max(compare(size=other).values()) <= LARGEST_DIFFERENCE
         except (RuntimeError, BackboneError):  # it holds numbers that fit its own size only
             any_shape = False
     with readable(outline.file):
         if not any_shape:
             write(size=size)
-        difference = compare(size=size)
+        differences = compare(size=size)
+    difference = max(differences.values())
     if not difference <= LARGEST_DIFFERENCE:
         raise BackboneError(
-            f"{facts.name!r} answers differently for several pictures at once: by {difference:.2g} of its largest feature, "
-            f"where {LARGEST_DIFFERENCE} is allowed. Export it again with an open (dynamic) batch."
+            f"{where_they_part(differences, name=facts.name, allowed=LARGEST_DIFFERENCE)} Where it was written for one picture "
+            "at a time, export it again with an open (dynamic) batch."
         )
     is_scaled = opened.graph.inputs[0].get_element_type().get_type_name() != "u8"
     structure = {"onnx": ONNX_VERSION, "mean": facts.mean, "std": facts.std}
     named = any(one.pool == "softmax" and one.layer.n_channels == len(facts.class_names) for one in taken)
-    edges = [0, *accumulate(one.layer.n_channels for one in taken)]
     card = BackboneCard(
         name=facts.name,
         structure=json.dumps(structure, sort_keys=True),
         weights_sha256=sha256,
-        stages=tuple(
-            Stage(one.name, start, stop) for one, (start, stop) in zip(taken, pairwise(edges), strict=True)
-        ),
+        stages=_stages_of(taken),
         preprocess=Preprocess(height_px=opened.height_px, width_px=opened.width_px, crop=facts.crop),
         licence=facts.licence,
         source=facts.source,
@@ -222,8 +220,8 @@ def _difference(
     converted: Path,
     facts: OnnxFacts,
     size: tuple[int, int],
-) -> float:
-    """Return the largest difference between the written graph and the file's own, over the largest feature.
+) -> dict[str, float]:
+    """Return each stage's largest difference between the written graph and the file's own, over its largest value.
 
     The file's own computes one picture at a time; NumPy scales and pools. Raises RuntimeError, BackboneError where
     pictures of this size cannot enter.
@@ -233,9 +231,12 @@ def _difference(
     expected = _reference(opened, taken, file, facts=facts, pixels=pixels)
     network = CompiledNetwork(converted, height_px=height_px, width_px=width_px, precision="f32", threads=1)
     (found,) = network.run_batches([pixels])
-    if found.shape != expected.shape or not np.isfinite(expected).all():
-        return float("inf")
-    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+    return stage_differences(found, expected, stages=_stages_of(taken))
+
+
+def _stages_of(taken: Sequence[Taken]) -> tuple[Stage, ...]:
+    edges = [0, *accumulate(one.layer.n_channels for one in taken)]
+    return tuple(Stage(one.name, *edge) for one, edge in zip(taken, pairwise(edges), strict=True))
 
 
 def _reference(

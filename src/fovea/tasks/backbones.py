@@ -171,7 +171,7 @@ def _get(config: Config, name: str, *, progress: Progress) -> Path:
 
 def _listed(default: str, *, part: str) -> tuple[Listed, ...]:
     """Return what can be used and the default, as far as `part` is in its name. Raises InputError where it is in none."""
-    rows = []
+    rows: list[Listed] = []
     for name, licence, n_bytes, place in (*list_converted(), *list_own_weights()):
         if name not in [one.name for one in rows]:
             rows.append(Listed(name, True, name == default, n_bytes, licence, str(place)))
