@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from fovea.features import Encoder, Extraction, Preprocess, Store
 from fovea.judge import Finding, diagnose
-from fovea.learn import ProbeFit
-from fovea.manifest import Manifest, SplitPlan, require_trainable
+from fovea.learn.trained import CLASSES, Meaning
+from fovea.manifest import Manifest, SplitPlan
 from fovea.pictures import decode
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
 from fovea.tasks.several import end_follower, is_follower
 from fovea.tasks.train_ensemble import train_several
-from fovea.tasks.train_learn import Learned, make_learned, names_and_labels
-from fovea.tasks.train_prepare import prepare
+from fovea.tasks.train_goal import Aim, Goal
+from fovea.tasks.train_prepare import Prepared, prepare
 from fovea.tasks.train_watch import track_folder, watched
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ class Attempt:
             {} if settings is None else {**asdict(settings.optimisation), **asdict(settings.regularisation)}
         )
         n_valid = len(self.sides.valid.labels)
-        chance = float(np.bincount(self.sides.valid.labels.astype(np.int64)).max()) / max(n_valid, 1)
+        labels, chance = self.sides.valid.labels, None
+        if labels.dtype.kind in "iu":
+            chance = float(np.bincount(labels.astype(np.int64)).max()) / max(n_valid, 1)
         return diagnose(history, n_valid=n_valid, chance=chance, settings={**used, "net": self.net})
 
     def to_json(self) -> dict[str, Any]:
@@ -147,12 +149,12 @@ def workspace_beside(out: Path) -> Iterator[Path]:
         raise
 
 
-def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Room) -> Attempt:
+def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> Attempt:
     """Train the probe's network further, from the probe on."""
     from fovea.learn.finetune import Tuning, finetune, open_trainable
 
     backbone, how = room.config.backbone, room.config.training.how
-    sides = _read_sides(learned, preprocess=encoder.preprocess, room=room)
+    sides = _read_sides(goal, preprocess=encoder.preprocess, room=room)
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
         begun, name = time.perf_counter(), f"{encoder.name} fine-tuned"
@@ -163,6 +165,7 @@ def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Roo
             unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
             head_layers=how.head,
             given=room.given(seconds),
+            kind=goal.meaning.kind,
             finds_rate=room.config.training.finds_rate,
         )
         with room.watched(name) as on_epoch:
@@ -170,33 +173,37 @@ def tune(learned: Learned, encoder: Encoder, *, seconds: float | None, room: Roo
                 network,
                 sides.train,
                 valid=sides.valid,
-                class_names=learned.class_names,
-                start=learned.fit.head,
+                class_names=goal.names,
+                start=goal.start,
                 wish=wish,
                 workspace=room.workspace / "finetune",
                 progress=room.progress,
                 announce=room.announce,
                 on_epoch=on_epoch,
             )
-        return bring_over(name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room)
+        return bring_over(
+            name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room, meaning=goal.meaning
+        )
 
     return train_several(tune_one, seconds=seconds, room=room)
 
 
-def train_beside(learned: Learned, *, net: str, seconds: float | None, room: Room) -> Attempt:
+def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> Attempt:
     """Train a network from random weights on the pictures that the probe learned from."""
-    preprocess = _preprocess_for(net, learned.plan.manifest, learned.rows_train, room=room)
-    sides = _read_sides(learned, preprocess=preprocess, room=room)
+    preprocess = _preprocess_for(net, goal.manifest, goal.rows_train, room=room)
+    sides = _read_sides(goal, preprocess=preprocess, room=room)
     return train_several(
         lambda room, seconds: _learn_net(
-            net, sides, names=learned.class_names, seconds=seconds, preprocess=preprocess, room=room
+            net, sides, goal=goal, seconds=seconds, preprocess=preprocess, room=room
         ),
         seconds=seconds,
         room=room,
     )
 
 
-def train_alone(plan: SplitPlan, *, net: str, seconds: float | None, room: Room) -> tuple[Attempt, Learned]:
+def train_alone(
+    plan: SplitPlan, *, aim: Aim, net: str, seconds: float | None, room: Room
+) -> tuple[Attempt, Prepared]:
     """Train a network from random weights where no probe was fitted; copies are found by what it sees."""
     from fovea.learn.pixels import try_pixels
 
@@ -215,54 +222,33 @@ def train_alone(plan: SplitPlan, *, net: str, seconds: float | None, room: Room)
     for k, problem in zip(chosen, read.problems, strict=True):
         rows[k] = replace(rows[k], problem=problem)
     plan = replace(plan, manifest=manifest.with_rows(rows))
-    require_trainable(plan.manifest)
-    names, labels = names_and_labels(plan.manifest)
-    labels, fine = labels[chosen], np.array([not problem for problem in read.problems])
-    held_out = np.array([rows[k].split == "valid" for k in chosen])
-    sides = Sides(
-        _pictures(read.pixels, labels, fine & ~held_out),
-        _pictures(read.pixels, labels, fine & held_out & (labels >= 0)),
-        read.pixels[fine & held_out],
-    )
+    goal = aim(plan.manifest)
+    train, valid = (read.pixels[np.isin(chosen, rows)] for rows in (goal.rows_train, goal.rows_valid))
+    sides = _sides(goal, train, valid)
     attempt = train_several(
         lambda room, seconds: _learn_net(
-            net, sides, names=names, seconds=seconds, preprocess=preprocess, room=room
+            net, sides, goal=goal, seconds=seconds, preprocess=preprocess, room=room
         ),
         seconds=seconds,
         room=room,
     )
-    encoder, head = attempt.exported.encoder, attempt.exported.head
+    encoder = attempt.exported.encoder
     found = Extraction(
         features=_encode(encoder, read.pixels, room=room)[:, None],
         problems=read.problems,
         facts=read.facts,
-        n_decoded=int(fine.sum()),
+        n_decoded=sum(not problem for problem in read.problems),
         seconds=decoding,
     )
     gathered = settle(manifest, chosen, found=found)
     prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None)
-    prepared = replace(prepared, plan=replace(plan, manifest=prepared.plan.manifest))
-    nothing = np.zeros((0, len(names)), np.float32)
-    fit = ProbeFit(head, nothing, path=(), seconds=attempt.seconds)
-    seconds_of = {"extract": decoding, "train": attempt.seconds}
-    return attempt, make_learned(room.config, prepared, fit=lambda *_, **__: fit, seconds=seconds_of)
+    return attempt, replace(prepared, plan=replace(plan, manifest=prepared.plan.manifest))
 
 
-def adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
-    """Return what was learned with a trained network in the probe's place; copies and sides are as they were.
-
-    The probe's out-of-fold logits stay: they tell likely label errors.
-    """
-    exported, sides = attempt.exported, attempt.sides
-    valid_features = exported.encoder.encode(sides.all_valid)
-    return replace(
-        learned,
-        train_features=_encode(exported.encoder, sides.train.pixels, room=room),
-        valid_features=valid_features,
-        fit=ProbeFit(exported.head, learned.fit.oof_logits, path=(), seconds=attempt.seconds),
-        valid_logits=exported.head.logits(valid_features),
-        seconds={**learned.seconds, "train": attempt.seconds},
-    )
+def features_of(attempt: Attempt, *, room: Room) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the features of both sides by a trained network."""
+    encoder, sides = attempt.exported.encoder, attempt.sides
+    return _encode(encoder, sides.train.pixels, room=room), encoder.encode(sides.all_valid)
 
 
 def _encode(encoder: Encoder, pixels: NDArray[np.uint8], *, room: Room) -> NDArray[np.float32]:
@@ -276,13 +262,12 @@ def _encode(encoder: Encoder, pixels: NDArray[np.uint8], *, room: Room) -> NDArr
     return features
 
 
-def _read_sides(learned: Learned, *, preprocess: Preprocess, room: Room) -> Sides:
+def _read_sides(goal: Goal, *, preprocess: Preprocess, room: Room) -> Sides:
     """Read the pictures of both sides at a network's size."""
     from fovea.learn.pixels import read_pixels
-    from fovea.learn.trained import Pictures
 
-    manifest = learned.plan.manifest
-    rows = np.concatenate([learned.rows_train, learned.rows_valid]).tolist()
+    manifest = goal.manifest
+    rows = np.concatenate([goal.rows_train, goal.rows_valid]).tolist()
     pixels = read_pixels(
         [partial(manifest.read, manifest.rows[k]) for k in rows],
         height_px=preprocess.height_px,
@@ -293,27 +278,26 @@ def _read_sides(learned: Learned, *, preprocess: Preprocess, room: Room) -> Side
         threads=room.config.backbone.threads,
         progress=room.progress,
     )
-    n = len(learned.rows_train)
-    known = learned.valid_labels >= 0
-    return Sides(
-        Pictures(pixels[:n], learned.train_labels),
-        _pictures(pixels[n:], learned.valid_labels, known),
-        pixels[n:],
-    )
+    n = len(goal.rows_train)
+    return _sides(goal, pixels[:n], pixels[n:])
 
 
-def _pictures(pixels: NDArray[np.uint8], labels: Numbers, chosen: NDArray[np.bool_]) -> "Pictures":
-    """Return the chosen pictures; without a copy where all are."""
+def _sides(goal: Goal, train: NDArray[np.uint8], valid: NDArray[np.uint8]) -> Sides:
+    """Return the sides of a goal, of its rows' pixels; without a copy where all can be judged."""
     from fovea.learn.trained import Pictures
 
-    return Pictures(pixels, labels) if chosen.all() else Pictures(pixels[chosen], labels[chosen])
+    known = goal.known
+    judged = Pictures(valid, goal.valid_labels)
+    if not known.all():
+        judged = Pictures(valid[known], goal.valid_labels[known])
+    return Sides(Pictures(train, goal.train_labels), judged, valid)
 
 
 def _learn_net(
     net: str,
     sides: Sides,
     *,
-    names: Sequence[str],
+    goal: Goal,
     seconds: float | None,
     preprocess: Preprocess,
     room: Room,
@@ -323,25 +307,37 @@ def _learn_net(
     how, name = room.config.training.how, f"{Path(net).name} from scratch"
     begun = time.perf_counter()
     options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
+    wish = Making(
+        room.given(seconds), options, kind=goal.meaning.kind, finds_rate=room.config.training.finds_rate
+    )
     with room.watched(name) as on_epoch:
         trained = scratch(
             net,
             sides.train,
             valid=sides.valid,
-            class_names=names,
-            wish=Making(room.given(seconds), options, finds_rate=room.config.training.finds_rate),
+            class_names=goal.names,
+            wish=wish,
             workspace=room.workspace / "scratch",
             progress=room.progress,
             announce=room.announce,
             on_epoch=on_epoch,
         )
     end_follower()
-    made = bring_over(name, trained, sides, preprocess=preprocess, begun=begun, room=room)
+    made = bring_over(
+        name, trained, sides, preprocess=preprocess, begun=begun, room=room, meaning=goal.meaning
+    )
     return replace(made, net=net)
 
 
 def bring_over(
-    name: str, trained: "Trained", sides: Sides, *, preprocess: Preprocess, begun: float, room: Room
+    name: str,
+    trained: "Trained",
+    sides: Sides,
+    *,
+    preprocess: Preprocess,
+    begun: float,
+    room: Room,
+    meaning: Meaning = CLASSES,
 ) -> Attempt:
     """Bring a trained network into the runtime's form, whose answers are what counts from here on."""
     from fovea.model.export import export_trained
@@ -356,6 +352,7 @@ def bring_over(
         examples=sides.all_valid,
         precision=room.config.backbone.compute,
         threads=room.config.backbone.threads,
+        meaning=meaning,
     )
     logits = exported.head.logits(exported.encoder.encode(sides.all_valid))
     room.progress("convert", 1, 1)

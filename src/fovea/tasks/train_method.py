@@ -2,16 +2,21 @@
 
 import importlib.util
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from fovea.errors import InputError, MissingExtraError
 from fovea.features import Encoder
-from fovea.manifest import Manifest, assign_splits, equal_groups, join_units
-from fovea.tasks.train_attempt import Attempt, Room, adopt, train_alone, train_beside, tune, usual_side
+from fovea.learn import ProbeFit
+from fovea.manifest import Manifest, Strata, assign_splits, equal_groups, join_units
+from fovea.tasks.gather import Gathered
+from fovea.tasks.train_attempt import Attempt, Room, features_of, train_alone, train_beside, tune, usual_side
 from fovea.tasks.train_choose import Candidate, Choice, choose, compare
-from fovea.tasks.train_learn import Learned
-from fovea.tasks.train_prepare import HELD_OUT
+from fovea.tasks.train_goal import Aim, Goal, aim_at_classes, goal_of
+from fovea.tasks.train_learn import Learned, make_learned
+from fovea.tasks.train_prepare import HELD_OUT, Prepared
 from fovea.tasks.train_since import Earlier
 
 PROBE = "the probe"
@@ -69,22 +74,8 @@ def require_torch(method: str) -> None:
 
 def train_further(learned: Learned, encoder: Encoder, *, room: Room) -> Outcome:
     """Return the better of the probe and the networks that the method tries, judged on the validation part."""
-    method, gathered = room.config.training.method, learned.gathered
-    rate = gathered.n_decoded / max(gathered.seconds, 1e-9)
-    n_rows = len(learned.rows_train) + len(learned.rows_valid)
-    seconds = room.seconds_left(n_rows, **({"rate": rate} if rate > 0 else {}))
-    why_not = _why_not(learned, seconds=seconds, room=room)
-    if why_not:
-        return Outcome(learned, encoder, TrainingFacts(method, PROBE, why_not))
-    is_far = method == "auto" and usual_side(learned.plan.manifest, learned.rows_train) <= SMALL_PX
-    begun = time.perf_counter()
-    attempts, why_not = _tuned(
-        learned, encoder, seconds=_part(seconds, FIRST_SHARE if is_far else 1.0), room=room
-    )
-    left = None if seconds is None else seconds - (time.perf_counter() - begun)
-    if is_far and (left is None or left > LEAST_SECONDS):
-        net = room.config.training.how.net or SMALL_NET
-        attempts.append(train_beside(learned, net=net, seconds=left, room=room))
+    method, goal = room.config.training.method, goal_of(learned)
+    attempts, why_not = try_further(goal, encoder, gathered=learned.gathered, room=room)
     if not attempts:
         return Outcome(learned, encoder, TrainingFacts(method, PROBE, why_not))
     candidates = [Candidate(PROBE, learned.valid_logits, learned.fit.seconds)]
@@ -95,11 +86,72 @@ def train_further(learned: Learned, encoder: Encoder, *, room: Room) -> Outcome:
     if choice.chosen == 0:
         return Outcome(learned, encoder, facts)
     best = attempts[choice.chosen - 1]
-    return Outcome(adopt(learned, best, room=room), best.exported.encoder, facts)
+    return Outcome(_adopt(learned, best, room=room), best.exported.encoder, facts)
+
+
+def _adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
+    """Return what was learned with a trained network in the probe's place; copies and sides are as they were.
+
+    The probe's out-of-fold logits stay: they tell likely label errors.
+    """
+    head = attempt.exported.head
+    train_features, valid_features = features_of(attempt, room=room)
+    return replace(
+        learned,
+        train_features=train_features,
+        valid_features=valid_features,
+        fit=ProbeFit(head, learned.fit.oof_logits, path=(), seconds=attempt.seconds),
+        valid_logits=head.logits(valid_features),
+        seconds={**learned.seconds, "train": attempt.seconds},
+    )
+
+
+def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> tuple[list[Attempt], str]:
+    """Return the networks that the method trains beside a probe on `encoder`, or none and why."""
+    method = room.config.training.method
+    rate = gathered.n_decoded / max(gathered.seconds, 1e-9)
+    n_rows = len(goal.rows_train) + len(goal.rows_valid)
+    seconds = room.seconds_left(n_rows, **({"rate": rate} if rate > 0 else {}))
+    why_not = _why_not(goal, seconds=seconds, room=room)
+    if why_not:
+        return [], why_not
+    is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
+    begun = time.perf_counter()
+    attempts, why_not = _tuned(
+        goal, encoder, seconds=_part(seconds, FIRST_SHARE if is_far else 1.0), room=room
+    )
+    left = None if seconds is None else seconds - (time.perf_counter() - begun)
+    if is_far and (left is None or left > LEAST_SECONDS):
+        net = room.config.training.how.net or SMALL_NET
+        attempts.append(train_beside(goal, net=net, seconds=left, room=room))
+    return attempts, why_not
 
 
 def train_from_scratch(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
     """Return a network trained from random weights; no backbone reads the pictures before."""
+    attempt, prepared = train_net(manifest, aim=aim_at_classes, earlier=earlier, room=room)
+    head = attempt.exported.head
+    fit = ProbeFit(head, np.zeros((0, len(head.class_names)), np.float32), path=(), seconds=attempt.seconds)
+    seconds = {"extract": prepared.gathered.seconds, "train": attempt.seconds}
+    learned = make_learned(room.config, prepared, fit=lambda *_, **__: fit, seconds=seconds)
+    choice, text = None, alone(attempt)
+    if attempt.members:
+        tried = [Candidate(one.name, one.valid_logits, one.seconds) for one in (*attempt.members, attempt)]
+        choice = compare(tried, labels=learned.valid_labels, seed=room.config.seed)
+        text = choice.text
+    facts = TrainingFacts("scratch", attempt.name, text, choice=choice, attempts=(attempt,))
+    return Outcome(learned, attempt.exported.encoder, facts)
+
+
+def alone(attempt: Attempt) -> str:
+    """Say that there is nothing to compare with."""
+    return f"{attempt.name}: no probe was fitted beside it."
+
+
+def train_net(
+    manifest: Manifest, *, aim: Aim, strata: Strata | None = None, earlier: Earlier | None = None, room: Room
+) -> tuple[Attempt, Prepared]:
+    """Return a network trained from random weights on what `aim` makes of the sides; `strata` as in `prepare`."""
     config, rows = room.config, manifest.rows
     net = config.training.how.net
     if net is None:
@@ -107,31 +159,26 @@ def train_from_scratch(manifest: Manifest, *, earlier: Earlier | None, room: Roo
             "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px."
         )
     same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
+    units = join_units(len(rows), same_bytes, equal_groups([row.group for row in rows]))
     plan = assign_splits(
         manifest,
-        units=join_units(len(rows), same_bytes, equal_groups([row.group for row in rows])),
+        units=units,
         seed=config.seed,
         valid_share=config.valid_share or HELD_OUT,
         since=None if earlier is None else earlier.manifest,
+        strata=None if strata is None else strata(manifest, units),
     )
     if plan.protocol == "cross-validated":
         raise InputError(
             f"{len(rows):,} pictures are too few to train a network from scratch: none could be held out to judge it by. "
             "Leave out --method scratch, or bring more pictures."
         )
-    attempt, learned = train_alone(plan, net=net, seconds=room.seconds_left(len(rows)), room=room)
-    choice, text = None, f"{attempt.name}: no probe was fitted beside it."
-    if attempt.members:
-        tried = [Candidate(one.name, one.valid_logits, one.seconds) for one in (*attempt.members, attempt)]
-        choice = compare(tried, labels=learned.valid_labels, seed=config.seed)
-        text = choice.text
-    facts = TrainingFacts("scratch", attempt.name, text, choice=choice, attempts=(attempt,))
-    return Outcome(learned, attempt.exported.encoder, facts)
+    return train_alone(plan, aim=aim, net=net, seconds=room.seconds_left(len(rows)), room=room)
 
 
-def _why_not(learned: Learned, *, seconds: float | None, room: Room) -> str:
+def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
     """Say why nothing can be trained; "" where something can."""
-    if not (learned.valid_labels >= 0).any():
+    if not goal.known.any():
         return "There is no validation part by which a trained network could be judged: the probe is given."
     if seconds is not None and seconds < LEAST_SECONDS:
         return (
@@ -141,14 +188,12 @@ def _why_not(learned: Learned, *, seconds: float | None, room: Room) -> str:
     return ""
 
 
-def _tuned(
-    learned: Learned, encoder: Encoder, *, seconds: float | None, room: Room
-) -> tuple[list[Attempt], str]:
+def _tuned(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> tuple[list[Attempt], str]:
     """Return the fine-tuned network, or none and why."""
     from fovea.learn.finetune import TooLittleTimeError
 
     try:
-        return [tune(learned, encoder, seconds=seconds, room=room)], ""
+        return [tune(goal, encoder, seconds=seconds, room=room)], ""
     except TooLittleTimeError as error:
         return [], f"{error} The probe is given."
 
