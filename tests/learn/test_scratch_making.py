@@ -13,6 +13,7 @@ from fovea.errors import InputError
 from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, scratch
 from fovea.learn.scratch.answers import answer, score, score_of
+from fovea.learn.scratch.networks import make_network
 from fovea.learn.trained import Pictures, Trained
 from fovea.nets.classic import MultiView
 from fovea.nets.zoo import build_network
@@ -283,3 +284,26 @@ def test_several_labels_are_scored_by_the_share_that_is_right() -> None:
     logits = np.array([[1.0, -1.0], [2.0, 3.0]], np.float32)
     found = score_of(logits, np.array([[1, 0], [1, 0]], np.float32), kind="labels")
     assert found.accuracy == 0.75
+
+
+def test_a_setting_that_a_library_network_does_not_have_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    with pytest.raises(InputError) as caught:
+        run(tmp_path, "resnet18", given={"dropout": 0.3})
+    assert str(caught.value) == (
+        "The network 'resnet18' of torchvision has no dropout: leave out --dropout, or take another network."
+    )
+
+
+def test_none_of_what_a_network_does_not_have_is_fine() -> None:
+    pytest.importorskip("torchvision")
+    made = make_network(
+        "resnet18",
+        class_names=("a", "b"),
+        size_px=32,
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        options={"dropout": 0.0},
+        seed=0,
+    )
+    assert "dropout" not in made.card.kwargs

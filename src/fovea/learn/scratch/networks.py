@@ -134,6 +134,7 @@ def _card(library: str, name: str, *, n_classes: int, size_px: int) -> WeightsCa
 
 
 def _make_named(card: WeightsCard, options: Mapping[str, Any], *, seed: int) -> Made:
+    bare = card
     kwargs = card.kwargs | {
         _option(key, card): one for key, one in options.items() if key not in ("init", "in_channels")
     }
@@ -144,13 +145,27 @@ def _make_named(card: WeightsCard, options: Mapping[str, Any], *, seed: int) -> 
         try:
             network = build_network(dataclasses.replace(card, kwargs=kwargs | drawn))
         except BackboneError as error:
-            raise InputError(
-                f"{card.architecture!r} cannot be built with {dict(options)}: {error}"
-            ) from error
+            refused = _refused_option(card, options, error)
+            if options[refused]:
+                raise InputError(
+                    f"The network {card.architecture!r} of {card.library} has no {refused}: leave out "
+                    f"--{refused.replace('_', '-')}, or take another network."
+                ) from error
+            return _make_named(
+                bare, {key: one for key, one in options.items() if key != refused}, seed=seed
+            )  # 0 is what it has
         if "init" in options:
             initialise(network, options["init"])
     _check_input(network, card)
     return Made(network, card, _last_linear(network, card))
+
+
+def _refused_option(card: WeightsCard, options: Mapping[str, Any], error: BackboneError) -> str:
+    """Return which of the options a library's network does not know. Raises InputError where that is not why it failed."""
+    for key in options:
+        if f"unexpected keyword argument '{_option(key, card)}'" in str(error):
+            return key
+    raise InputError(f"{card.architecture!r} cannot be built with {dict(options)}: {error}") from error
 
 
 def _option(key: str, card: WeightsCard) -> str:
