@@ -19,6 +19,7 @@ from fovea.progress import Progress, silent
 from fovea.tasks.fit import Fit, run_fit
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.sides import rows_by_side, split_pictures, with_problems, without_damaged
+from fovea.tasks.train_watch import notebook_curves
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,7 +127,7 @@ def fit(
         out: a folder for the run: report, figures, and the module as a model that predicts without torch. A run that was
             stopped goes on where it was if the same call is made with an optimizer by name.
         progress: told ("training", steps done, of).
-        on_epoch: told every epoch's record.
+        on_epoch: told every epoch's record. In a notebook the curves are drawn anew then.
         settings: any other of `fovea train`, with underscores: lr, weight_decay, clip, smoothing, mixup, cutmix, ema, patience,
             seed, seconds, device, precision, compile.
 
@@ -148,7 +149,7 @@ def fit(
         optimizer=optimizer,
         scheduler=scheduler,
         given={"epochs": epochs, **settings},
-        on_epoch=on_epoch,
+        on_epoch=_told(type(module).__name__, epochs=epochs, on_epoch=on_epoch),
     )
     if out is None:
         return train(progress=progress)
@@ -160,6 +161,24 @@ def fit(
     return run_fit(
         Fit(module, loaders, train), out=Path(out), seed=settings.get("seed", 0), progress=progress
     )
+
+
+def _told(
+    name: str, *, epochs: int, on_epoch: "Callable[[EpochRecord], None] | None"
+) -> "Callable[[EpochRecord], None] | None":
+    """Return what is told every epoch: whoever asks to be, and in a notebook the figure of the curves."""
+    from fovea.learn.training import Looping, Training
+
+    curves = notebook_curves(name)
+    if curves is None:
+        return on_epoch
+
+    def tell(record: "EpochRecord") -> None:
+        curves(record, Training(looping=Looping(epochs=epochs)))
+        if on_epoch is not None:
+            on_epoch(record)
+
+    return tell
 
 
 def _ready(

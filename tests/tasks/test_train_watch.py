@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import fovea
+from fovea.errors import InputError
 from fovea.learn.training import EpochRecord, Looping, Training
 from fovea.learn.training import trackers as tracking
+from fovea.tasks.train import train
 from fovea.tasks.train_watch import notebook_curves, track_folder, watched
 
 SETTINGS = Training(looping=Looping(epochs=2))
@@ -95,3 +98,39 @@ def test_a_tracker_that_fails_is_said_once_and_training_goes_on(
 
 def test_trackers_write_beside_the_run() -> None:
     assert track_folder(Path("runs/first")) == Path("runs/first.track")
+
+
+QUICK = {"method": "scratch", "net": "lenet5", "epochs": 1, "batch_size": 16, "augment": "none", "threads": 1}
+
+
+def test_a_run_whose_rate_was_found_says_so_and_shows_the_trial(photos: Path, tmp_path: Path) -> None:
+    run = train(photos, out=tmp_path / "run", lr="find", **QUICK)
+    attempt = run.metrics["training"]["attempts"][0]
+    found = attempt["rate_search"]["suggestion"]
+    assert attempt["settings"]["optimisation"]["lr"] == found
+    assert len(attempt["rate_search"]["rates"]) == len(attempt["rate_search"]["losses"])
+    assert (
+        f"Loss by learning rate, which rises from step to step; {found:.2g} was taken"
+        in run.report.read_text()
+    )
+
+
+def test_a_run_in_a_notebook_draws_its_curves(photos: Path, tmp_path: Path, notebook: Handle) -> None:
+    train(photos, out=tmp_path / "run", lr=0.01, **QUICK)
+    assert len(notebook.shown) == 1 and "lenet5 from scratch, epoch 1 of 1" in notebook.shown[0]
+
+
+def test_a_fit_in_a_notebook_draws_its_curves(photos: Path, notebook: Handle) -> None:
+    torch = pytest.importorskip("torch")
+    loaders = fovea.torch.loaders(photos, size_px=16, augment="none")
+    told: list[EpochRecord] = []
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 16 * 16, 3))
+    fovea.fit(module, loaders, epochs=2, on_epoch=told.append)
+    assert len(told) == len(notebook.shown) == 2
+    assert "Sequential, epoch 2 of 2" in notebook.shown[1]
+
+
+def test_a_rate_must_be_a_number_or_find(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        train(photos, out=tmp_path / "run", **{**QUICK, "lr": "fast"})
+    assert str(caught.value) == "--lr is 'fast'; it is a number, such as 0.001, or find."
