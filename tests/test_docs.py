@@ -63,7 +63,9 @@ def config_defaults(kind: type) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["check", "train", "average", "evaluate", "predict", "sort", "augment", "cache"])
+@pytest.mark.parametrize(
+    "name", ["check", "train", "average", "distil", "evaluate", "predict", "sort", "augment", "cache"]
+)
 def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     command = group.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
@@ -72,11 +74,12 @@ def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
         example.split()[2:] for example in re.findall(r"^ *(fovea .*)$", command.help or "", re.MULTILINE)
     ]
     needed = [word for word in arguments[0] if not word.startswith("-")][
-        : 1 + (name in ("evaluate", "predict", "sort"))
+        : 1 + (name in ("evaluate", "predict", "sort", "distil"))
     ]
-    extra = ["--out", "x"] if name in ("train", "average") else []
+    extra = ["--out", "x"] if name in ("train", "average", "distil") else []
+    extra += ["--net", "lenet5"] if name == "distil" else []
     given = command.make_context(name, [*needed, *extra] if name != "cache" else []).params
-    shared = set(defaults) & set(given) - {"threads", "offline", "seed", "out"}
+    shared = set(defaults) & set(given) - {"threads", "offline", "seed", "out", "net"}
     assert {key: given[key] for key in shared} == {key: defaults[key] for key in shared}
     assert shared or name == "evaluate"
 

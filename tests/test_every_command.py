@@ -25,6 +25,7 @@ STEPS = {
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
     "average": ("average", "run", "second", "--out", "mean", "--photos", "photos"),
+    "distil": ("distil", "mean", "photos", "--net", "mlp", "--epochs", "1", "--out", "small"),
     "predict": ("predict", "run", "others"),
     "predict --csv": ("predict", "run", "others", "--csv", "out.csv"),
     "evaluate": ("evaluate", "run", "others"),

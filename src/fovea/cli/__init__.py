@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
     "train": "A folder of pictures in; a checked, saved classifier out.",
     "average": "One model of several runs: their answers' mean, judged anew.",
+    "distil": "A small network from a large one's answers.",
     "evaluate": "The same figures on new labelled pictures.",
     "predict": "Classes and probabilities of pictures.",
     "sort": "Pictures into class folders at a stated precision, or undo it.",

@@ -1,7 +1,7 @@
 """The options of `fovea train` that say how a network is trained, and the sections of its help."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -144,8 +144,9 @@ _OPTIONS = (
 _NAMES = {one.name.replace("-", "_") for one in _OPTIONS}
 
 
-def training_options(function: F) -> F:
+def training_options(function: F, *, without: Collection[str] = ()) -> F:
     """Give a command the options of training a network."""
     for one in reversed(_OPTIONS):
-        function = click.option(f"--{one.name}", type=one.kind, help=one.told, **one.more)(function)
+        if one.name not in without:
+            function = click.option(f"--{one.name}", type=one.kind, help=one.told, **one.more)(function)
     return function

@@ -3,6 +3,6 @@
 from fovea.learn.scratch.making import scratch
 from fovea.learn.scratch.networks import library_of, size_for
 from fovea.learn.scratch.recipes import recipe
-from fovea.learn.scratch.settings import Making
+from fovea.learn.scratch.settings import Lesson, Making
 
-__all__ = ["Making", "library_of", "recipe", "scratch", "size_for"]
+__all__ = ["Lesson", "Making", "library_of", "recipe", "scratch", "size_for"]

@@ -86,11 +86,14 @@ def scratch(
     def evaluate(network: nn.Module) -> Score:
         return score_of(answer(network, some, normalise=assembly.normalise), labels, kind=wish.kind)
 
+    lesson = wish.lesson
+    taught = train if lesson is None else Pictures(train.pixels, lesson.targets)
     history = train_network(
         network,
-        assembly.batches(train, settings=settings),
+        assembly.batches(taught, settings=settings),
         settings=settings,
         kind=wish.kind,
+        criterion=None if lesson is None else lesson.criterion,
         groups=_optimizers(network, settings),
         evaluate=evaluate,
         checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",

@@ -4,8 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
-    from fovea.learn.training.losses import Kind
+    from fovea.learn.training.losses import Criterion, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is taught in place of the labels: `targets` float32 (n, c), and criterion(outputs (n, k), targets) -> losses (n,)."""
+
+    targets: NDArray[np.float32]
+    criterion: "Criterion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +26,11 @@ class Making:
     `given` are fields of the training settings by name ({"lr": 0.1, "epochs": 3}; see `overridden`), `options` the
     network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network. `kind`
     says what the labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning
-    rate is found by a trial (see `find_learning_rate`) in place of a given one.
+    rate is found by a trial (see `find_learning_rate`) in place of a given one. A `lesson` is learned from in place of the labels.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     kind: "Kind" = "class"
     finds_rate: bool = False
+    lesson: Lesson | None = None
