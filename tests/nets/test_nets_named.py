@@ -239,8 +239,9 @@ def test_weights_that_are_nowhere_name_what_is_here(write_weights: Callable[...,
         build_named("torchvision:alexnet", folders=[own], also_here=["fovea-tiny"])
     assert str(raised.value) == (
         "the weights of 'torchvision:alexnet' are not on this computer and nothing may be downloaded offline. Fetch "
-        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth where there is a connection, and name the file: "
-        "--weights FILE. Here are: timm:test_resnet, torchvision:resnet18, torchvision:resnet50.IMAGENET1K_V1, fovea-tiny."
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth where there is a connection, and put the file into the "
+        "folder that FOVEA_WEIGHTS names, or name it: --weights FILE. Here are: "
+        "timm:test_resnet, torchvision:resnet18, torchvision:resnet50.IMAGENET1K_V1, fovea-tiny."
     )
 
 

@@ -247,5 +247,6 @@ def _not_here(official: Official, reason: str, *, here: Sequence[str]) -> str:
     failed = f"and could not be downloaded ({reason})" if reason else "and nothing may be downloaded offline"
     return (
         f"the weights of {official.spec!r} are not on this computer {failed}. Fetch {published} where there is a "
-        f"connection, and name the file: --weights FILE. Here are: {', '.join(here) or 'none'}."
+        "connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: --weights FILE. "
+        f"Here are: {', '.join(here) or 'none'}."
     )
