@@ -219,8 +219,16 @@ def test_a_file_given_as_a_name_is_sent_to_the_weights() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "library"), [("w.pth", "torchvision"), ("w.h5", "keras")])
-def test_tensors_without_their_network_have_no_stages(tmp_path: Path, name: str, library: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "library", "whole"),
+    [
+        ("w.pth", "torchvision", ""),
+        ("w.h5", "keras", " A whole model in it: save it again with model.save('NAME.keras')."),
+    ],
+)
+def test_tensors_without_their_network_have_no_stages(
+    tmp_path: Path, name: str, library: str, whole: str
+) -> None:
     file = tmp_path / name
     file.write_bytes(b"x")
     for act in (list_backbone_stages, require_backbone):
@@ -228,7 +236,7 @@ def test_tensors_without_their_network_have_no_stages(tmp_path: Path, name: str,
             act(str(file))
         assert str(raised.value) == (
             f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
-            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
+            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME.{whole}"
         )
 
 

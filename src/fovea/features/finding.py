@@ -160,10 +160,12 @@ def _require_self_told(file: Path) -> None:
         )
     _refuse_pickle(file)
     if file.suffix.lower() in _TENSORS:
-        library = "keras" if file.suffix.lower() == ".h5" else "torchvision"
+        is_keras = file.suffix.lower() == ".h5"
+        library = "keras" if is_keras else "torchvision"
+        whole = " A whole model in it: save it again with model.save('NAME.keras')." if is_keras else ""
         raise InputError(
             f"{str(file)!r} holds tensors, and does not say which network they belong to. Name that where you use them: "
-            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME."
+            f"--backbone {library}:NAME --weights {file}. Its stages: fovea backbones show {library}:NAME.{whole}"
         )
 
 
