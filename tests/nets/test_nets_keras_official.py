@@ -199,7 +199,8 @@ def test_offline_says_where_the_file_is_published(
     url = publish()
     assert refused(keras, tmp_path / "downloads", offline=True) == (
         f"the weights of 'keras:{NAME}' are not on this computer and nothing may be downloaded offline. Fetch {url} where "
-        f"there is a connection, and name the file: --backbone keras:{NAME} --weights FILE."
+        "there is a connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: "
+        f"--backbone keras:{NAME} --weights FILE."
     )
     assert not (tmp_path / "downloads").exists()
 
@@ -213,7 +214,7 @@ def test_an_address_without_the_file_is_told(
     assert said.startswith(
         f"the weights of 'keras:{NAME}' are not on this computer and could not be downloaded (URL fetch failure on {url}: "
     )
-    assert said.endswith(f"name the file: --backbone keras:{NAME} --weights FILE.")
+    assert said.endswith(f"or name it: --backbone keras:{NAME} --weights FILE.")
     assert "\n" not in said
     assert list((tmp_path / "downloads").iterdir()) == []
 

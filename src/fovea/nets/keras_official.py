@@ -211,7 +211,8 @@ def _not_here(name: str, error: Exception, *, fetch: _Fetch) -> str:
     )
     return (
         f"the weights of 'keras:{name}' are not on this computer {failed}. Fetch {fetch.urls[-1]} where there is a "
-        f"connection, and name the file: --backbone keras:{name} --weights FILE."
+        "connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: "
+        f"--backbone keras:{name} --weights FILE."
     )
 
 
