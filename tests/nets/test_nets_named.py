@@ -245,6 +245,17 @@ def test_weights_that_are_nowhere_name_what_is_here(write_weights: Callable[...,
     )
 
 
+def test_other_weights_under_a_published_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "alexnet-owt-7be5be79.pth"
+    file.write_bytes(b"")
+    with pytest.raises(BackboneError) as raised:
+        build_named("torchvision:alexnet", folders=[tmp_path])
+    assert str(raised.value) == (
+        f"{str(file)!r} does not hold the weights of 'torchvision:alexnet' that were published under its name: its SHA-256 is "
+        "another (e3b0c442). Download it again; or name weights of your own: --weights FILE."
+    )
+
+
 def test_a_download_by_timm_that_fails_is_one_paragraph() -> None:
     with pytest.raises(BackboneError) as raised:
         build_named("timm:test_resnet", offline=False)

@@ -1,6 +1,7 @@
 """A network with its weights, pooled at its stages: by name (`timm:NAME`, `torchvision:NAME`) or as its file describes it."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ def build_named(
         card = official.card
         file = find_official(official, folders)
         if file is not None:
+            _require_published(file, official)
             network = _fitted(card, read_tensors(file), file=file, spec=spec)
         else:
             network = _fetched(official, offline=offline, here=(*networks_here(folders), *also_here))
@@ -169,6 +171,19 @@ def _with_file(official: Official, weights: Path) -> tuple["TorchNetwork", Weigh
         card = dataclasses.replace(card, kwargs={**card.kwargs, "num_classes": n_classes}, class_names=())
     card = dataclasses.replace(card, source=weights.name)
     return _fitted(card, tensors, file=weights, spec=official.spec), card
+
+
+def _require_published(file: Path, official: Official) -> None:
+    """Raise BackboneError where a file under torchvision's published name does not begin with the sha256 in that name."""
+    if official.entry is None:  # timm does not promise that its names hold one
+        return
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    if not sha256.startswith(file.stem.rpartition("-")[2]):
+        raise BackboneError(
+            f"{str(file)!r} does not hold the weights of {official.spec!r} that were published under its name: its SHA-256 is "
+            f"another ({sha256[:8]}). Download it again; or name weights of your own: --weights FILE."
+        )
 
 
 def _other_classes(network: "TorchNetwork", tensors: "dict[str, TorchTensor]") -> int:
