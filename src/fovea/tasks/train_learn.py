@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.errors import BackboneError
 from fovea.features import Encoder, Store
 from fovea.learn import ProbeFit, fit_probe
 from fovea.manifest import Manifest, SplitPlan, fold_numbers, require_trainable, unreadable_classes
@@ -71,6 +72,7 @@ def learn(
     prepared = prepare(
         config, replace(gathered, manifest=manifest), encoder=encoder, store=store, earlier=earlier
     )
+    _require_variety(prepared.train_features, encoder=encoder)
     progress("fit", 1, 3)
     probe = make_learned(
         config,
@@ -93,6 +95,17 @@ def learn(
     seconds = {**seconds, "fit": probe.fit.seconds}
     seconds["judge"] = time.perf_counter() - begun - probe.fit.seconds
     return replace(probe, seconds=seconds)
+
+
+def _require_variety(features: NDArray[np.float32], *, encoder: Encoder) -> None:
+    """Raise BackboneError where all pictures have the same features: there is nothing to tell them apart by."""
+    if len(features) > 1 and all(
+        (part == features[0]).all() for part in np.array_split(features, len(features) // 512 + 1)
+    ):
+        raise BackboneError(
+            f"{encoder.name!r} gives each of the {len(features):,} pictures the same features, so nothing can be learned from "
+            "them: its weights may be damaged, or hold values that are no numbers. Take other weights, or another --backbone."
+        )
 
 
 def names_and_labels(manifest: Manifest) -> tuple[tuple[str, ...], NDArray[np.int64]]:
