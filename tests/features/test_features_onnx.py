@@ -115,6 +115,25 @@ def test_a_channels_last_network_of_bytes_takes_them_as_they_are(tmp_path: Path,
     np.testing.assert_allclose(encoder.encode(pixels), expected, rtol=2e-4)
 
 
+def test_a_network_for_grey_pictures_sees_them_as_pillow_makes_them(tmp_path: Path, noise: Draw) -> None:
+    file = graphs.write_small(
+        tmp_path / "grey.onnx",
+        inputs=[("picture", 1, ["n", 1, 32, 32])],
+        weights={**graphs.SMALL_WEIGHTS, "first": graphs.FIRST[:, :1]},
+    )
+    pixels = noise(2)
+    grey = [(one @ [0.299, 0.587, 0.114] / 255 - MEAN.mean()) / STD.mean() for one in pixels]
+    padded = [np.pad(one, 1) for one in grey]
+    expected = [
+        [
+            np.maximum(correlate(one, kernel[0], "valid")[::2, ::2] + bias, 0).mean()
+            for kernel, bias in zip(graphs.FIRST, graphs.BIAS, strict=True)
+        ]
+        for one in padded
+    ]
+    np.testing.assert_allclose(open_onnx(file, "RELU1").encode(pixels), expected, rtol=2e-4, atol=1e-5)
+
+
 def test_metadata_say_how_pictures_are_scaled(tmp_path: Path, noise: Draw) -> None:
     told = '{"preprocess": {"size": 32, "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1]}, "licence": "MIT", "classes": "%s"}'
     file = graphs.write_small(tmp_path / "a.onnx", metadata={"backbone": told % "abcdefghij"})
@@ -267,13 +286,13 @@ WRONG = {
         {"inputs": [graphs.NCHW, ("second_picture", 1, [1, 3, 32, 32])]},
         "has 2 inputs (picture, second_picture); one that takes a picture and nothing else is needed.",
     ),
-    "grey pictures": (
+    "two planes": (
         {
-            "inputs": [("picture", 1, [1, 1, 28, 28])],
-            "weights": {**graphs.SMALL_WEIGHTS, "first": graphs.FIRST[:, :1]},
+            "inputs": [("picture", 1, [1, 2, 28, 28])],
+            "weights": {**graphs.SMALL_WEIGHTS, "first": graphs.FIRST[:, :2]},
         },
-        "takes f32 [1,1,28,28], and a picture is [n, 3, height, width] or [n, height, width, 3]. Take a network for colour "
-        "pictures.",
+        "takes f32 [1,2,28,28], and a picture is [n, 3, height, width] or [n, height, width, 3], or 1 in place of 3 for grey "
+        "ones. Take a network for pictures.",
     ),
 }
 

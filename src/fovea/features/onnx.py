@@ -5,7 +5,7 @@ What comes out takes any number of uint8 pictures; scaling and pooling are part 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from itertools import accumulate, pairwise
@@ -43,17 +43,26 @@ from fovea.features.outline import ONNX_VERSION, OnnxFacts, Outline
 
 LARGEST_DIFFERENCE = 1e-3  # of the largest feature, in float32: sums in another order; residual networks 1e-6
 _USUAL_SIZE_PX = 224
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # as Pillow makes grey of red, green and blue
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A graph with an open batch, and its layers for pictures of `height_px` x `width_px`."""
+    """A graph with an open batch, and its layers for pictures of `height_px` x `width_px` in `n_planes` (3; 1: grey)."""
 
     graph: Graph
     layers: tuple[Layer, ...]
     height_px: int
     width_px: int
     is_nhwc: bool
+    n_planes: int
+
+    def shape(self, n: int, height_px: int, width_px: int) -> list[int]:
+        """Return the shape of n pictures of this size as they enter."""
+        planes = (
+            [height_px, width_px, self.n_planes] if self.is_nhwc else [self.n_planes, height_px, width_px]
+        )
+        return [n, *planes]
 
 
 def list_onnx_layers(outline: Outline, facts: OnnxFacts) -> tuple[tuple[Layer, ...], tuple[Taken, ...]]:
@@ -115,12 +124,12 @@ def convert_onnx(
 def _open(file: Path, facts: OnnxFacts) -> _Opened:
     graph = read_graph(file)
     with readable(file):
-        is_nhwc, height_px, width_px = _input_of(graph, file, size_px=facts.size_px)
-    sides = [height_px, width_px, 3] if is_nhwc else [3, height_px, width_px]
+        is_nhwc, n_planes, height_px, width_px = _input_of(graph, file, size_px=facts.size_px)
+    opened = _Opened(graph, (), height_px, width_px, is_nhwc, n_planes)
     try:
-        graph.reshape([1, *sides])
+        graph.reshape(opened.shape(1, height_px, width_px))
         open_batch(graph, operations())
-        graph.reshape([-1, *sides])
+        graph.reshape(opened.shape(-1, height_px, width_px))
         fold_constants(graph)
     except RuntimeError as error:
         raise BackboneError(
@@ -128,11 +137,14 @@ def _open(file: Path, facts: OnnxFacts) -> _Opened:
             "Export it again with an open (dynamic) batch."
         ) from error
     with readable(file):
-        return _Opened(graph, find_layers(graph), height_px, width_px, is_nhwc)
+        return replace(opened, layers=find_layers(graph))
 
 
-def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, int, int]:
-    """Return whether channels come last, and height and width. Raises BackboneError where no picture can enter."""
+def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, int, int, int]:
+    """Return whether channels come last, how many there are, height and width.
+
+    Raises BackboneError where no picture can enter.
+    """
     if len(graph.inputs) != 1:
         names = ", ".join(one.get_any_name() for one in graph.inputs) or "none"
         raise BackboneError(
@@ -141,19 +153,21 @@ def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, i
         )
     shape, kind = graph.inputs[0].get_partial_shape(), graph.inputs[0].get_element_type().get_type_name()
     sides = [] if shape.rank.is_dynamic else [one.get_length() if one.is_static else -1 for one in shape]
-    if len(sides) != 4 or (3 not in (sides[1], sides[3]) and -1 not in (sides[1], sides[3])):
+    ends = (sides[1], sides[3]) if len(sides) == 4 else ()
+    n_planes = next((n for n in (3, 1) if n in ends), 3)
+    if n_planes not in ends and -1 not in ends:
         raise BackboneError(
             f"the network in {str(file)!r} takes {kind} {shape}, and a picture is [n, 3, height, width] or "
-            "[n, height, width, 3]. Take a network for colour pictures."
+            "[n, height, width, 3], or 1 in place of 3 for grey ones. Take a network for pictures."
         )
     if kind not in {"f32", "f16", "u8"}:
         raise BackboneError(
             f"the network in {str(file)!r} takes {kind} numbers; f32, f16 or u8 are needed. Export it again."
         )
-    is_nhwc = sides[1] not in (3, -1) or (sides[1] == -1 and sides[3] == 3)
+    is_nhwc = sides[1] not in (n_planes, -1) or (sides[1] == -1 and sides[3] == n_planes)
     height_px, width_px = sides[1:3] if is_nhwc else sides[2:]
     usual = size_px or _USUAL_SIZE_PX
-    return is_nhwc, height_px if height_px > 0 else usual, width_px if width_px > 0 else usual
+    return is_nhwc, n_planes, height_px if height_px > 0 else usual, width_px if width_px > 0 else usual
 
 
 def _choose(stages: Sequence[str], layers: Sequence[Layer], *, name: str) -> tuple[Taken, ...]:
@@ -186,15 +200,17 @@ def _write_pooled(
 ) -> None:
     """Write the graph from uint8 (n, h, w, 3) to float32 (n, d); `size` is (h, w), -1 for any. Raises RuntimeError."""
     ops, graph = operations(), opened.graph.clone()
-    graph.reshape([-1, *size, 3] if opened.is_nhwc else [-1, 3, *size])
+    graph.reshape(opened.shape(-1, *size))
     (old,) = graph.get_parameters()
     kind = old.get_element_type().get_type_name()
     pixels = ops.parameter([-1, *size, 3], np.uint8, name="pixels")
     entering: Any = pixels
+    if opened.n_planes == 1:
+        entering = ops.matmul(ops.convert(pixels, "f32"), _GREY[:, None], False, False)
     if kind != "u8":  # what takes bytes scales them itself
-        shift, scale = (np.array(values, np.float32) * 255 for values in (facts.mean, facts.std))
-        entering = ops.divide(ops.subtract(ops.convert(pixels, "f32"), shift), scale)
-        entering = entering if kind == "f32" else ops.convert(entering, kind)
+        shift, scale = (255 * values for values in _scaling(facts, opened.n_planes))
+        entering = ops.divide(ops.subtract(ops.convert(entering, "f32"), shift), scale)
+    entering = entering if kind == "f32" else ops.convert(entering, kind)
     if not opened.is_nhwc:
         entering = ops.transpose(entering, np.array([0, 3, 1, 2]))
     old.output(0).replace(entering.output(0))
@@ -203,10 +219,16 @@ def _write_pooled(
     write_graph([ops.concat(parts, 1)], [pixels], file, name=facts.name)
 
 
+def _scaling(facts: OnnxFacts, n_planes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and deviation of values in 0..1 for each plane; of grey ones the average of the three."""
+    mean, std = np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
+    return (mean, std) if n_planes == 3 else (mean.mean(keepdims=True), std.mean(keepdims=True))
+
+
 def _fits(opened: _Opened, *, size: tuple[int, int]) -> bool:
     """Return whether pictures of another size can go through the whole graph."""
     try:
-        opened.graph.clone().reshape([-1, *size, 3] if opened.is_nhwc else [-1, 3, *size])
+        opened.graph.clone().reshape(opened.shape(-1, *size))
     except RuntimeError:
         return False
     return True
@@ -243,10 +265,11 @@ def _reference(
     opened: _Opened, taken: Sequence[Taken], file: Path, *, facts: OnnxFacts, pixels: Pixels
 ) -> Features:
     graph = read_graph(file)
-    sides = pixels.shape[1:] if opened.is_nhwc else (3, *pixels.shape[1:3])
-    graph.reshape([1, *sides])
+    graph.reshape(opened.shape(1, *pixels.shape[1:3]))
     kind = graph.inputs[0].get_element_type().to_dtype()
-    planes = pixels if kind == np.uint8 else (pixels / 255.0 - facts.mean) / facts.std
+    mean, std = _scaling(facts, opened.n_planes)
+    planes = pixels if opened.n_planes == 3 else pixels @ _GREY[:, None]
+    planes = planes if kind == np.uint8 else (planes / 255.0 - mean) / std
     planes = planes if opened.is_nhwc else planes.transpose(0, 3, 1, 2)
     tensors = list(dict.fromkeys(one.layer.tensor for one in taken))
     run = compile_taps(graph, tensors)
