@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import InputError
+from fovea.features import extract
 from fovea.model import load_model
 from fovea.tasks.distil import distil
 from fovea.tasks.train import Run, train
@@ -86,6 +87,23 @@ def test_a_student_predicts_without_torch(job: Path, student: Run) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert np.allclose(json.loads(done.stdout), list(expected.values()), atol=1e-6)
+
+
+def test_the_teacher_answers_once_whatever_is_tried(
+    job: Path, student: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    n_decoded = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        found = extract(*given, **named)
+        n_decoded.append(found.n_decoded)
+        return found
+
+    monkeypatch.setattr("fovea.tasks.distil.extract", counted)
+    more = {"unlabelled": job / "more", "temperature": 2.0, "alpha": 0.5}
+    distil(job / "teacher", job / "photos", out=tmp_path / "other", **more, **QUICK)
+    assert n_decoded == [0]
 
 
 def test_an_average_teaches(job: Path, student: Run, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ class _Given:
 
     @property
     def member(self) -> Member:
+        """The classifier alone."""
         return Member(self.name, self.model.encoder, self.model.head, self.model.temperature)
 
 

@@ -124,7 +124,7 @@ def run(
     teacher = load_classifier(config.teacher, threads=config.threads, needed_by="fovea distil")
 
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
-        return _learn(config, teacher, manifest, room=room)
+        return _learn(manifest, config=config, teacher=teacher, room=room)
 
     how = replace(config.training.how, method="scratch")
     settings = task.Config(
@@ -157,14 +157,12 @@ def _check(config: Config) -> None:
         )
 
 
-def _learn(config: Config, teacher: Classifier, manifest: Manifest, *, room: Room) -> Outcome:
+def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Room) -> Outcome:
     """Return the student, and how it stands beside its teacher."""
-    begun, net = time.perf_counter(), config.training.how.net or ""
+    begun = time.perf_counter()
     _require_same_classes(teacher, manifest.class_names, photos=config.photos)
     plan = _plan(manifest, teacher, room=room)
-    names, _ = names_and_labels(plan.manifest)
-    preprocess = _preprocess(net, plan.manifest, room=room)
-    given, notes = _read(config, teacher, plan, names=names, preprocess=preprocess, room=room)
+    given, notes = _read(plan, config=config, teacher=teacher, room=room)
     plan = replace(plan, notes=(*plan.notes, *notes))
     n_trainings = 1 + config.teaching.compare
     attempts = []
@@ -224,18 +222,12 @@ def _preprocess(net: str, manifest: Manifest, *, room: Room) -> Preprocess:
     return Preprocess(size_px, size_px, room.config.backbone.fit)
 
 
-def _read(
-    config: Config,
-    teacher: Classifier,
-    plan: SplitPlan,
-    *,
-    names: Sequence[str],
-    preprocess: Preprocess,
-    room: Room,
-) -> tuple[_Given, list[str]]:
+def _read(plan: SplitPlan, *, config: Config, teacher: Classifier, room: Room) -> tuple[_Given, list[str]]:
     """Return both sides and the unlabelled pictures with the teacher's answers, and notes on what was left out."""
     from fovea.learn.pixels import try_pixels
 
+    names, _ = names_and_labels(plan.manifest)
+    preprocess = _preprocess(config.training.how.net or "", plan.manifest, room=room)
     rows = [
         (plan.manifest, row)
         for row in plan.manifest.rows
@@ -269,7 +261,7 @@ def _read(
         answers[kept].astype(np.float16),
         side[kept],
         tuple(sha256s[k] for k in kept.tolist()),
-        tuple(names),
+        names,
         preprocess,
     )
     return given, notes
@@ -283,7 +275,10 @@ def _unlabelled(
     if place is None:
         return [], []
     manifest = add_hashes(
-        read_source(place, labelled=False, to_learn=False), room.store, threads=config.threads, progress=room.progress
+        read_source(place, labelled=False, to_learn=False),
+        room.store,
+        threads=config.threads,
+        progress=room.progress,
     )
     known = {row.sha256 for row in labelled.rows if row.sha256}
     new = {row.sha256: row for row in manifest.rows if not row.problem and row.sha256 not in known}

@@ -12,7 +12,7 @@ from fovea.learn.scratch.assembly import Assembly, assemble
 from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
 from fovea.learn.scratch.recipes import recipe
-from fovea.learn.scratch.settings import Making
+from fovea.learn.scratch.settings import Lesson, Making
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
     RateSearch,
@@ -86,17 +86,15 @@ def scratch(
     def evaluate(network: nn.Module) -> Score:
         return score_of(answer(network, some, normalise=assembly.normalise), labels, kind=wish.kind)
 
-    lesson = wish.lesson
-    taught = train if lesson is None else Pictures(train.pixels, lesson.targets)
     history = train_network(
         network,
-        assembly.batches(taught, settings=settings),
+        assembly.batches(_taught(train, wish.lesson), settings=settings),
         settings=settings,
         kind=wish.kind,
-        criterion=None if lesson is None else lesson.criterion,
+        criterion=wish.lesson and wish.lesson.criterion,
         groups=_optimizers(network, settings),
         evaluate=evaluate,
-        checkpoint=workspace / f"{net.replace(':', '-')}.checkpoint",
+        checkpoint=workspace / f"{Path(net).name.replace(':', '-')}.checkpoint",
         progress=progress,
         on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
     )
@@ -114,6 +112,11 @@ def scratch(
         plan=sentences,
         rate_search=search,
     )
+
+
+def _taught(train: Pictures, lesson: Lesson | None) -> Pictures:
+    """Return the pictures with what is learned of them."""
+    return train if lesson is None else Pictures(train.pixels, lesson.targets)
 
 
 def _with_rate(
