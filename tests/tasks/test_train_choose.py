@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fovea.tasks.train_choose import Candidate, choose
+from fovea.tasks.train_choose import Candidate, choose, choose_by_loss
 
 LABELS = np.arange(400) % 4
 
@@ -70,3 +70,27 @@ def test_pictures_of_unknown_classes_do_not_count():
     labels[:40] = -1
     told = choose([named("a", logits(0.9, seed=0)), named("b", logits(0.9, seed=1))], labels=labels)
     assert {one.n for one in told.standings} == {360}
+
+
+def compared(*losses, is_number=True):
+    names = ("the probe", "fine-tuning")
+    candidates = [named(name, np.zeros((len(losses[0]), 1), np.float32)) for name in names]
+    return choose_by_loss(candidates, losses=[np.array(one, float) for one in losses], is_number=is_number)
+
+
+def test_numbers_that_are_told_better_by_more_than_a_standard_error_are_kept():
+    told = compared([4, 4, 4, 4], [1, 1, 1, 2])
+    assert told.chosen == 1
+    assert told.text == (
+        "Fine-tuning is kept. On the 4 validation pictures fine-tuning has a root mean square error of 1.118, the probe of 2; "
+        "the mean squared error changes by -2.75 ± 0.217: better by more than noise."
+    )
+
+
+def test_labels_that_are_told_better_by_less_than_a_standard_error_leave_the_first():
+    told = compared([1, 1, 1, 1], [0.1, 0.1, 2, 1.6], is_number=False)
+    assert told.chosen == 0
+    assert told.text == (
+        "The probe is kept. On the 4 validation pictures fine-tuning has a log loss a label of 0.95, the probe of 1; the mean "
+        "log loss changes by -0.05 ± 0.431: not better by more than noise."
+    )

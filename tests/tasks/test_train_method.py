@@ -156,13 +156,13 @@ def test_too_few_pictures_to_hold_any_out_cannot_train_from_scratch(tmp_path: Pa
 def test_of_a_large_set_two_thousand_pictures_are_held_out(tmp_path: Path):
     from fovea.manifest import Manifest, Row
     from fovea.tasks.options import configure
-    from fovea.tasks.train import Config, _share_held_out
+    from fovea.tasks.train import Config, share_held_out
 
     rows = tuple(Row(str(k), "ab"[k % 2]) for k in range(40_000))
     scratch = configure(Config, {"photos": tmp_path, "out": tmp_path, "method": "scratch"})
     probe = configure(Config, {"photos": tmp_path, "out": tmp_path})
-    assert _share_held_out(scratch, Manifest(tmp_path, rows)) == 0.05
-    assert _share_held_out(probe, Manifest(tmp_path, rows)) == 0.2
+    assert share_held_out(scratch, Manifest(tmp_path, rows)) == 0.05
+    assert share_held_out(probe, Manifest(tmp_path, rows)) == 0.2
 
 
 def test_small_pictures_are_also_learned_from_scratch_and_all_stand_side_by_side(drawn: Path, tmp_path: Path):

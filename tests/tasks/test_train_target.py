@@ -238,6 +238,7 @@ def test_a_private_run_holds_no_absolute_path(table: Path, tmp_path: Path) -> No
         ("regression", {"balance": True, "precision": 0.9}, "--balance, --precision"),
         ("labels", {"per_class": True, "precision": 0.9}, "--per-class"),
         ("regression", {"drop": ("a",)}, "--drop"),
+        ("labels", {"method": "finetune", "ensemble": 2}, "--ensemble"),
     ],
 )
 def test_options_of_classes_are_refused(

@@ -21,6 +21,7 @@ from fovea.pages.report import (
 from fovea.pages.scatter import error_svg, predicted_svg
 from fovea.pages.templating import render
 from fovea.pages.texts import named
+from fovea.pages.training import Training, accuracy_svg, loss_svg, rate_svg
 from fovea.pages.words import term
 
 NOTHING = Gallery()
@@ -70,6 +71,7 @@ class TargetReport:
     quarantined: tuple[tuple[str, str], ...] = ()
     conversions: tuple[tuple[str, int], ...] = ()
     novelty: Novelty | None = None
+    training: Training | None = None
     stages: tuple[StageTime, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
@@ -89,6 +91,9 @@ def render_target(report: TargetReport) -> str:
         weakest_first=sorted(report.classes, key=lambda row: (row.recall is None, row.recall, row.name)),
         predicted_plot=predicted_svg(report.points, half_width=report.half_width) if report.points else "",
         error_plot=error_svg(report.points, half_width=report.half_width) if report.points else "",
+        loss_svg=loss_svg,
+        accuracy_svg=accuracy_svg,
+        rate_svg=rate_svg,
         max_thumbs=MAX_THUMBS,
         max_rows=MAX_ROWS,
     )
@@ -106,6 +111,7 @@ def render_target_fragment(report: TargetReport) -> str:
 def _sections(report: TargetReport) -> list[Section]:
     return [
         Section("figures", "The figures", report.figures),
+        Section("training", "What was trained", (report.training,) if report.training else ()),
         Section("points", "Predicted and true", report.points),
         Section("classes", "Label by label", report.classes),
         Section("rankings", "How well each label is ranked", report.rankings),

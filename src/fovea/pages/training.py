@@ -41,10 +41,23 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class LossStanding:
+    """One of those compared that tell numbers or labels: the measure of its error, and how its loss stands to the first's."""
+
+    name: str
+    measure: float
+    loss_change: float
+    loss_error: float
+    seconds: float
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One training: the plan in sentences, its epochs, and what they tell with the options to try next.
 
-    `tried` are (learning rate, loss) where the rate was found by a trial, `rate` the one that was taken.
+    `tried` are (learning rate, loss) where the rate was found by a trial, `rate` the one that was taken. `accuracy` is what
+    the accuracies of its points are called.
     """
 
     name: str
@@ -55,15 +68,17 @@ class Attempt:
     export: str = ""
     tried: tuple[tuple[float, float], ...] = ()
     rate: float = 0.0
+    accuracy: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is kept and why, how all that was tried stands, and each training."""
+    """What is kept and why, how all that was tried stands (`measure`: what is compared of losses), and each training."""
 
     text: str
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[Standing, ...] | tuple[LossStanding, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    measure: str = ""
 
 
 def loss_svg(attempt: Attempt) -> "Markup":
@@ -81,7 +96,7 @@ def accuracy_svg(attempt: Attempt) -> "Markup":
         ("train", [(one.epoch, one.train_accuracy) for one in attempt.points]),
         ("valid", [(one.epoch, one.valid_accuracy) for one in attempt.points]),
     ]
-    return _curves(lines, what="accuracy", best=attempt.best_epoch, top=1.0)
+    return _curves(lines, what=attempt.accuracy, best=attempt.best_epoch, top=1.0)
 
 
 def rate_svg(attempt: Attempt) -> "Markup":

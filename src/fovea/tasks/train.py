@@ -152,13 +152,13 @@ def run(
     if config.target != "classes":
         from fovea.tasks.train_target import run_target
 
-        return run_target(config, progress=progress)
+        return run_target(config, progress=progress, announce=announce)
     backbone, told = (config.backbone, ()) if learn else with_default(config.backbone)
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest = _read(config)
-        config = replace(config, valid_share=_share_held_out(config, manifest))
+        config = replace(config, valid_share=share_held_out(config, manifest))
         with open_store() as store, workspace_beside(config.out) as workspace:
             room = Room(config, workspace, store, begun, progress, announce)
             manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
@@ -237,7 +237,7 @@ def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcom
     )
 
 
-def _share_held_out(config: Config, manifest: Manifest) -> float:
+def share_held_out(config: Config, manifest: Manifest) -> float:
     """Return the share to hold out: a fifth, of large sets that train a network no more than 2,000 pictures."""
     if config.valid_share is not None:
         return config.valid_share

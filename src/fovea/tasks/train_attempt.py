@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fovea.features import Encoder, Extraction, Preprocess, Store
 from fovea.judge import Finding, diagnose
 from fovea.learn.trained import CLASSES, Meaning
-from fovea.manifest import Manifest, SplitPlan
+from fovea.manifest import Manifest, SplitPlan, Strata
 from fovea.pictures import decode
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
@@ -202,9 +202,12 @@ def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> 
 
 
 def train_alone(
-    plan: SplitPlan, *, aim: Aim, net: str, seconds: float | None, room: Room
+    plan: SplitPlan, *, aim: Aim, strata: Strata | None, net: str, seconds: float | None, room: Room
 ) -> tuple[Attempt, Prepared]:
-    """Train a network from random weights where no probe was fitted; copies are found by what it sees."""
+    """Train a network from random weights where no probe was fitted; copies are found by what it sees.
+
+    `strata` are those by which the plan's sides were made alike.
+    """
     from fovea.learn.pixels import try_pixels
 
     manifest, begun = plan.manifest, time.perf_counter()
@@ -241,7 +244,7 @@ def train_alone(
         seconds=decoding,
     )
     gathered = settle(manifest, chosen, found=found)
-    prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None)
+    prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None, strata=strata)
     return attempt, replace(prepared, plan=replace(plan, manifest=prepared.plan.manifest))
 
 

@@ -1,7 +1,7 @@
 """Which of several classifiers of the same pictures is kept: the one that is better on the validation part by more than noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +59,66 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class LossStanding:
+    """How a candidate that tells numbers or labels stands against the first on the n validation pictures.
+
+    `loss`: of numbers the mean squared error, in the square of their unit; of labels the mean log loss a label. `gain` is the
+    first one's loss less this one's, `gain_error` its standard error over pictures.
+    """
+
+    name: str
+    n: int
+    loss: float
+    gain: float
+    gain_error: float
+    seconds: float
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is better than the first by more than noise."""
+        return self.gain > LEAST_ERRORS * self.gain_error
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values for metrics.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """The number of the candidate that is kept, how all stand, and why in a sentence."""
 
     chosen: int
-    standings: tuple[Standing, ...]
+    standings: tuple[Standing, ...] | tuple[LossStanding, ...]
     text: str
+
+
+def choose_by_loss(
+    candidates: Sequence[Candidate], *, losses: Sequence[NDArray[np.float64]], is_number: bool
+) -> Choice:
+    """Choose among candidates by their losses (m,) on the same pictures, one array each; the first stays in doubt."""
+    standings = tuple(
+        LossStanding(
+            name=one.name,
+            n=len(loss),
+            loss=float(loss.mean()),
+            gain=float((losses[0] - loss).mean()),
+            gain_error=float((losses[0] - loss).std() / max(len(loss), 1) ** 0.5),
+            seconds=one.seconds,
+        )
+        for one, loss in zip(candidates, losses, strict=True)
+    )
+    better = [number for number, one in enumerate(standings) if one.is_better]
+    chosen = min(better, key=lambda number: standings[number].loss, default=0)
+    first, kept = standings[0], standings[chosen].name
+    told = standings[chosen] if chosen else max(standings[1:], key=lambda one: one.gain)
+    own, other = (one.loss**0.5 if is_number else one.loss for one in (told, first))
+    text = (
+        f"{kept[:1].upper()}{kept[1:]} is kept. On the {first.n:,} validation pictures {told.name} has "
+        f"{'a root mean square error' if is_number else 'a log loss a label'} of {own:.4g}, {first.name} of {other:.4g}; the mean "
+        f"{'squared error' if is_number else 'log loss'} changes by {-told.gain:+.3g} ± {told.gain_error:.3g}: "
+        f"{'better' if chosen else 'not better'} by more than noise."
+    )
+    return Choice(chosen, standings, text)
 
 
 def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int = 0) -> Choice:

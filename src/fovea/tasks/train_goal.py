@@ -20,7 +20,8 @@ Targets: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
 class Goal:
     """Rows by side (numbers into the manifest, rising) and what is to be told of each, as `learn.trained.Pictures` takes it.
 
-    Class numbers of held-out rows may be -1: a class that is not learned. `start` is the probe, in the network's terms.
+    Class numbers of held-out rows may be -1: a class that is not learned. `start` is the probe, in the network's terms;
+    `notes` say what is left out.
     """
 
     manifest: Manifest
@@ -31,6 +32,7 @@ class Goal:
     valid_labels: Targets
     meaning: Meaning = CLASSES
     start: Head | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -67,5 +69,7 @@ def aim_at_classes(manifest: Manifest) -> Goal:
 
 
 def rows_of(manifest: Manifest, side: str) -> Numbers:
-    """Return the numbers of the rows on a side that can be read."""
-    return np.array([k for k, row in enumerate(manifest.rows) if row.split == side and not row.problem], int)
+    """Return the numbers of the labelled rows on a side that can be read."""
+    rows = enumerate(manifest.rows)
+    inside = [k for k, row in rows if row.split == side and not row.problem and row.label is not None]
+    return np.array(inside, np.int64)

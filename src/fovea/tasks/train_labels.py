@@ -1,4 +1,4 @@
-"""`train --target labels`: one logistic classifier a label on features, all with one penalty; each label has a threshold."""
+"""`train --target labels`: one logistic classifier a label on features, or a trained network; each label has a threshold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from fovea.judge import (
     sigmoid,
 )
 from fovea.learn import Head, LabelsFit, fit_labels
+from fovea.learn.trained import Meaning
 from fovea.manifest import (
     Manifest,
     Row,
@@ -35,6 +36,7 @@ from fovea.manifest.wording import some
 from fovea.model import Labels
 from fovea.pages import ClassFigures, Promise
 from fovea.pages.words import percent
+from fovea.tasks.train_goal import Goal
 from fovea.tasks.train_prepare import N_FOLDS, Prepared
 from fovea.tasks.train_target_words import about_labels, label_rows
 
@@ -69,25 +71,65 @@ class LabelsKind:
 
     def learn(self, prepared: Prepared, *, encoder: Encoder) -> "ToldLabels":
         """Fit and judge a classifier for every label."""
-        manifest, seed = prepared.plan.manifest, self.config.seed
-        names, notes = learned_labels(manifest, prepared.units)
-        notes += _unknown(manifest, prepared)
-        train, valid = (
-            marks([manifest.rows[k] for k in part.tolist()], names)
-            for part in (prepared.rows_train, prepared.rows_valid)
+        goal = self.goal(
+            prepared.plan.manifest,
+            rows_train=prepared.rows_train,
+            rows_valid=prepared.rows_valid,
+            units=prepared.units,
         )
-        units = prepared.units
-        folds = label_fold_numbers(train, units=units[prepared.rows_train], n_folds=N_FOLDS, seed=seed)
+        has = goal.train_labels > 0
         fit = fit_labels(
             prepared.train_features,
-            train,
-            folds=folds,
-            names=names,
+            has,
+            folds=self._folds(prepared, has),
+            names=goal.names,
             stages=encoder.stages,
-            seed=seed,
+            seed=self.config.seed,
             extra_views=prepared.extra_views,
             threads=self.config.backbone.threads,
         )
+        return self._told(prepared, fit, notes=goal.notes)
+
+    def goal(
+        self,
+        manifest: Manifest,
+        *,
+        rows_train: NDArray[np.int64],
+        rows_valid: NDArray[np.int64],
+        units: NDArray[np.int64],
+    ) -> Goal:
+        """Return what is to be learned."""
+        names, notes = learned_labels(manifest, units)
+        return Goal(
+            manifest=manifest,
+            rows_train=rows_train,
+            rows_valid=rows_valid,
+            names=names,
+            train_labels=_marks_of(manifest, rows_train, names).astype(np.float32),
+            valid_labels=_marks_of(manifest, rows_valid, names).astype(np.float32),
+            meaning=Meaning("labels"),
+            notes=notes + _unknown(manifest, rows_train, rows_valid),
+        )
+
+    def take(
+        self, prepared: Prepared, *, head: Head, seconds: float, notes: Sequence[str] = ()
+    ) -> "ToldLabels":
+        """Judge the head of a network that was trained, on its features."""
+        nothing = np.zeros((0, len(head.class_names)), np.float32)
+        return self._told(prepared, LabelsFit(head, nothing, path=(), seconds=seconds), notes=notes)
+
+    def _folds(self, prepared: Prepared, has: NDArray[np.bool_]) -> NDArray[np.int64]:
+        units = prepared.units[prepared.rows_train]
+        return label_fold_numbers(has, units=units, n_folds=N_FOLDS, seed=self.config.seed)
+
+    def _told(self, prepared: Prepared, fit: LabelsFit, *, notes: Sequence[str]) -> "ToldLabels":
+        """Judge a head; out-of-fold logits are none where there is no such thing."""
+        manifest, units, seed = prepared.plan.manifest, prepared.units, self.config.seed
+        names = fit.head.class_names
+        train, valid = (
+            _marks_of(manifest, part, names) for part in (prepared.rows_train, prepared.rows_valid)
+        )
+        folds = self._folds(prepared, train)
         logits = fit.head.logits(prepared.valid_features)
         verdict = judge_labels(
             LabelledPart(train, fit.oof_logits, units[prepared.rows_train]),
@@ -104,15 +146,21 @@ class LabelsKind:
         )
 
 
-def _unknown(manifest: Manifest, prepared: Prepared) -> tuple[str, ...]:
+def _unknown(
+    manifest: Manifest, rows_train: NDArray[np.int64], rows_valid: NDArray[np.int64]
+) -> tuple[str, ...]:
     """Return a note on labels that only held-out pictures have."""
     inside, outside = (
         {name for k in part.tolist() for name in labels_of(manifest.rows[k].label)}
-        for part in (prepared.rows_train, prepared.rows_valid)
+        for part in (rows_train, rows_valid)
     )
     if not outside - inside:
         return ()
     return (f"No training picture has {some(sorted(outside - inside))}: it is left out of the figures.",)
+
+
+def _marks_of(manifest: Manifest, part: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_]:
+    return marks([manifest.rows[k] for k in part.tolist()], names)
 
 
 def marks(rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.bool_]:
@@ -212,7 +260,7 @@ class ToldLabels:
         ).to_json()
 
     def answers(self) -> tuple[list[str], list[list[str]]]:
-        """Return what was answered of every row by a head that had not seen it."""
+        """Return what was answered of the rows, the last ones, by a head that had not seen them."""
         probabilities = sigmoid(np.concatenate([self.fit.oof_logits, self.valid_logits]), self.temperature)
         names, limits = self.verdict.names, np.array(self.verdict.thresholds)
         cells = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.errors import InputError, MissingExtraError
 from fovea.features import Encoder
@@ -106,6 +107,12 @@ def _adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
     )
 
 
+def units_of(manifest: Manifest) -> NDArray[np.int64]:
+    """Return a unit for every row by its bytes and its group: all that is known before a network looks."""
+    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in manifest.rows])
+    return join_units(len(manifest.rows), same_bytes, equal_groups([row.group for row in manifest.rows]))
+
+
 def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> tuple[list[Attempt], str]:
     """Return the networks that the method trains beside a probe on `encoder`, or none and why."""
     method = room.config.training.method
@@ -158,8 +165,7 @@ def train_net(
         raise InputError(
             "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px."
         )
-    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
-    units = join_units(len(rows), same_bytes, equal_groups([row.group for row in rows]))
+    units = units_of(manifest)
     plan = assign_splits(
         manifest,
         units=units,
@@ -173,7 +179,8 @@ def train_net(
             f"{len(rows):,} pictures are too few to train a network from scratch: none could be held out to judge it by. "
             "Leave out --method scratch, or bring more pictures."
         )
-    return train_alone(plan, aim=aim, net=net, seconds=room.seconds_left(len(rows)), room=room)
+    seconds = room.seconds_left(len(rows))
+    return train_alone(plan, aim=aim, strata=strata, net=net, seconds=seconds, room=room)
 
 
 def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:

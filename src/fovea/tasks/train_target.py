@@ -4,7 +4,9 @@ The way is that of classes: features once, units and sides, a head by cross-vali
 the model folder, written whole or not at all.
 """
 
+import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from fovea.errors import InputError
 from fovea.features import Encoder, open_store
 from fovea.judge import NoveltyScore, fit_novelty
+from fovea.learn import Head
 from fovea.manifest import (
     TARGETS,
     Manifest,
@@ -23,14 +26,26 @@ from fovea.manifest import (
     read_source,
 )
 from fovea.model import DataFacts, ModelParts, Thresholds, write_model
-from fovea.progress import Progress
+from fovea.progress import Progress, unheard
 from fovea.tasks.backbones import with_default
-from fovea.tasks.gather import add_hashes, gather
+from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import check_choice
-from fovea.tasks.train import FALSE_ALARM, Config, Run, open_encoder, saved_settings, settings_json
-from fovea.tasks.train_prepare import Prepared, prepare
+from fovea.tasks.train import (
+    FALSE_ALARM,
+    Config,
+    Run,
+    open_encoder,
+    saved_settings,
+    settings_json,
+    share_held_out,
+)
+from fovea.tasks.train_attempt import Room, workspace_beside
+from fovea.tasks.train_goal import Goal
+from fovea.tasks.train_method import require_torch
+from fovea.tasks.train_prepare import Prepared
 from fovea.tasks.train_target_files import TargetEvidence, Told, target_files
-from fovea.tasks.train_test import TestPart, gather_test
+from fovea.tasks.train_target_method import TargetOutcome, learn_from_scratch, learn_probe, train_on
+from fovea.tasks.train_test import gather_test
 from fovea.tasks.train_unfinished import unfinished
 
 N_LISTED = 500
@@ -53,13 +68,26 @@ class Kind(Protocol):
     def learn(self, prepared: Prepared, *, encoder: Encoder) -> Told:
         """Fit and judge a head."""
 
+    def goal(
+        self,
+        manifest: Manifest,
+        *,
+        rows_train: NDArray[np.int64],
+        rows_valid: NDArray[np.int64],
+        units: NDArray[np.int64],
+    ) -> Goal:
+        """Return what a network is to learn of these rows; `units` (n,) are those of all rows."""
+
+    def take(self, prepared: Prepared, *, head: Head, seconds: float, notes: Sequence[str] = ()) -> Told:
+        """Judge the head of a network that was trained, by the validation part alone; the features are that network's."""
+
 
 def check_target(config: Config) -> None:
     """Raise InputError where the target is unknown, or does not go with another option."""
     check_choice("--target", config.target, TARGETS)
     is_number = config.target == "regression"
     wrong = {
-        f"--method {config.training.method}": config.training.method != "probe",
+        "--ensemble": config.training.how.ensemble > 1,
         "--balance": config.balance,
         "--since": config.since is not None,
         "--per-class": config.promise.per_class,
@@ -72,7 +100,7 @@ def check_target(config: Config) -> None:
         raise InputError(f"{', '.join(said)} cannot go with --target {config.target} (yet): leave it out.")
 
 
-def run_target(config: Config, *, progress: Progress) -> Run:
+def run_target(config: Config, *, progress: Progress, announce: Callable[[str], None] = unheard) -> Run:
     """Train as `config` says, where its target is "regression" or "labels"; see `train.run`."""
     begun = time.perf_counter()
     check_target(config)
@@ -82,43 +110,37 @@ def run_target(config: Config, *, progress: Progress) -> Run:
     with unfinished(config.out, settings=settings_json(config)) as marker:
         manifest = kind.begin(_read(config))
         kind.require(manifest)
-        with open_store() as store:
-            threads = config.backbone.threads
-            manifest = add_hashes(manifest, store, threads=threads, progress=progress)
-            progress("network", 0, 1)
-            encoder = open_encoder(config.backbone)
-            progress("network", 1, 1)
-            seconds = {"scan": time.perf_counter() - begun}
-            views = config.backbone.views
-            gathered = gather(
-                manifest, encoder=encoder, store=store, views=views, without="test", progress=progress
-            )
-            seconds["extract"] = gathered.seconds
-            begun_fitting = time.perf_counter()
-            progress("fit", 0, 2)
-            kind.require(gathered.manifest)
-            prepared = prepare(
-                config, gathered, encoder=encoder, store=store, earlier=None, strata=kind.strata
-            )
-            judged = kind.learn(prepared, encoder=encoder)
-            progress("fit", 2, 2)
-            part = _gather_test(prepared, encoder=encoder, store=store, progress=progress, threads=threads)
-            novelty = _novelty(prepared, judged, seed=config.seed)
-            seconds["fit"] = judged.seconds
-            seconds["judge"] = time.perf_counter() - begun_fitting - judged.seconds
-            seconds["total"] = time.perf_counter() - begun
-            seen = (*prepared.plan.manifest.notes, *prepared.plan.notes, *judged.notes)
-            notes = (*told, *encoder.notes, *seen, *formula_notes(manifest), *store.notes)
-        evidence = _evidence(config, prepared, judged=judged, part=part, encoder=encoder, novelty=novelty)
-        evidence = replace(evidence, seconds=seconds, notes=notes)
-        metrics, files, page = target_files(evidence, progress=progress)
+        config = replace(config, valid_share=share_held_out(config, manifest))
+        with open_store() as store, workspace_beside(config.out) as workspace:
+            room = Room(config, workspace, store, begun, progress, announce)
+            manifest = add_hashes(manifest, store, threads=config.backbone.threads, progress=progress)
+            outcome = _learn(kind, manifest, room=room)
+            evidence = _evidence(outcome, room=room)
+            notes = (*told, *evidence.notes, *formula_notes(manifest), *store.notes)
+        metrics, files, page = target_files(replace(evidence, notes=notes), progress=progress)
         write_model(config.out, _model_parts(evidence, metrics=metrics), extra=files)
         marker.done()
+    shutil.rmtree(workspace, ignore_errors=True)
     return Run(config.out, metrics, page)
 
 
-def _gather_test(prepared: Prepared, **how: Any) -> TestPart | None:
-    return gather_test(prepared, is_used=lambda row: row.label is not None, **how)
+def _learn(kind: Kind, manifest: Manifest, *, room: Room) -> TargetOutcome:
+    """Return what the method makes of the training part."""
+    method = room.config.training.method
+    if method != "probe":
+        require_torch(method)
+    if method == "scratch":
+        scan = time.perf_counter() - room.begun
+        outcome = learn_from_scratch(kind, manifest, room=room)
+    else:
+        room.progress("network", 0, 1)
+        encoder = open_encoder(room.config.backbone)
+        room.progress("network", 1, 1)
+        scan = time.perf_counter() - room.begun
+        outcome = learn_probe(kind, manifest, encoder=encoder, room=room)
+        if method != "probe":
+            outcome = train_on(kind, outcome, room=room)
+    return replace(outcome, seconds={"scan": scan, **outcome.seconds})
 
 
 def _kind(config: Config) -> Kind:
@@ -149,15 +171,18 @@ def _novelty(prepared: Prepared, judged: Told, *, seed: int) -> NoveltyScore | N
     )
 
 
-def _evidence(
-    config: Config,
-    prepared: Prepared,
-    *,
-    judged: Told,
-    part: TestPart | None,
-    encoder: Encoder,
-    novelty: NoveltyScore | None,
-) -> TargetEvidence:
+def _evidence(outcome: TargetOutcome, *, room: Room) -> TargetEvidence:
+    """Read the test split once, and return all that the run's files are made of."""
+    config, prepared, judged, encoder = room.config, outcome.prepared, outcome.told, outcome.encoder
+    begun, threads = time.perf_counter(), config.backbone.threads
+    part = gather_test(
+        prepared,
+        is_used=lambda row: row.label is not None,
+        encoder=encoder,
+        store=room.store,
+        progress=room.progress,
+        threads=threads,
+    )
     manifest = prepared.plan.manifest if part is None else part.manifest
     test = None
     if part is not None and len(part.rows):
@@ -168,6 +193,9 @@ def _evidence(
             return judged.measure(some, part.features[chosen], prepared.units[rows[chosen]])
 
         test = part.told(figures)
+    novelty = _novelty(prepared, judged, seed=config.seed)
+    now = time.perf_counter()
+    judging = outcome.seconds.get("judge", 0.0) + now - begun
     return TargetEvidence(
         config=config,
         encoder=encoder,
@@ -182,8 +210,9 @@ def _evidence(
         n_unlike=0 if novelty is None else int(novelty.is_unlike(prepared.valid_features).sum()),
         test=test,
         test_pairs=() if part is None else part.pairs,
-        seconds={},
-        notes=(),
+        seconds={**outcome.seconds, "judge": judging, "total": now - room.begun},
+        notes=(*encoder.notes, *prepared.plan.manifest.notes, *prepared.plan.notes, *judged.notes),
+        training=outcome.facts,
     )
 
 

@@ -20,6 +20,7 @@ from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
 from fovea.tasks.copies import Copies
 from fovea.tasks.gather import Gathered
+from fovea.tasks.train_method import TrainingFacts
 from fovea.tasks.train_report import json_bytes, without_places
 from fovea.tasks.train_shared import (
     SHOWN,
@@ -30,6 +31,7 @@ from fovea.tasks.train_shared import (
     stage_times,
     twin_pairs,
 )
+from fovea.tasks.train_told import training_part
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Config
@@ -79,7 +81,10 @@ class Told(Protocol):
         """Return the figures of other labelled rows."""
 
     def answers(self) -> tuple[list[str], list[list[str]]]:
-        """Return columns and cells of what was answered of every row by a head that had not seen it."""
+        """Return columns, and cells of what was answered of the rows by a head that had not seen them.
+
+        Of a network that was trained those are the held-out rows alone: the last ones.
+        """
 
     def next_steps(self) -> list[str]:
         """Return sentences, the most useful first."""
@@ -107,6 +112,7 @@ class TargetEvidence:
     test_pairs: Sequence[tuple[int, int, str]]
     seconds: Mapping[str, float]
     notes: Sequence[str]
+    training: TrainingFacts | None = None
 
 
 def target_files(
@@ -136,6 +142,8 @@ def target_files(
     }
     if evidence.test is not None:
         metrics["test"] = evidence.test
+    if evidence.training is not None:
+        metrics["training"] = evidence.training.to_json()
     progress("report", 0, 1)
     page = _page(evidence, metrics)
     progress("report", 1, 1)
@@ -154,9 +162,8 @@ def _answers(evidence: TargetEvidence) -> bytes:
     out = io.StringIO(newline="")
     table = csv.writer(out, lineterminator="\r\n")
     table.writerow(("path", "sha256", "split", "label", *columns))
-    for k, row_cells in zip(
-        [*evidence.rows_train.tolist(), *evidence.rows_valid.tolist()], cells, strict=True
-    ):
+    numbers = [*evidence.rows_train.tolist(), *evidence.rows_valid.tolist()]
+    for k, row_cells in zip(numbers[len(numbers) - len(cells) :], cells, strict=True):
         row = evidence.plan.manifest.rows[k]
         table.writerow((row.path, row.sha256, row.split, row.label or "", *row_cells))
     return out.getvalue().encode(errors="surrogateescape")
@@ -200,6 +207,7 @@ def _page(evidence: TargetEvidence, metrics: Mapping[str, Any]) -> TargetReport:
         settings=tuple((name, str(value)) for name, value in settings.items() if value not in ("", None)),
         provenance=provenance(evidence, metrics),
         private=config.private,
+        training=training_part(metrics.get("training"), target=config.target),
         **evidence.told.page(thumbs, test=evidence.test),
     )
 

@@ -5,12 +5,33 @@ from typing import Any
 
 from fovea.pages import training as pages
 
+ACCURACIES = {"classes": "accuracy", "regression": "variance explained", "labels": "labels right"}
+MEASURES = {"regression": "Root mean square error", "labels": "Log loss a label"}
 
-def training_part(told: Mapping[str, Any] | None) -> pages.Training | None:
+
+def training_part(told: Mapping[str, Any] | None, *, target: str = "classes") -> pages.Training | None:
     """Return the page's values of metrics.json's `training`; None where nothing but the probe was asked for."""
     if told is None:
         return None
-    standings = tuple(
+    attempts = tuple(_attempt(one, target=target) for one in told["attempts"])
+    if target == "classes":
+        return pages.Training(told["text"], _standings(told), attempts)
+    compared = tuple(
+        pages.LossStanding(
+            name=one["name"],
+            measure=one["loss"] ** 0.5 if target == "regression" else one["loss"],
+            loss_change=-one["gain"],
+            loss_error=one["gain_error"],
+            seconds=one["seconds"],
+            is_kept=one["name"] == told["kept"],
+        )
+        for one in told["standings"]
+    )
+    return pages.Training(told["text"], compared, attempts, MEASURES[target] if compared else "")
+
+
+def _standings(told: Mapping[str, Any]) -> tuple[pages.Standing, ...]:
+    return tuple(
         pages.Standing(
             name=one["name"],
             accuracy=one["accuracy"],
@@ -23,11 +44,10 @@ def training_part(told: Mapping[str, Any] | None) -> pages.Training | None:
         )
         for one in told["standings"]
     )
-    return pages.Training(told["text"], standings, tuple(_attempt(one) for one in told["attempts"]))
 
 
-def _attempt(one: Mapping[str, Any]) -> pages.Attempt:
-    history, export, search = one["history"], one["export"], one.get("rate_search")
+def _attempt(one: Mapping[str, Any], *, target: str) -> pages.Attempt:
+    history, search = one["history"], one.get("rate_search")
     keys = ("epoch", "train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
     return pages.Attempt(
         name=one["name"],
@@ -35,11 +55,21 @@ def _attempt(one: Mapping[str, Any]) -> pages.Attempt:
         points=tuple(pages.Point(**{key: record[key] for key in keys}) for record in history["records"]),
         best_epoch=history["best_epoch"],
         findings=tuple((found["text"], found["try_next"]) for found in one["findings"]),
-        export=(
-            f"In the form in which it predicts, without torch ({export['precision']}), it answers {export['agreement']:.1%} of "
-            f"{export['n_compared']:,} validation pictures as torch does; two probabilities differ by at most "
-            f"{export['largest_difference']:.3f}."
-        ),
+        export=_export(one["export"], target=target),
         tried=() if search is None else tuple(zip(search["rates"], search["losses"], strict=True)),
         rate=0.0 if search is None else search["suggestion"],
+        accuracy=ACCURACIES[target],
     )
+
+
+def _export(export: Mapping[str, Any], *, target: str) -> str:
+    """Say how what predicts agrees with what was trained."""
+    lead = f"In the form in which it predicts, without torch ({export['precision']}), it answers {export['agreement']:.1%} of "
+    n, largest = export["n_compared"], export["largest_difference"]
+    if target == "regression":
+        return (
+            f"{lead}{n:,} validation pictures as torch does, to a twentieth of the deviation of the training numbers; two answers "
+            f"differ by at most {largest:.2g} of it."
+        )
+    what = "the labels of " if target == "labels" else ""
+    return f"{lead}{what}{n:,} validation pictures as torch does; two probabilities differ by at most {largest:.3f}."

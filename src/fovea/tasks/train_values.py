@@ -1,4 +1,4 @@
-"""`train --target regression`: ridge regression on features, judged in the user's own unit."""
+"""`train --target regression`: ridge regression on features, or a trained network; judged in the user's own unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from fovea.features import Encoder
 from fovea.judge import ValueVerdict, judge_values, measure_values
 from fovea.learn import Head, RidgeFit, fit_ridge
+from fovea.learn.trained import Meaning
 from fovea.manifest import Manifest, Row, Strata, fold_numbers, number_of, require_numbers, value_strata
 from fovea.model import Values
 from fovea.pages.words import amount
+from fovea.tasks.train_goal import Goal
 from fovea.tasks.train_prepare import N_FOLDS, Prepared
 from fovea.tasks.train_target_words import about_range, about_values, value_rows
 
@@ -44,28 +46,65 @@ class ValuesKind:
 
     def learn(self, prepared: Prepared, *, encoder: Encoder) -> "ToldValues":
         """Fit and judge a ridge regression."""
-        rows = prepared.plan.manifest.rows
-        ranges = value_strata(prepared.plan.manifest, prepared.units)
-        names = sorted({name for one in ranges for name in one})
-        groups = np.array(
-            [names.index(ranges[k][0]) if ranges[k] else 0 for k in prepared.rows_train.tolist()]
-        )
-        train, valid = (_numbers(rows, part) for part in (prepared.rows_train, prepared.rows_valid))
-        units = prepared.units
-        folds = fold_numbers(groups, units=units[prepared.rows_train], n_folds=N_FOLDS, seed=self.config.seed)
         fit = fit_ridge(
             prepared.train_features,
-            train,
-            folds=folds,
-            name=self.config.source.label_by or "value",
+            _numbers(prepared.plan.manifest.rows, prepared.rows_train),
+            folds=self._folds(prepared)[1],
+            name=self._name,
             stages=encoder.stages,
             extra_views=prepared.extra_views,
             threads=self.config.backbone.threads,
         )
+        return self._told(prepared, fit)
+
+    def goal(
+        self,
+        manifest: Manifest,
+        *,
+        rows_train: NDArray[np.int64],
+        rows_valid: NDArray[np.int64],
+        units: NDArray[np.int64],
+    ) -> Goal:
+        """Return what a network is to learn."""
+        train, valid = (_numbers(manifest.rows, part) for part in (rows_train, rows_valid))
+        meaning = Meaning("values", float(train.mean()), float(train.std()) or 1.0)
+        return Goal(
+            manifest=manifest,
+            rows_train=rows_train,
+            rows_valid=rows_valid,
+            names=(self._name,),
+            train_labels=meaning.learned_as(train)[:, None],
+            valid_labels=meaning.learned_as(valid)[:, None],
+            meaning=meaning,
+        )
+
+    def take(
+        self, prepared: Prepared, *, head: Head, seconds: float, notes: Sequence[str] = ()
+    ) -> "ToldValues":
+        """Judge the head of a network that was trained, on its features."""
+        return self._told(prepared, RidgeFit(head, np.zeros(0), path=(), seconds=seconds))
+
+    @property
+    def _name(self) -> str:
+        return self.config.source.label_by or "value"
+
+    def _folds(self, prepared: Prepared) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the range that each training picture's number is in, and folds that hold their shares of each."""
+        ranges = value_strata(prepared.plan.manifest, prepared.units)
+        names = sorted({name for one in ranges for name in one})
+        rows = prepared.rows_train
+        groups = np.array([names.index(ranges[k][0]) if ranges[k] else 0 for k in rows.tolist()])
+        seed = self.config.seed
+        return groups, fold_numbers(groups, units=prepared.units[rows], n_folds=N_FOLDS, seed=seed)
+
+    def _told(self, prepared: Prepared, fit: RidgeFit) -> "ToldValues":
+        """Judge a head; out-of-fold values are none where there is no such thing."""
+        rows, units = prepared.plan.manifest.rows, prepared.units
+        train, valid = (_numbers(rows, part) for part in (prepared.rows_train, prepared.rows_valid))
         answers = values_of(fit.head, prepared.valid_features)
         verdict = judge_values(
             train_values=train,
-            oof_answers=fit.oof_values,
+            oof_answers=fit.oof_values if len(fit.oof_values) else None,
             train_units=units[prepared.rows_train],
             valid_values=valid if len(valid) else None,
             valid_answers=answers if len(valid) else None,
@@ -73,6 +112,7 @@ class ValuesKind:
             leaked=prepared.leaked if len(valid) else None,
             seed=self.config.seed,
         )
+        groups, folds = self._folds(prepared)
         return ToldValues(
             fit,
             verdict,
@@ -98,7 +138,7 @@ def values_of(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class ToldValues:
-    """A ridge regression and its verdict, as `train_target.Told`."""
+    """A ridge regression, or the head of a trained network, and its verdict, as `train_target.Told`."""
 
     fit: RidgeFit
     verdict: ValueVerdict
@@ -172,7 +212,7 @@ class ToldValues:
         return float(np.median(self.train)), float(np.mean(self.train))
 
     def answers(self) -> tuple[list[str], list[list[str]]]:
-        """Return what was answered of every row by a head that had not seen it."""
+        """Return what was answered of the rows, the last ones, by a head that had not seen them."""
         told = np.concatenate([self.fit.oof_values, self.valid_answers])
         return ["answer"], [[f"{number:.7g}"] for number in told.tolist()]
 
