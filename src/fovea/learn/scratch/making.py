@@ -91,7 +91,7 @@ def scratch(
         assembly.batches(_taught(train, wish.lesson), settings=settings),
         settings=settings,
         kind=wish.kind,
-        criterion=wish.lesson and wish.lesson.criterion,
+        criterion=None if wish.lesson is None else wish.lesson.criterion,
         groups=_optimizers(network, settings),
         evaluate=evaluate,
         checkpoint=workspace / f"{Path(net).name.replace(':', '-')}.checkpoint",
