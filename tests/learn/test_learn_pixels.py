@@ -1,5 +1,6 @@
 """Encoded pictures become one array: the pixels that prediction takes, problems told, large ones in a file."""
 
+import contextlib
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,20 +79,22 @@ def test_a_large_array_lies_in_a_file_that_leaves_nothing_behind(
     assert np.array_equal(made, read_pixels(reads, height_px=16, width_px=16))
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def little_room() -> Iterator[None]:
-    """Let no file of this process grow beyond 100 bytes."""
+    """Let no file of this process grow beyond 100 bytes: within the test only, or pytest could not write its own."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_said_before_anything_is_decoded(
-    reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, little_room: None
+    reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixels_file, "LARGE_BYTES", 100)
-    with pytest.raises(OutputError) as caught:
+    with little_room(), pytest.raises(OutputError) as caught:
         read_pixels(reads, height_px=16, width_px=16, folder=tmp_path)
     assert str(caught.value) == (
         f"The pictures at training size take 0.0 GB, and there is no room for them in {str(tmp_path)!r}: "
