@@ -333,6 +333,6 @@ def _train(
         trained = distil(net, train, wish=wish, workspace=room.workspace / "student", **shared)  # type: ignore[arg-type]
     else:
         trained = scratch(net, sides.train, wish=making, workspace=room.workspace / "alone", **shared)  # type: ignore[arg-type]
-    name = f"{net} distilled" if is_taught else f"{net} without a teacher"
+    name = f"{Path(net).name} {'distilled' if is_taught else 'without a teacher'}"
     attempt = bring_over(name, trained, sides, preprocess=given.preprocess, begun=begun, room=room)
     return replace(attempt, net=net)
