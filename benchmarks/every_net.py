@@ -115,8 +115,11 @@ def answers_of_torch(run: Path, pictures: list[Path]) -> NDArray[np.float32]:
 
 def try_one(name: str, net: str, photos: Path, folder: Path) -> dict[str, Any]:
     clock = time.perf_counter()
-    net = str(keras_file(folder)) if net == "keras" else net
-    run = fovea.train(photos, out=folder / name, net=net, **SETTINGS)
+    settings = dict(SETTINGS)
+    if net == "keras":
+        net = str(keras_file(folder))
+        del settings["dropout"]  # its layers are as they are
+    run = fovea.train(photos, out=folder / name, net=net, **settings)
     attempt = run.metrics["training"]["attempts"][0]
     losses = [record["train_loss"] for record in attempt["history"]["records"]]
     pictures = sorted((photos / "val").rglob("*.jpg"))

@@ -60,8 +60,8 @@ def build_keras(
     if weights is not None and weights.suffix == ".keras":
         held = read_keras_file(weights)
         keras = import_keras()
-        scaling, told = _scaling_of_file(keras, held, name=name)
-        model = _load(keras, held)
+        scaling, told = scaling_of_file(keras, held, name=name)
+        model = load_keras_model(keras, held)
         licence, source, file, title = "unknown", f"{weights.name}, pixels {told}", weights, "file"
     else:
         keras = import_keras()
@@ -98,12 +98,12 @@ def outline_keras(spec: str) -> tuple["TorchNetwork", tuple[Layer, ...], str]:
     if spec.endswith(".keras"):
         held = read_keras_file(Path(spec))
         keras = import_keras()
-        model, title = _load(keras, held), held.file.name
+        model, title = load_keras_model(keras, held), held.file.name
     else:
         keras = import_keras()
         title = find_application(keras, spec.removeprefix("keras:"))
         model = build_application(keras, title)
-    size_px = _size_px(model, title=spec)
+    size_px = side_px(model, title=spec)
     network = torch_network(keras, model, shape_px=(size_px, size_px), bgr=False)
     return network, observe(network, size_px=size_px), title
 
@@ -120,7 +120,7 @@ def _pooled(
     source: str,
     sha256: str,
 ) -> NamedNetwork:
-    size_px = _size_px(model, title=shown)
+    size_px = side_px(model, title=shown)
     network = torch_network(keras, model, shape_px=(size_px, size_px), bgr=scaling.bgr)
     places = places_of(network, library="keras", architecture=shown, size_px=size_px, stages=stages)
     card = WeightsCard(
@@ -137,10 +137,10 @@ def _pooled(
     return NamedNetwork(pooled=pooled, card=card, weights_sha256=sha256)
 
 
-def _size_px(model: Any, *, title: str) -> int:
-    """Return the side of the square pictures that a model takes. Raises BackboneError where it takes others."""
+def side_px(model: Any, *, title: str, usual_px: int = SIZE_PX) -> int:
+    """Return the side of the square pictures that a model takes, `usual_px` where it takes any; others raise BackboneError."""
     first = {3: 1, 1: 2}[planes_of(model)[1]]
-    height_px, width_px = (int(side or SIZE_PX) for side in model.input_shape[first : first + 2])
+    height_px, width_px = (int(side or usual_px) for side in model.input_shape[first : first + 2])
     if height_px != width_px:
         raise BackboneError(
             f"{title!r} takes pictures of {height_px} x {width_px} px, and only square ones are read of keras. Give another "
@@ -149,7 +149,7 @@ def _size_px(model: Any, *, title: str) -> int:
     return height_px
 
 
-def _load(keras: Any, held: KerasFile) -> Any:
+def load_keras_model(keras: Any, held: KerasFile) -> Any:
     """Return the network of a checked file, with its weights. Raises BackboneError."""
     with tempfile.TemporaryDirectory(prefix="fovea-keras-") as place:
         tensors = unpack_weights(held.file, Path(place))
@@ -165,7 +165,7 @@ def _load(keras: Any, held: KerasFile) -> Any:
     return model
 
 
-def _scaling_of_file(keras: Any, held: KerasFile, *, name: str) -> tuple[Scaling, str]:
+def scaling_of_file(keras: Any, held: KerasFile, *, name: str) -> tuple[Scaling, str]:
     """Return how pixels enter a user's network, and that in words. Raises BackboneError where nothing tells."""
     if name in SCALINGS:
         return SCALINGS[name], f"as {name}"

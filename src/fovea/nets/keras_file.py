@@ -102,8 +102,13 @@ def read_keras_file(file: Path) -> KerasFile:
             f"it is a {top.get('class_name')!r}, and only Sequential and functional models hold "
             "their whole layout in a file",
         )
+    return KerasFile(file, checked_config(top, file=file), version)
+
+
+def checked_config(config: Config, *, file: Path) -> Config:
+    """Return a checked configuration that stood elsewhere; `file` is how it is called. Raises BackboneError."""
     try:
-        return KerasFile(file, _Check(file).checked(top), version)
+        return dict(_Check(file).checked(config))
     except RecursionError:
         raise _refused(file, f"its {CONFIG!r} is nested too deeply") from None
     except (TypeError, AttributeError, KeyError) as error:

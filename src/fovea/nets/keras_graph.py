@@ -102,12 +102,30 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
         def __init__(self) -> None:
             super().__init__()
             self.maps_axis = axis
-            self._run: Callable[[torch.Tensor], Any] = lambda planes: model(planes, training=False)
+            self._run: Callable[[torch.Tensor], Any] = lambda planes: model(planes, training=self.training)
             for name, layer in layers_of(model):
                 _add(self, name, layer)
                 kernel = getattr(layer, "kernel", None)
                 if kernel is not None:  # (..., n_in, n_out); see `places`
                     layer.widths = tuple(kernel.shape[-2:])
+            self._hold_statistics()
+
+        def _hold_statistics(self) -> None:
+            """Let what is not learned (statistics, frozen weights) be buffers, as training expects; they are saved as weights."""
+            frozen = (one for one in self.parameters() if one.is_floating_point() and not one.requires_grad)
+            for number, held in enumerate(frozen):
+                self.register_buffer(f"held_{number}", held, persistent=False)
+
+        def _apply(self, fn: Any, recurse: bool = True) -> Any:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+            self._hold_statistics()
+            return self
+
+        def __deepcopy__(self, memo: Any) -> torch.nn.Module:
+            with quiet(keras):
+                again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+                again.set_weights(model.get_weights())
+                return _network(keras, again, bgr=bgr).train(self.training)
 
         def forward(self, planes: torch.Tensor) -> torch.Tensor:
             return self.answer(planes)
@@ -118,7 +136,8 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
                 weights = torch.tensor([0.299, 0.587, 0.114], device=planes.device).reshape(1, 3, 1, 1)
                 planes = (planes * weights).sum(1, keepdim=True)
             try:
-                with keras.device(planes.device.type), aliases if as_converted else contextlib.nullcontext():
+                converts = as_converted and not self.training
+                with keras.device(planes.device.type), aliases if converts else contextlib.nullcontext():
                     return cast(
                         "torch.Tensor", self._run(planes.permute(0, 2, 3, 1) if axis == 3 else planes)
                     )

@@ -91,6 +91,10 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
     """
     if card.library == OWN:
         return _build_own(card)
+    if card.library == "keras" and "config" in card.kwargs:
+        from fovea.nets.keras_trained import build_keras_again
+
+        return build_keras_again(card)
     module = import_library(card.library)
     import torch
 

@@ -110,7 +110,11 @@ def assemble(
     )
     n_channels = 1 if is_grey else 3
     assembly = Assembly(
-        made, normalise(mean[:n_channels], std[:n_channels]), augmentation, is_grey, views or None
+        made,
+        normalise(made.card.mean[:n_channels], made.card.std[:n_channels]),
+        augmentation,
+        is_grey,
+        views or None,
     )
     if isinstance(made.network, Fast):
         made.network.fit_whitening(assembly.input_of(pixels[:_N_MEASURED]))

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from fovea.errors import BackboneError, InputError
 from fovea.nets import WeightsCard
 from fovea.nets.classic import CLASSICS, build_classic, check_size, find_classic, initialise
+from fovea.nets.keras_trained import LIBRARY, is_keras_file, keras_size, make_keras
 from fovea.nets.zoo import LIBRARIES, OWN, build_network, check_name, import_library
 
 SMALL_PX = 64  # pictures up to this side are taken as they are
@@ -37,8 +39,11 @@ class Made:
 def library_of(net: str) -> tuple[str, str]:
     """Return library and name of a network: `lenet5`, `resnet18`, `timm:NAME` or `torchvision:NAME`.
 
-    A name without a library is a classic network, else one of torchvision, else one of timm. Raises InputError.
+    `FILE.keras` is a user's Keras model. A name without a library is a classic network, else one of torchvision, else one
+    of timm. Raises InputError.
     """
+    if is_keras_file(net):
+        return LIBRARY, net
     library, _, name = net.rpartition(":")
     if library:
         if library not in LIBRARIES:
@@ -63,6 +68,8 @@ def size_for(net: str, *, side_px: int) -> int:
     network's usual size. Raises InputError.
     """
     library, name = library_of(net)
+    if library == LIBRARY:
+        return keras_size(Path(net), small_px=side_px if side_px <= SMALL_PX else _LARGE_PX)
     classic = find_classic(name) if library == OWN else None
     if classic is not None:
         return side_px if classic.smallest_px <= side_px <= SMALL_PX else classic.usual_px
@@ -107,6 +114,8 @@ def make_network(
     Raises InputError for an unknown name or option and for pictures smaller than its smallest input, MissingExtraError.
     """
     library, name = library_of(net)
+    if library == LIBRARY:
+        return _make_keras(Path(net), class_names, size_px=size_px, usual=(mean, std), options=options)
     card = dataclasses.replace(
         _card(library, name, n_classes=len(class_names), size_px=size_px),
         mean=mean,
@@ -119,6 +128,23 @@ def make_network(
         kwargs = {key: one for key, one in options.items() if key != "init"}
         return Made(network, dataclasses.replace(card, kwargs=kwargs), "classifier")
     return _make_named(card, options, seed=seed)
+
+
+def _make_keras(
+    file: Path,
+    class_names: Sequence[str],
+    *,
+    size_px: int,
+    usual: tuple[RGB, RGB],
+    options: Mapping[str, Any],
+) -> Made:
+    said = [f"--{key.replace('_', '-')}" for key, one in options.items() if one is not None]
+    if said:
+        raise InputError(
+            f"The layers of {str(file)!r} are as they are: leave out {', '.join(said)}, or change them in Keras."
+        )
+    made = make_keras(file, class_names=tuple(class_names), size_px=size_px, usual=usual)
+    return Made(made.network, made.card, "")
 
 
 def _card(library: str, name: str, *, n_classes: int, size_px: int) -> WeightsCard:
