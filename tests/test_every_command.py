@@ -31,6 +31,21 @@ STEPS = {
     "evaluate": ("evaluate", "run", "others"),
     "sort": ("sort", "run", "others", "--into", "sorted", "--labelled", "others"),
     "sort --undo": ("sort", "--undo", "sorted"),
+    "train --target regression": (
+        "train",
+        "table.csv",
+        "--out",
+        "numbers",
+        "--target",
+        "regression",
+        "--label-by",
+        "digit",
+    ),
+    "train --target labels": ("train", "table.csv", "--out", "labels", "--target", "labels"),
+    "predict, of numbers": ("predict", "numbers", "others"),
+    "predict, of labels": ("predict", "labels", "others"),
+    "evaluate, of numbers": ("evaluate", "numbers", "table.csv", "--label-by", "digit"),
+    "evaluate, of labels": ("evaluate", "labels", "table.csv"),
     "augment": ("augment", "photos", "--out", "grid.html", "--size", "8"),
     "backbones": ("backbones",),
     "cache": ("cache",),
@@ -61,10 +76,21 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
             (folder / split / class_folder.name).mkdir(parents=True)
             for picture in chosen:
                 shutil.copy(picture, folder / split / class_folder.name)
+    write_table(folder)
     printed, traces = {}, {}
     for name, arguments in STEPS.items():
         printed[name], traces[name] = run_traced(folder, *arguments, "--json")
     return Job(folder, printed, traces)
+
+
+def write_table(folder: Path) -> None:
+    """Write a table of the digits with a number and labels for each."""
+    rows = ["path,digit,label"]
+    for picture in sorted((folder / "photos").glob("*/*")):
+        digit = int(re.sub("[^0-9]", "", picture.parent.name))
+        labels = [name for name, is_so in (("even", digit % 2 == 0), ("small", digit < 5)) if is_so]
+        rows.append(f"{picture.relative_to(folder)},{digit},{';'.join(labels) or 'none'}")
+    (folder / "table.csv").write_text("\n".join(rows))
 
 
 def run_traced(folder: Path, *arguments: str) -> tuple[str, list[str]]:

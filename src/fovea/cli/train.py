@@ -131,6 +131,7 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
       fovea train photos --out runs/second --since runs/first --merge kitten,cat=cat
       fovea train photos --out runs/tuned --budget 10m
       fovea train mnist --out runs/lenet --method scratch --net lenet5
+      fovea train ages.csv --out runs/ages --target regression --label-by age
     """
     from fovea.tasks.train import train
 
