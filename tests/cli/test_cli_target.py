@@ -55,3 +55,15 @@ def test_an_unknown_target_is_wrong_usage(fovea: Fovea, table: Path, tmp_path: P
     said = fovea("train", table, "--target", "boxes", "--out", tmp_path / "run")
     assert said.code == 2
     assert "'boxes' is not one of 'classes', 'regression', 'labels'" in said.err
+
+
+def test_where_no_network_can_be_judged_the_probe_is_given_and_said(
+    fovea: Fovea, table: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    said = fovea("train", table, "--target", "labels", "--method", "finetune", "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert (
+        "There is no validation part by which a trained network could be judged: the probe is given."
+        in said.out
+    )

@@ -92,6 +92,12 @@ def test_labels_are_learned_far_better_than_the_commonest_set(runs: Any) -> None
         assert m["all_right"] > 0.9 > m["baseline_all_right"]
 
 
+def test_the_report_says_that_nothing_checks_the_range_of_a_trained_network(runs: Any) -> None:
+    assert (
+        "pictures set aside, which nothing else checks." in runs("regression", "scratch").report.read_text()
+    )
+
+
 @pytest.mark.parametrize(("target", "method"), TRIED)
 def test_predictions_hold_the_held_out_pictures_alone(runs: Any, target: str, method: str) -> None:
     run = runs(target, method)

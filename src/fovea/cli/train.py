@@ -203,6 +203,7 @@ def target_lines(done: "Run") -> list[str]:
     return [
         *(sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said if sentence),
         _about_making(m, what=what),
+        *([m["training"]["text"]] if "training" in m else []),
         *about_test,
         *(promise["text"] for promise in m.get("promises", {}).values()),
         *(f"Note: {note}" for note in m["notes"]),

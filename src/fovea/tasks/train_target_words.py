@@ -24,9 +24,11 @@ def about_values(verdict: ValueVerdict) -> tuple[str, str]:
 
 def about_range(verdict: ValueVerdict) -> str:
     """Return what the range of a number means, and whether it held."""
+    by_valid = verdict.measured == "valid" and verdict.covered is None  # as of a network that was trained
+    held_out = "set aside, which nothing else checks" if by_valid else "that were held out in turn"
     text = (
         f"An answer ± {amount(verdict.half_width)} holds the true number for {verdict.coverage:.0%} of pictures drawn like "
-        f"those of training, by the errors of {plural(verdict.n_calibration, 'picture')} that were held out in turn."
+        f"those of training, by the errors of {plural(verdict.n_calibration, 'picture')} {held_out}."
     )
     if verdict.covered is None:
         return text
