@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from fovea.errors import BackboneError, InputError
+from fovea.manifest.wording import did_you_mean
 from fovea.nets import WeightsCard
 from fovea.nets.classic import CLASSICS, build_classic, check_size, find_classic, initialise
 from fovea.nets.keras_trained import LIBRARY, is_keras_file, keras_size, make_keras
-from fovea.nets.zoo import LIBRARIES, OWN, build_network, check_name, import_library
+from fovea.nets.zoo import LIBRARIES, OWN, build_network, import_library
 
 SMALL_PX = 64  # pictures up to this side are taken as they are
 _USUAL_PX = {"inception_v3": 299}
@@ -55,9 +56,15 @@ def library_of(net: str) -> tuple[str, str]:
         models = import_library("torchvision")
         if name in models.list_models(module=models):
             return "torchvision", name
-        check_name("timm", name, hint=f"Of our own there are {', '.join(CLASSICS)}.")
+        known = [*models.list_models(module=models), *import_library("timm").list_models()]
     except BackboneError as error:
         raise InputError(str(error)) from error
+    if name not in known:
+        near = did_you_mean(name, [*CLASSICS, *known])
+        raise InputError(
+            f"There is no network {name!r}{near}. Of our own there are {', '.join(CLASSICS)}; others are those of torchvision "
+            "and timm, or a .keras file."
+        )
     return "timm", name
 
 

@@ -49,7 +49,7 @@ def plan_training(
     device = choose_machine(device=looping.device, precision=looping.precision).device
     processes = join_processes(device)
     memory = forecast_memory(network, x, settings=settings)
-    batch_size = math.ceil((looping.batch_size or n_pictures) / processes.n)
+    batch_size = math.ceil(min(looping.batch_size or n_pictures, n_pictures) / processes.n)
     require_memory(memory, batch_size=batch_size, free=free_bytes(device))
     try:
         picture = time_step(network, x, device=looping.device, precision=looping.precision)
