@@ -78,7 +78,7 @@ _OPTIONS = (
     Told(
         "net",
         str,
-        "Network to train from scratch: lenet5, bncnn, resnet20, fast, mlp, resnet18, ...",
+        "Network to train from scratch: lenet5, bncnn, resnet20, fast, mlp, resnet18, ..., or a Keras model, FILE.keras.",
         _WORDS,
     ),
     Told(

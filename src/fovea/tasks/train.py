@@ -269,6 +269,8 @@ def saved_settings(config: Config) -> dict[str, Any]:
         settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
         if _is_folder(config.backbone.backbone):
             settings["backbone"]["backbone"] = Path(settings["backbone"]["backbone"]).name
+        how = settings["training"]["how"]
+        how["net"] = how["net"] and Path(how["net"]).name
     return settings
 
 

@@ -161,7 +161,7 @@ def _sentences(
     n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)
     size_px = assembly.made.card.size_px
     return (
-        f"From scratch: {net} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
+        f"From scratch: {Path(net).name} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
         f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}.",
         f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:.3g}, "
         f"schedule {optimisation.schedule!r}.",
