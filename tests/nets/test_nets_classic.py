@@ -247,7 +247,9 @@ def test_whitening_that_no_longer_learns_lets_no_gradient_through() -> None:
     x = torch.randn(4, 3, 32, 32)
     assert not network.whiten(x).requires_grad
     network(x).sum().backward()
-    assert torch.equal(network.whiten.bias.grad, torch.zeros(24))  # one there is: several processes wait for it
+    assert torch.equal(
+        network.whiten.bias.grad, torch.zeros(24)
+    )  # one there is: several processes wait for it
     assert network.groups[0][0].convolution.weight.grad is not None
 
 
