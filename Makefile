@@ -28,7 +28,7 @@ wheel: .make/dev.stamp
 	$(BIN)/python scripts/wheel_test.py
 
 pytest: .make/dev.stamp
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
+	$(BIN)/python scripts/run_tests.py
 
 docs: .make/core.stamp
 	$(BIN)/python scripts/write_docs.py
