@@ -62,7 +62,7 @@ def measure(network: str, folder: Path) -> dict[str, object]:
 
 
 def hedge(network: str, folder: Path, truth: dict[str, int], *, sure: float) -> dict[str, float]:
-    """Return how often hedged answers are right, how often they name one class, and how many classes they leave open."""
+    """Return the share that is answered, of these how many rightly and by one class, and how many classes are left open."""
     classes = imagenet_classes()
     names = plain_names(classes)
     kinds: dict[str, set[int]] = {}
@@ -72,9 +72,11 @@ def hedge(network: str, folder: Path, truth: dict[str, int], *, sure: float) -> 
     answers = [
         one for one in run(Config(network, [folder / "pictures"], sure=sure)).predictions if one.path in truth
     ]
-    right = [truth[one.path] in kinds[one.class_name or ""] for one in answers]
-    n_open = [len(kinds[one.class_name or ""]) for one in answers]
+    sure_ones = [one for one in answers if one.sure_class]
+    right = [truth[one.path] in kinds[one.sure_class] for one in sure_ones]
+    n_open = [len(kinds[one.sure_class]) for one in sure_ones]
     return {
+        "answered": len(sure_ones) / len(answers),
         "right": float(np.mean(right)),
         "single_class": float(np.mean(np.array(n_open) == 1)),
         "median_classes": float(np.median(n_open)),
@@ -100,7 +102,8 @@ def main() -> None:
         )
         for sure, told in one["hedged"].items():
             print(
-                f"  --sure {sure}: right {told['right']:.3f}, one class {told['single_class']:.2f}, "
+                f"  --sure {sure}: answered {told['answered']:.3f}, of these right {told['right']:.3f}, "
+                f"one class {told['single_class']:.2f}, "
                 f"information {told['information']:.2f}",
                 flush=True,
             )
