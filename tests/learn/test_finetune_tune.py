@@ -304,3 +304,12 @@ def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path) -> None
     assert trained.rate_search is not None and trained.settings is not None
     assert told == [trained.rate_search.suggestion] == [trained.settings.optimisation.lr]
     assert trained.plan[-1] == trained.rate_search.describe()
+
+
+def test_stochastic_depth_is_refused_in_fine_tuning(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        tuned(tmp_path, given={"drop_path": 0.1})
+    assert str(caught.value) == (
+        "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it away, "
+        "or train with --method scratch and a network of timm's."
+    )

@@ -280,3 +280,19 @@ def test_roots_of_fewer_pictures_end_at_twelve_times_the_epochs() -> None:
     base = recipe("mlp", n_pictures=50_000).looping.epochs
     assert recipe("mlp", n_pictures=10).looping.epochs == 12 * base
     assert math.isclose(recipe("mlp", n_pictures=50_000 // 4).looping.epochs, 2 * base)
+
+
+@pytest.mark.usefixtures("_libraries")
+def test_stochastic_depth_reaches_a_network_of_timms() -> None:
+    grey = (0.5, 0.5, 0.5)
+    made = make_network(
+        "timm:resnet18",
+        class_names=("a",),
+        size_px=64,
+        mean=grey,
+        std=grey,
+        options={"drop_path": 0.2},
+        seed=0,
+    )
+    assert made.card.kwargs["drop_path_rate"] == 0.2
+    assert any(type(module).__name__ == "DropPath" for module in made.network.modules())

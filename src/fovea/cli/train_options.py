@@ -115,7 +115,11 @@ _OPTIONS = (
     Told("clip", float, "Longest gradient."),
     Told("patience", click.IntRange(1), "Epochs without a better validation loss before it stops."),
     Told("dropout", float, "Share of units left out at random before fully connected layers."),
-    Told("drop-path", float, "Share of residual blocks left out at random (stochastic depth)."),
+    Told(
+        "drop-path",
+        float,
+        "Share of residual blocks left out at random (stochastic depth); of timm's networks from scratch.",
+    ),
     Told("smoothing", float, "Of the labels."),
     Told("mixup", float, "Alpha of mixup; 0: none."),
     Told("cutmix", float, "Alpha of CutMix; 0: none."),

@@ -40,7 +40,12 @@ class Tuning:
 
 
 def check_wish(wish: Tuning) -> None:
-    """Raise InputError where it cannot be told how much shall learn."""
+    """Raise InputError where it cannot be told how much shall learn, or something is wished that is not for fine-tuning."""
+    if wish.given.get("drop_path"):
+        raise InputError(
+            "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it "
+            "away, or train with --method scratch and a network of timm's."
+        )
     if wish.unfreeze in ("auto", "all") or (isinstance(wish.unfreeze, int) and wish.unfreeze >= 1):
         return
     raise InputError(

@@ -91,7 +91,8 @@ def assemble(
 ) -> Assembly:
     """Return the network for these pictures and how they enter it. Raises InputError, MissingExtraError."""
     pixels, seed = train.pixels, settings.looping.seed
-    options = {"dropout": settings.regularisation.dropout, **wish.options}
+    regular = settings.regularisation
+    options = {"dropout": regular.dropout, "drop_path": regular.drop_path, **wish.options}
     views = options.pop("views", None)
     is_grey = False
     if library_of(net)[0] == OWN:
