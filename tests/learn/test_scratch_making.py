@@ -43,6 +43,7 @@ def run(
     *,
     given: dict[str, object] | None = None,
     is_grey: bool = True,
+    finds_rate: bool = False,
     **options: object,
 ) -> Trained:
     return scratch(
@@ -50,7 +51,7 @@ def run(
         drawn(64, seed=0, is_grey=is_grey),
         valid=drawn(20, seed=1, is_grey=is_grey),
         class_names=("left", "upper"),
-        wish=Making(GIVEN | (given or {}), options),
+        wish=Making(GIVEN | (given or {}), options, finds_rate=finds_rate),
         workspace=tmp_path,
     )
 
@@ -120,6 +121,27 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     second = run(tmp_path, "fast", given={"epochs": 2})
     assert second.history == first.history
     np.testing.assert_array_equal(first.valid_logits, second.valid_logits)
+
+
+def test_a_slower_machine_goes_on_with_the_epochs_that_were_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 16 pictures a second: an epoch of 64, and 20 answered, takes 4.4 s; at a hundredth of that not one fits
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1.0)
+    first = run(tmp_path, "lenet5", given={"epochs": 100, "seconds": 60.0})
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 100.0)
+    again = run(tmp_path, "lenet5", given={"epochs": 100, "seconds": 50.0})
+    assert again.plan[1] == first.plan[1]
+    assert again.history == first.history
+
+
+def test_a_rate_that_was_found_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(tmp_path, "lenet5", given={"epochs": 1}, finds_rate=True)
+    monkeypatch.setattr("fovea.learn.training.rates.find_learning_rate", None)  # would fail if it were called
+    again = run(tmp_path, "lenet5", given={"epochs": 1}, finds_rate=True)
+    assert again.rate_search is not None and first.rate_search is not None
+    assert again.rate_search.to_json() == first.rate_search.to_json()
+    np.testing.assert_array_equal(again.valid_logits, first.valid_logits)
 
 
 def test_an_interrupted_fast_training_ends_as_an_uninterrupted_one(

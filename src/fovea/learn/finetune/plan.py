@@ -3,12 +3,9 @@
 The choice is written beside the checkpoint, so that an interrupted training goes on as it was planned.
 """
 
-import contextlib
-import hashlib
-import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from fovea.learn.finetune.ready import learning
 from fovea.learn.finetune.settings import MOST_VIEWS, TooLittleTimeError, Tuning
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
 from fovea.learn.training.memory import Memory
+from fovea.learn.training.planned import PlanFile, job_of
 from fovea.manifest.wording import count
 from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable
@@ -47,6 +45,13 @@ class Job:
     def batch_size(self) -> int:
         """Pictures a batch."""
         return self.settings.looping.batch_size or self.n_train
+
+    @property
+    def kept(self) -> PlanFile:
+        """Where the plan is written."""
+        wish, told = self.wish, (self.n_train, self.n_valid, self.size_px, self.trainable.card)
+        job = job_of(self.settings, wish.unfreeze, wish.head_layers, wish.finds_rate, *told)
+        return PlanFile(self.workspace / "plan.json", job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +95,13 @@ def plan_finetune(job: Job) -> Plan:
     Raises TooLittleTimeError where not one epoch of the last block fits, InputError where a batch needs more memory than is
     free.
     """
-    begun, file = time.perf_counter(), job.workspace / "plan.json"
-    held = _read(file, job)
-    if held is not None:
-        part, (n_epochs, n_views) = _measure(job, held[0]), held[1:]
+    begun, held = time.perf_counter(), job.kept.read()
+    if held:
+        part, n_epochs, n_views = _measure(job, held["blocks"]), held["epochs"], held["views"]
     else:
         part, left = _choose(job, begun=begun)
         n_epochs, n_views = _share_out(job, part, left=left)
-        chosen = {"job": _identity(job), "plan": (part.n_blocks, n_epochs, n_views)}
-        file.write_text(json.dumps(chosen), encoding="utf-8")
+        job.kept.add(blocks=part.n_blocks, epochs=n_epochs, views=n_views)
     free = free_bytes(choose_machine(device=job.settings.looping.device).device)
     require_memory(part.memory, batch_size=job.batch_size, free=free)
     return Plan(
@@ -205,21 +208,3 @@ def _time_step(network: torch.nn.Module, x: torch.Tensor, *, settings: Training)
         seconds.append(time.perf_counter() - begun)
         network.zero_grad(set_to_none=True)
     return min(seconds)
-
-
-def _identity(job: Job) -> str:
-    """Return a hash of all that a plan must agree in to be gone on with; the time left may have changed."""
-    settings = asdict(job.settings)
-    del settings["looping"]["seconds"]
-    told = (settings, job.wish.unfreeze, job.wish.head_layers, job.n_train, job.n_valid, job.size_px)
-    return hashlib.sha256(repr((told, job.trainable.card)).encode()).hexdigest()
-
-
-def _read(file: Path, job: Job) -> tuple[int, int, int] | None:
-    """Return blocks, epochs and views of an earlier plan of the same job, None where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        held = json.loads(file.read_text(encoding="utf-8"))
-        if held["job"] == _identity(job):
-            n_blocks, n_epochs, n_views = held["plan"]
-            return int(n_blocks), int(n_epochs), int(n_views)
-    return None

@@ -101,7 +101,7 @@ def finetune(
             return score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind)
 
         groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
-        settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), wish=wish, groups=groups)
+        settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), job=job, groups=groups)
         found = () if search is None else (search.describe(),)
         for sentence in found:
             announce(sentence)
@@ -127,16 +127,17 @@ def finetune(
 
 
 def _with_rate(
-    one: Ready, settings: Training, *, wish: Tuning, groups: Sequence[ParamGroup]
+    one: Ready, settings: Training, *, job: Job, groups: Sequence[ParamGroup]
 ) -> tuple[Training, RateSearch | None]:
     """Return the settings, with a learning rate that was found where that is wished."""
-    if not wish.finds_rate:
+    if not job.wish.finds_rate:
         return settings, None
     return with_found_rate(
         one.network,
         one.batches,
         settings=settings,
-        kind=wish.kind,
+        kept=job.kept,
+        kind=job.wish.kind,
         groups=groups,
         frozen_statistics=True,
     )

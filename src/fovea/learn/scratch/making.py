@@ -24,6 +24,7 @@ from fovea.learn.training import (
     with_found_rate,
 )
 from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.rates import N_STEPS
 from fovea.nets.classic.fast import Fast
 from fovea.progress import Progress, silent, unheard
@@ -66,21 +67,15 @@ def scratch(
     settings = overridden(recipe(net, n_pictures=len(train.labels)), wish.given)
     assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
     network, rows = assembly.made.network, _scored_rows(len(valid.labels))
-    plan = plan_training(
-        network,
-        assembly.input_of(train.pixels[: min(settings.looping.batch_size or _N_TIMED, _N_TIMED)]),
-        settings=settings,
-        n_pictures=len(train.labels),
-        n_scored=len(rows),
-        n_answered=len(valid.labels) * assembly.n_views,
-        n_tried=wish.finds_rate * N_STEPS * (settings.looping.batch_size or len(train.labels)),
-    )
-    settings, search = _with_rate(assembly, train, settings=plan.settings, wish=wish)
+    workspace.mkdir(parents=True, exist_ok=True)
+    job = job_of(settings, assembly.made.card, wish.finds_rate, len(train.labels), len(valid.labels))
+    kept = PlanFile(workspace / "plan.json", job)
+    plan = _plan(assembly, train, n_valid=len(valid.labels), wish=wish, settings=settings, kept=kept)
+    settings, search = _with_rate(assembly, train, settings=plan.settings, wish=wish, kept=kept)
     plan = replace(plan, settings=settings)
     sentences = _sentences(net, assembly, plan=plan, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
         announce(sentence)
-    workspace.mkdir(parents=True, exist_ok=True)
     some, labels = assembly.planes(valid.pixels[rows]), valid.labels[rows]
 
     def evaluate(network: nn.Module) -> Score:
@@ -114,13 +109,32 @@ def scratch(
     )
 
 
+def _plan(
+    assembly: Assembly, train: Pictures, *, n_valid: int, wish: Making, settings: Training, kept: PlanFile
+) -> Plan:
+    """Return what the budget allows, or what an interrupted training had planned."""
+    n_pictures, batch_size = len(train.labels), settings.looping.batch_size
+    plan = plan_training(
+        assembly.made.network,
+        assembly.input_of(train.pixels[: min(batch_size or _N_TIMED, _N_TIMED)]),
+        settings=settings,
+        n_pictures=n_pictures,
+        n_scored=len(_scored_rows(n_valid)),
+        n_answered=n_valid * assembly.n_views,
+        n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
+        planned=kept.read().get("epochs"),
+    )
+    kept.add(epochs=plan.settings.looping.epochs)
+    return plan
+
+
 def _taught(train: Pictures, lesson: Lesson | None) -> Pictures:
     """Return the pictures with what is learned of them."""
     return train if lesson is None else Pictures(train.pixels, lesson.targets)
 
 
 def _with_rate(
-    assembly: Assembly, train: Pictures, *, settings: Training, wish: Making
+    assembly: Assembly, train: Pictures, *, settings: Training, wish: Making, kept: PlanFile
 ) -> tuple[Training, RateSearch | None]:
     """Return the settings, with a learning rate that was found where that is wished."""
     if not wish.finds_rate:
@@ -130,6 +144,7 @@ def _with_rate(
         network,
         assembly.batches(train, settings=settings),
         settings=settings,
+        kept=kept,
         kind=wish.kind,
         groups=_optimizers(network, settings),
     )

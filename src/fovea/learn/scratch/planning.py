@@ -36,12 +36,14 @@ def plan_training(
     n_scored: int,
     n_answered: int,
     n_tried: int = 0,
+    planned: int | None = None,
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
     `x` float (n, c, h, w) are pictures as training has them. `n_scored` validation pictures are answered after every
-    epoch, `n_answered` (each view counts) at the end; `n_tried` are trained on before, to find a learning rate. Several
-    processes share every batch, and do what the first one plans.
+    epoch, `n_answered` (each view counts) at the end; `n_tried` are trained on before, to find a learning rate. `planned`
+    are the epochs of a training that was interrupted and goes on. Several processes share every batch, and do what the
+    first one plans.
     Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where not one epoch
     fits.
     """
@@ -58,11 +60,11 @@ def plan_training(
             "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
             "take a network without it (--net lenet5, mlp)."
         ) from error
-    (picture,) = processes.agree(picture / len(x))
+    picture, n_planned = processes.agree(picture / len(x), planned or 0)
     epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
     last = picture * (_FORWARD * n_answered + n_tried)
-    n_epochs = cast("int", looping.epochs)
-    if looping.seconds is not None:
+    n_epochs = int(n_planned) or cast("int", looping.epochs)
+    if looping.seconds is not None and not n_planned:
         n_epochs = min(n_epochs, int((_SHARE * looping.seconds - last) / epoch))
     if n_epochs < 1:
         raise TooLittleTimeError(

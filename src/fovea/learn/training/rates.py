@@ -14,6 +14,7 @@ from fovea.learn.training.batches import Batch, Batches
 from fovea.learn.training.devices import choose_machine, computing
 from fovea.learn.training.losses import Criterion, Kind, usual_criterion
 from fovea.learn.training.optimisers import USUAL_LR, Optimizers, ParamGroup, make_optimizer, usual_groups
+from fovea.learn.training.planned import PlanFile
 from fovea.learn.training.processes import Processes, join_processes
 from fovea.learn.training.settings import Training
 from fovea.learn.training.state import State
@@ -54,30 +55,38 @@ def with_found_rate(
     batches: Batches,
     *,
     settings: Training,
+    kept: PlanFile,
     kind: Kind = "class",
     groups: Sequence[ParamGroup] | Optimizers | None = None,
     frozen_statistics: bool = False,
 ) -> tuple[Training, RateSearch]:
     """Return the settings with the learning rate that a search suggests, and the search; several processes take the first's.
 
-    What is left of the settings' seconds afterwards stands in them. See `find_learning_rate`.
+    What is left of the settings' seconds afterwards stands in them. A search that is `kept` is not made again. See
+    `find_learning_rate`.
     """
-    clock = time.perf_counter()
-    search = find_learning_rate(
-        network,
-        batches,
-        settings=settings,
-        kind=kind,
-        groups=groups,
-        frozen_statistics=frozen_statistics,
+    clock, before = time.perf_counter(), kept.read().get("rate_search")
+    search = (
+        find_learning_rate(
+            network,
+            batches,
+            settings=settings,
+            kind=kind,
+            groups=groups,
+            frozen_statistics=frozen_statistics,
+        )
+        if before is None
+        else RateSearch(np.array(before["rates"]), np.array(before["losses"]), before["suggestion"])
     )
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     (found,) = join_processes(machine.device).agree(search.suggestion)
+    search = replace(search, suggestion=found)
+    kept.add(rate_search=search.to_json())
     looping = settings.looping
     if looping.seconds is not None:
         looping = replace(looping, seconds=max(1.0, looping.seconds - (time.perf_counter() - clock)))
     optimisation = replace(settings.optimisation, lr=found)
-    return replace(settings, optimisation=optimisation, looping=looping), replace(search, suggestion=found)
+    return replace(settings, optimisation=optimisation, looping=looping), search
 
 
 def find_learning_rate(
