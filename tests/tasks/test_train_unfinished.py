@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError, OutputError
+from fovea.tasks.train_attempt import workspace_beside
 from fovea.tasks.train_unfinished import require_apart, unfinished
 
 SETTINGS = {"seed": 0, "source": {"drop": ["cat"], "merge": {}}}
@@ -38,6 +39,22 @@ def test_an_error_takes_the_mark_of_a_new_run_away(tmp_path: Path) -> None:
     with pytest.raises(InputError), unfinished(tmp_path / "run", settings=SETTINGS):
         raise InputError("no pictures")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_mark_and_the_checkpoints(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(OutputError), unfinished(out, settings=SETTINGS), workspace_beside(out) as workspace:
+        workspace.mkdir()
+        raise OutputError("no space left")
+    with unfinished(out, settings=SETTINGS) as marker:
+        assert marker.continues and workspace.is_dir()
+
+
+def test_an_error_of_the_users_takes_the_checkpoints_away(tmp_path: Path) -> None:
+    with pytest.raises(InputError), workspace_beside(tmp_path / "run") as workspace:
+        workspace.mkdir()
+        raise InputError("no pictures")
+    assert not workspace.exists()
 
 
 def test_an_error_leaves_the_mark_of_a_stopped_run(tmp_path: Path) -> None:

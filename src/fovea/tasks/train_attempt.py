@@ -28,6 +28,7 @@ from fovea.tasks.several import end_follower, is_follower
 from fovea.tasks.train_ensemble import train_several
 from fovea.tasks.train_goal import Aim, Goal
 from fovea.tasks.train_prepare import Prepared, prepare
+from fovea.tasks.train_unfinished import can_go_on
 from fovea.tasks.train_watch import track_folder, watched
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Room:
 def workspace_beside(out: Path) -> Iterator[Path]:
     """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
 
-    A run that was killed finds its checkpoints there. Of several processes the first takes it away.
+    A run that was killed, or met a full disk, finds its checkpoints there. Of several processes the first takes it away.
     """
     workspace = out.parent / f".{out.name}.training"
     if is_follower():
@@ -144,8 +145,9 @@ def workspace_beside(out: Path) -> Iterator[Path]:
         return
     try:
         yield workspace
-    except Exception:
-        shutil.rmtree(workspace, ignore_errors=True)
+    except Exception as error:
+        if not can_go_on(error):
+            shutil.rmtree(workspace, ignore_errors=True)
         raise
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fovea.errors import OutputError
+from fovea.errors import InputError, OutputError
 from fovea.tasks.several import is_follower
 
 
@@ -43,7 +43,7 @@ def require_apart(photos: Path, *, out: Path) -> None:
 
 @contextlib.contextmanager
 def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
-    """Mark a run into `out` as begun; on an error of the user's that no second try would mend, unmark it.
+    """Mark a run into `out` as begun; on an error that the same command would meet again, unmark it.
 
     Raises:
         OutputError: a finished run or something else is there, an unfinished run has other settings, or the folder
@@ -75,10 +75,15 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
         ) from error
     try:
         yield Marker(path, continues=not made)
-    except Exception:
-        if made:  # nothing to continue: the same command would meet the same error
+    except Exception as error:
+        if made and not can_go_on(error):
             path.unlink(missing_ok=True)
         raise
+
+
+def can_go_on(error: Exception) -> bool:
+    """Return whether the same command may get further after an error: where a disk was full, say."""
+    return isinstance(error, OSError) and not isinstance(error, InputError)
 
 
 def _require_free(out: Path) -> None:
