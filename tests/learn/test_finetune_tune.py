@@ -313,3 +313,11 @@ def test_stochastic_depth_is_refused_in_fine_tuning(tmp_path: Path) -> None:
         "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it away, "
         "or train with --method scratch and a network of timm's."
     )
+
+
+def test_dense_layers_of_a_head_are_drawn_by_the_seed() -> None:
+    first, again, other = (
+        add_head(trainable(), class_names=NAMES, hidden=(16,), seed=seed)[0].head[0].weight
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)

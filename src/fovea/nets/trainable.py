@@ -97,18 +97,25 @@ def dense_layers(n_in: int, n_classes: int, *, hidden: tuple[int, ...], dropout:
 
 
 def add_head(
-    trainable: Trainable, *, class_names: tuple[str, ...], hidden: tuple[int, ...] = (), dropout: float = 0.0
+    trainable: Trainable,
+    *,
+    class_names: tuple[str, ...],
+    hidden: tuple[int, ...] = (),
+    dropout: float = 0.0,
+    seed: int = 0,
 ) -> tuple[Headed, WeightsCard]:
     """Return the network with a new head over its places, and the card that builds it again.
 
-    The head's last layer is all zeros; `start_from` gives it the probe's numbers.
+    The head's last layer is all zeros; `start_from` gives it the probe's numbers. Layers below it are random, by `seed`.
     """
     inner = trainable.card
-    headed = Headed(trainable.network, places=trainable.places, n_columns=1, n_classes=1)
-    with torch.inference_mode():
-        n_columns = headed.features(torch.zeros(1, 3, inner.size_px, inner.size_px)).shape[1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        headed = Headed(trainable.network, places=trainable.places, n_columns=1, n_classes=1)
+        with torch.inference_mode():
+            n_columns = headed.features(torch.zeros(1, 3, inner.size_px, inner.size_px)).shape[1]
+        headed.head = dense_layers(n_columns, len(class_names), hidden=hidden, dropout=dropout)
     headed.mean, headed.gain = torch.zeros(n_columns), torch.ones(n_columns)
-    headed.head = dense_layers(n_columns, len(class_names), hidden=hidden, dropout=dropout)
     last = cast("nn.Linear", headed.head[-1])
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

@@ -29,6 +29,7 @@ from fovea.learn.training import (
     with_found_rate,
 )
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
+from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Tuning()
@@ -70,14 +71,7 @@ def finetune(
     """
     check_wish(wish)
     begun, settings = time.perf_counter(), overridden(recipe(), wish.given)
-    headed, card = add_head(
-        trainable,
-        class_names=tuple(class_names),
-        hidden=hidden_widths(wish.head_layers),
-        dropout=settings.regularisation.dropout or 0.0,
-    )
-    if start is not None:
-        start_from(headed, weights=start.weights, bias=start.bias, mean=start.mean, scale=start.scale)
+    headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     workspace.mkdir(parents=True, exist_ok=True)
     job = Job(
         headed=headed,
@@ -124,6 +118,27 @@ def finetune(
     last = f"head.{len(headed.head) - 1}"
     used = replace(plan.settings, optimisation=settings.optimisation)
     return Trained(headed.cpu(), card, last, history, logits, (note,), used, (*sentences, *found), search)
+
+
+def _with_head(
+    trainable: Trainable,
+    class_names: tuple[str, ...],
+    *,
+    start: Head | None,
+    wish: Tuning,
+    settings: Training,
+) -> tuple[Headed, WeightsCard]:
+    """Return the network under the head that is wished, answering as `start` does, and its card."""
+    headed, card = add_head(
+        trainable,
+        class_names=class_names,
+        hidden=hidden_widths(wish.head_layers),
+        dropout=settings.regularisation.dropout or 0.0,
+        seed=settings.looping.seed,
+    )
+    if start is not None:
+        start_from(headed, weights=start.weights, bias=start.bias, mean=start.mean, scale=start.scale)
+    return headed, card
 
 
 def _with_rate(
