@@ -98,6 +98,8 @@ def check_settings(training: Training) -> None:
         ("warmup", optimisation.warmup, _is_share(optimisation.warmup), "from 0 to below 1"),
         ("step_epochs", optimisation.step_epochs, optimisation.step_epochs >= 1, "1 or more"),
         ("smoothing", regularisation.smoothing, _is_share(regularisation.smoothing), "from 0 to below 1"),
+        ("dropout", regularisation.dropout, _is_share(regularisation.dropout), "from 0 to below 1"),
+        ("drop_path", regularisation.drop_path, _is_share(regularisation.drop_path), "from 0 to below 1"),
         ("ema", regularisation.ema, _is_share(regularisation.ema), "from 0 to below 1"),
         ("mixup", regularisation.mixup, _is_least(regularisation.mixup), least),
         ("cutmix", regularisation.cutmix, _is_least(regularisation.cutmix), least),
