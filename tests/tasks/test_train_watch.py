@@ -96,6 +96,20 @@ def test_a_tracker_that_fails_is_said_once_and_training_goes_on(
     assert said == ["wandb: told no more (no route to host)."]
 
 
+def test_a_tracker_that_cannot_be_closed_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise OSError("no space left")
+
+    said: list[str] = []
+    opened = tracking.Tracker(lambda figures, step: None, fails)
+    monkeypatch.setattr(tracking, "open_trackers", lambda *_, **__: opened)
+    with watched("lenet5", trackers=("tensorboard",), folder=tmp_path, announce=said.append) as tell:
+        tell(RECORDS[0], SETTINGS)
+    assert said[1:] == ["tensorboard: could not be closed (no space left)."]
+
+
 def test_trackers_write_beside_the_run() -> None:
     assert track_folder(Path("runs/first")) == Path("runs/first.track")
 

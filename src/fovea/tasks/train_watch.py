@@ -55,7 +55,10 @@ def watched(
     finally:
         for one in opened:
             if one is not None:
-                one.close()
+                try:
+                    one.close()
+                except Exception as error:  # as above
+                    announce(f"{', '.join(trackers)}: could not be closed ({error}).")
 
 
 def notebook_curves(name: str) -> "OnEpoch | None":
