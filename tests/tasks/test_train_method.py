@@ -128,6 +128,25 @@ def test_a_budget_too_small_for_training_gives_the_probe(photos: Path, tmp_path:
         ({"budget": 0.0}, "The budget is 0.0 seconds; it must be above 0, for example --budget 10m."),
         ({"unfreeze": "most"}, "--unfreeze is 'most'; it is the number of last blocks that learn, such as 2, or all, or auto."),
         (
+            {"unfreeze": "2", "device": "cuda"},
+            "--unfreeze, --device: these say how a network is trained, and the probe trains none. Add --method finetune, or "
+            "--method scratch.",
+        ),
+        (
+            {"method": "probe", "budget": 600.0},
+            "--budget: these say how a network is trained, and the probe trains none. Add --method finetune, or --method scratch.",
+        ),
+        (
+            {"method": "finetune", "net": "lenet5"},
+            "--net: these are of a network that learns from random weights, and --method finetune trains the backbone further. "
+            "Add --method scratch instead, or leave them out.",
+        ),
+        (
+            {"method": "scratch", "net": "lenet5", "head": "mlp:256"},
+            "--head: these say how the backbone is trained further, and --method scratch trains a network from random weights. "
+            "Add --method finetune instead, or leave them out.",
+        ),
+        (
             {"method": "scratch"},
             "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px.",
         ),

@@ -193,18 +193,36 @@ def check_training(training: TrainingOptions) -> None:
     said = sorted({*training.given(), *(["lr"] if training.finds_rate else [])}) + ["ensemble"] * (
         how.ensemble > 1
     )
-    said += [name for name in ("net", "activation", "init", "track") if getattr(how, name)]
+    usual = MethodOptions()
+    of_scratch, of_tuning, of_both = (
+        [name for name in names if getattr(how, name) != getattr(usual, name)]
+        for names in (("net", "activation", "init"), ("unfreeze", "head"), ("track", "device", "budget"))
+    )
+    said += of_scratch + of_tuning + of_both
     if method == "probe" and said:
-        flags = ", ".join("--" + name.replace("_", "-") for name in said)
         raise InputError(
-            f"{flags}: these say how a network is trained, and the "
+            f"{_flags(said)}: these say how a network is trained, and the "
             "probe trains none. Add --method finetune, or --method scratch."
+        )
+    if method == "finetune" and of_scratch:
+        raise InputError(
+            f"{_flags(of_scratch)}: these are of a network that learns from random weights, and --method finetune trains the "
+            "backbone further. Add --method scratch instead, or leave them out."
+        )
+    if method == "scratch" and of_tuning:
+        raise InputError(
+            f"{_flags(of_tuning)}: these say how the backbone is trained further, and --method scratch trains a network from "
+            "random weights. Add --method finetune instead, or leave them out."
         )
     check_shared(method, n_networks=how.ensemble)
     if how.track:
         from fovea.learn.training.trackers import require_trackers
 
         require_trackers(how.track)
+
+
+def _flags(names: Sequence[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
