@@ -35,6 +35,20 @@ class Pictures:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64] | NDArray[np.float32]
 
+    @property
+    def classes(self) -> NDArray[np.int64] | None:
+        """The labels, where they are class numbers."""
+        return self.labels.astype(np.int64, copy=False) if self.labels.dtype.kind in "iu" else None
+
+    @property
+    def class_weights(self) -> NDArray[np.float32] | None:
+        """Weights (n,) by which all classes count alike, their mean 1; None where the labels are no classes."""
+        if self.classes is None:
+            return None
+        n_of_class = np.bincount(self.classes)
+        weights = len(self.classes) / (np.count_nonzero(n_of_class) * n_of_class[self.classes])
+        return np.asarray(weights, np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:

@@ -87,8 +87,7 @@ def ready(
 ) -> Iterator[Ready]:
     """Make all ready that a training needs, for the time of the block."""
     looping, frozen, cut = plan.settings.looping, plan.part.frozen, plan.part.cut
-    is_class = train.labels.dtype.kind in "iu"
-    weights = row_weights(train.labels) if plan.settings.regularisation.balance and is_class else None
+    weights = train.class_weights if plan.settings.regularisation.balance else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
     rows: Rows = train.pixels
     size = int(rows.shape[1]), int(rows.shape[2])
@@ -124,10 +123,3 @@ def ready(
             return torch.cat(parts)
 
         yield Ready(one.network, batches, answer)
-
-
-def row_weights(labels: NDArray[np.int64] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return float32 (n,): every class number weighs the same, the mean is 1."""
-    numbers = labels.astype(np.int64)
-    weights = 1 / np.bincount(numbers)[numbers]
-    return np.asarray(weights / weights.mean(), np.float32)

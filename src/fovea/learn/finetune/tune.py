@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,7 +82,7 @@ def finetune(
         settings=settings,
         workspace=workspace,
     )
-    plan, augment = plan_finetune(job), _augmentation(train, wish=wish, settings=settings)
+    plan, augment = plan_finetune(job), _augmentation(train, settings=settings)
     sentences = describe_plan(plan, job, policy=augment.policy)
     for sentence in sentences:
         announce(sentence)
@@ -189,13 +188,10 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _augmentation(train: Pictures, *, wish: Tuning, settings: Training) -> Augmentation:
-    """Return what changes the pictures; of pictures without classes no look at digits is taken."""
-    labels = (
-        np.asarray(train.labels, np.int64) if wish.kind == "class" else np.zeros(len(train.labels), np.int64)
-    )
+def _augmentation(train: Pictures, *, settings: Training) -> Augmentation:
+    """Return what changes the pictures."""
     return suit_augmentation(
-        settings.regularisation.augment, train.pixels, labels, seed=settings.looping.seed
+        settings.regularisation.augment, train.pixels, train.classes, seed=settings.looping.seed
     )
 
 

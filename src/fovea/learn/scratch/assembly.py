@@ -65,7 +65,7 @@ class Assembly:
             batch_size=cast("int", looping.batch_size),
             seed=looping.seed,
             prepare=preparing,
-            weights=balance(train.labels) if settings.regularisation.balance and has_classes(train) else None,
+            weights=train.class_weights if settings.regularisation.balance else None,
             drop_last=is_fast or _leaves_one(len(pixels), cast("int", looping.batch_size)),
             device=choose_machine(device=looping.device, precision=looping.precision).device,
         )
@@ -99,10 +99,7 @@ def assemble(
         options.setdefault("in_channels", 1 if _is_grey(pixels) else 3)
         is_grey = options["in_channels"] == 1
     mean, std = _statistics(pixels, is_grey=is_grey)
-    labels = (
-        cast("NDArray[np.int64]", train.labels) if has_classes(train) else np.zeros(len(pixels), np.int64)
-    )
-    augmentation = suit_augmentation(str(settings.regularisation.augment), pixels, labels, seed=seed)
+    augmentation = suit_augmentation(settings.regularisation.augment, pixels, train.classes, seed=seed)
     if net == FAST:
         augmentation = _milder(augmentation)
         views = {"mirror": "flip" in augmentation.strengths, "shift_px": 1} if views is None else views
@@ -150,15 +147,3 @@ def _statistics(pixels: Pixels, *, is_grey: bool) -> tuple[RGB, RGB]:
 def _three(values: NDArray[np.float32]) -> RGB:
     red, green, blue = map(float, np.broadcast_to(values, 3))
     return red, green, blue
-
-
-def has_classes(pictures: Pictures) -> bool:
-    """Return whether the labels are class numbers."""
-    return pictures.labels.dtype.kind in "iu"
-
-
-def balance(labels: NDArray[Any]) -> NDArray[np.float32]:
-    """Return weights (n,) by which all classes count alike; their mean is 1."""
-    n_of_class = np.bincount(labels)
-    weights: NDArray[np.float32] = len(labels) / (np.count_nonzero(n_of_class) * n_of_class[labels])
-    return weights.astype(np.float32)
