@@ -327,3 +327,17 @@ def test_none_of_what_a_network_does_not_have_is_fine() -> None:
         seed=0,
     )
     assert "dropout" not in made.card.kwargs
+
+
+def test_operations_can_be_named_in_a_tuple(tmp_path: Path) -> None:
+    trained = run(tmp_path, "mlp", given={"epochs": 1, "augment": ("flip", "shift")})
+    assert trained.plan[0].endswith("augmentation 'flip,shift'.")
+
+
+def test_grey_classes_in_front_do_not_make_a_set_grey() -> None:
+    from fovea.learn.scratch.assembly import _is_grey
+
+    pixels = np.full((10_000, 1, 1, 3), 7, np.uint8)
+    assert _is_grey(pixels)
+    pixels[5000:, :, :, 0] = 200
+    assert not _is_grey(pixels)
