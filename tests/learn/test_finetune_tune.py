@@ -11,6 +11,7 @@ import fovea.learn.finetune.plan as plan_module
 from fovea.errors import InputError
 from fovea.learn import Head
 from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
+from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.finetune.plan import Job, Part, _share_out
 from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import blend, rate_groups
@@ -321,3 +322,12 @@ def test_dense_layers_of_a_head_are_drawn_by_the_seed() -> None:
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_stored_values_with_other_labels_are_of_another_training() -> None:
+    values = np.ones((4, 1, 2), np.float16)
+    first, again, other = (
+        FrozenBatches(values, np.array(labels), batch_size=2, seed=0).fingerprint
+        for labels in ([0, 1, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0])
+    )
+    assert first == again != other
