@@ -23,8 +23,13 @@ class Machine:
     precision: str
 
     def autocast(self) -> torch.autocast:
-        """Return the block in which the forward pass runs."""
-        return torch.autocast(self.device, dtype=_TYPES[self.precision], enabled=self.precision != "f32")
+        """Return the block in which the forward pass runs; without gradients, weights may change inside it."""
+        return torch.autocast(
+            self.device,
+            dtype=_TYPES[self.precision],
+            enabled=self.precision != "f32",
+            cache_enabled=torch.is_grad_enabled(),  # else the weights of the first pass answer in all that follow
+        )
 
 
 def choose_machine(*, device: str = "auto", precision: str = "auto") -> Machine:
