@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fovea.errors import InputError, PictureError
 from fovea.features import Known, Store, available_cores
 from fovea.manifest import (
@@ -65,12 +68,15 @@ def with_problems(manifest: Manifest, problems: Mapping[int, str]) -> Manifest:
     return manifest
 
 
+def units_of(manifest: Manifest) -> NDArray[np.int64]:
+    """Return a unit for every row by its bytes and its group: all that is known before a network looks."""
+    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in manifest.rows])
+    return join_units(len(manifest.rows), same_bytes, equal_groups([row.group for row in manifest.rows]))
+
+
 def split_pictures(manifest: Manifest, *, seed: int) -> SplitPlan:
     """Put every picture on a side. Raises InputError where none can be held out."""
-    rows = manifest.rows
-    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
-    units = join_units(len(rows), same_bytes, equal_groups([row.group for row in rows]))
-    plan = assign_splits(manifest, units=units, seed=seed, valid_share=HELD_OUT)
+    plan = assign_splits(manifest, units=units_of(manifest), seed=seed, valid_share=HELD_OUT)
     if plan.protocol == "cross-validated":
         raise InputError(
             f"{' '.join(plan.notes)} A validation loader needs some: put pictures into a folder valid beside train, or "

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fovea.errors import InputError, MissingExtraError
 from fovea.features import Encoder
 from fovea.learn import ProbeFit
-from fovea.manifest import Manifest, Strata, assign_splits, equal_groups, join_units
+from fovea.manifest import Manifest, Strata, assign_splits
 from fovea.tasks.gather import Gathered
+from fovea.tasks.sides import units_of
 from fovea.tasks.train_attempt import Attempt, Room, features_of, train_alone, train_beside, tune, usual_side
 from fovea.tasks.train_choose import Candidate, Choice, choose, compare
 from fovea.tasks.train_goal import Aim, Goal, aim_at_classes, goal_of
@@ -105,12 +105,6 @@ def _adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
         valid_logits=head.logits(valid_features),
         seconds={**learned.seconds, "train": attempt.seconds},
     )
-
-
-def units_of(manifest: Manifest) -> NDArray[np.int64]:
-    """Return a unit for every row by its bytes and its group: all that is known before a network looks."""
-    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in manifest.rows])
-    return join_units(len(manifest.rows), same_bytes, equal_groups([row.group for row in manifest.rows]))
 
 
 def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> tuple[list[Attempt], str]:

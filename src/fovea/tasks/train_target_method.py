@@ -12,10 +12,11 @@ from fovea.features import Encoder
 from fovea.judge import cross_fitted
 from fovea.manifest import Manifest
 from fovea.tasks.gather import gather
+from fovea.tasks.sides import units_of
 from fovea.tasks.train_attempt import Room, features_of
 from fovea.tasks.train_choose import N_PARTS, SMALLEST_PROBABILITY, Candidate, choose_by_loss
 from fovea.tasks.train_goal import Goal, rows_of
-from fovea.tasks.train_method import PROBE, TrainingFacts, alone, train_net, try_further, units_of
+from fovea.tasks.train_method import PROBE, TrainingFacts, alone, train_net, try_further
 from fovea.tasks.train_prepare import Prepared, prepare
 from fovea.tasks.train_target_files import Told
 
