@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError, OutputError
-from fovea.tasks.train_attempt import workspace_beside
-from fovea.tasks.train_unfinished import require_apart, unfinished
+from fovea.tasks.train_unfinished import require_apart, unfinished, workspace_beside
 
 SETTINGS = {"seed": 0, "source": {"drop": ["cat"], "merge": {}}}
 

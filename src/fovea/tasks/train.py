@@ -43,7 +43,7 @@ from fovea.tasks.options import (
     configure,
 )
 from fovea.tasks.several import is_follower
-from fovea.tasks.train_attempt import Room, workspace_beside
+from fovea.tasks.train_attempt import Room
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
 from fovea.tasks.train_method import Outcome, require_torch, train_from_scratch, train_further
@@ -51,7 +51,7 @@ from fovea.tasks.train_prepare import HELD_OUT
 from fovea.tasks.train_report import evidence_files
 from fovea.tasks.train_since import Earlier, read_earlier
 from fovea.tasks.train_test import read_test
-from fovea.tasks.train_unfinished import require_apart, unfinished
+from fovea.tasks.train_unfinished import require_apart, unfinished, workspace_beside
 
 FALSE_ALARM = 0.01
 MOST_HELD_OUT = 2_000

@@ -3,11 +3,9 @@
 Pictures are read at the network's size, training is `learn`'s, conversion `model.export`'s.
 """
 
-import contextlib
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,11 +22,10 @@ from fovea.manifest import Manifest, SplitPlan, Strata
 from fovea.pictures import decode
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
-from fovea.tasks.several import end_follower, is_follower
+from fovea.tasks.several import end_follower
 from fovea.tasks.train_ensemble import train_several
 from fovea.tasks.train_goal import Aim, Goal
 from fovea.tasks.train_prepare import Prepared, prepare
-from fovea.tasks.train_unfinished import can_go_on
 from fovea.tasks.train_watch import track_folder, watched
 
 if TYPE_CHECKING:
@@ -131,24 +128,6 @@ class Room:
             folder=track_folder(self.config.out),
             announce=self.announce,
         )
-
-
-@contextlib.contextmanager
-def workspace_beside(out: Path) -> Iterator[Path]:
-    """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
-
-    A run that was killed, or met a full disk, finds its checkpoints there. Of several processes the first takes it away.
-    """
-    workspace = out.parent / f".{out.name}.training"
-    if is_follower():
-        yield workspace
-        return
-    try:
-        yield workspace
-    except Exception as error:
-        if not can_go_on(error):
-            shutil.rmtree(workspace, ignore_errors=True)
-        raise
 
 
 def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> Attempt:

@@ -39,14 +39,14 @@ from fovea.tasks.train import (
     settings_json,
     share_held_out,
 )
-from fovea.tasks.train_attempt import Room, workspace_beside
+from fovea.tasks.train_attempt import Room
 from fovea.tasks.train_goal import Goal
 from fovea.tasks.train_method import require_torch
 from fovea.tasks.train_prepare import Prepared
 from fovea.tasks.train_target_files import TargetEvidence, Told, target_files
 from fovea.tasks.train_target_method import TargetOutcome, learn_from_scratch, learn_probe, train_on
 from fovea.tasks.train_test import gather_test
-from fovea.tasks.train_unfinished import unfinished
+from fovea.tasks.train_unfinished import unfinished, workspace_beside
 
 N_LISTED = 500
 """Mistakes that metrics.json lists."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,24 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
     except Exception as error:
         if made and not can_go_on(error):
             path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def workspace_beside(out: Path) -> Iterator[Path]:
+    """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
+
+    A run that was killed, or met a full disk, finds its checkpoints there. Of several processes the first takes it away.
+    """
+    workspace = out.parent / f".{out.name}.training"
+    if is_follower():
+        yield workspace
+        return
+    try:
+        yield workspace
+    except Exception as error:
+        if not can_go_on(error):
+            shutil.rmtree(workspace, ignore_errors=True)
         raise
 
 
