@@ -135,6 +135,33 @@ def test_a_slower_machine_goes_on_with_the_epochs_that_were_planned(
     assert again.history == first.history
 
 
+def test_epochs_leave_time_for_what_is_answered_when_all_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1.0)
+    wish = Making(GIVEN | {"epochs": 100, "seconds": 60.0, "augment": "none"}, n_again=160)
+    told: list[str] = []
+
+    def stop(sentence: str) -> None:
+        told.append(sentence)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    names = ("left", "upper")
+    with pytest.raises(KeyboardInterrupt):
+        scratch(
+            "mlp",
+            drawn(64, seed=0),
+            valid=drawn(20, seed=1),
+            class_names=names,
+            wish=wish,
+            workspace=tmp_path,
+            announce=stop,
+        )
+    # 16 pictures a second; of 55.2 s the answers to 180 take 3.75, an epoch and answers to 20 take 4.42
+    assert told[1].startswith("11 epochs in batches of 16;")
+
+
 def test_a_rate_that_was_found_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(tmp_path, "lenet5", given={"epochs": 1}, finds_rate=True)
     monkeypatch.setattr("fovea.learn.training.rates.find_learning_rate", None)  # would fail if it were called

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -189,3 +190,56 @@ def test_small_pictures_are_also_learned_from_scratch_and_all_stand_side_by_side
     names = [one["name"] for one in run.metrics["training"]["standings"]]
     assert names == ["the probe", "fovea-tiny fine-tuned", "lenet5 from scratch"]
     assert all(name in run.report.read_text() for name in names)
+
+
+def test_a_network_from_scratch_that_has_no_time_leaves_the_others(monkeypatch: pytest.MonkeyPatch):
+    from fovea.learn.finetune import TooLittleTimeError
+
+    def no_time(*_, **__):
+        raise TooLittleTimeError("5 s of the budget are left.")
+
+    monkeypatch.setattr(train_method, "train_beside", no_time)
+    monkeypatch.setattr(train_method, "tune", lambda *_, **__: "tuned")
+    monkeypatch.setattr(train_method, "usual_side", lambda *_: 32)
+    training = SimpleNamespace(method="auto", how=SimpleNamespace(net=None))
+    room = SimpleNamespace(config=SimpleNamespace(training=training), seconds_left=lambda *_, **__: 60.0)
+    goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), known=np.ones(8, bool), manifest=None)
+    gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
+    attempts, _ = train_method.try_further(goal, None, gathered=gathered, room=room)
+    assert attempts == ["tuned"]
+
+
+@pytest.mark.parametrize(("n_decoded", "rate"), [(1, 150.0), (30, 60.0)])
+def test_the_speed_of_reading_is_told_by_pictures_that_were_read(n_decoded: int, rate: float):
+    told = []
+
+    def left(n_pictures: int, *, rate: float) -> float:
+        told.append((n_pictures, rate))
+        raise InterruptedError
+
+    config = SimpleNamespace(training=SimpleNamespace(method="auto"))
+    goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8))
+    gathered = SimpleNamespace(n_decoded=n_decoded, seconds=0.5)
+    with pytest.raises(InterruptedError):
+        train_method.try_further(
+            goal, None, gathered=gathered, room=SimpleNamespace(config=config, seconds_left=left)
+        )
+    assert told == [(40, rate)]
+
+
+def test_what_is_read_again_by_a_network_from_scratch_is_planned_by_its_own_speed(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from fovea.tasks import train_attempt
+
+    told = {}
+
+    def stop(net, sides, **given):
+        told.update(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_attempt, "_learn_net", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(drawn, out=tmp_path / "run", budget=1000.0, **QUICK)
+    assert told["n_again"] == 120
+    assert 900 < told["seconds"] < 990

@@ -162,12 +162,14 @@ def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Roo
     begun = time.perf_counter()
     _require_same_classes(teacher, manifest.class_names, photos=config.photos)
     plan = _plan(manifest, teacher, room=room)
+    clock = time.perf_counter()
     given, notes = _read(plan, config=config, teacher=teacher, room=room)
+    rate = len(given.labels) / max(time.perf_counter() - clock, 1e-9)
     plan = replace(plan, notes=(*plan.notes, *notes))
     n_trainings = 1 + config.teaching.compare
     attempts = []
     for number, is_taught in enumerate([True, False][:n_trainings]):
-        left = room.seconds_left(len(given.labels))
+        left = room.seconds_left(len(given.labels), rate=rate)
         seconds = None if left is None else left / (n_trainings - number)
         attempts.append(_train(config, given, is_taught=is_taught, seconds=seconds, room=room))
     student = attempts[0]

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
-USUAL_RATE = 150.0
-"""Pictures a second that a trained network is expected to read, where nothing was measured."""
 END_SECONDS = 10.0
 """For converting the network and writing the report."""
 SAMPLE = 25
@@ -105,8 +103,8 @@ class Room:
     progress: Progress
     announce: Callable[[str], None]
 
-    def seconds_left(self, n_pictures: int, *, rate: float = USUAL_RATE) -> float | None:
-        """Return what is left of the budget, less the end of the run; None without a budget."""
+    def seconds_left(self, n_pictures: int, *, rate: float) -> float | None:
+        """Return what is left of the budget, less the end of the run and reading n pictures; None without a budget."""
         budget = self.config.training.how.budget
         if budget is None:
             return None
@@ -117,7 +115,7 @@ class Room:
         config = self.config
         told = {**config.training.given(), "seed": config.seed, "balance": config.balance}
         told |= {"device": config.training.how.device, "precision": config.backbone.compute}
-        return told if seconds is None else {**told, "seconds": seconds}
+        return told if seconds is None else {**told, "seconds": max(1.0, seconds)}
 
     def watched(self, name: str) -> AbstractContextManager["OnEpoch"]:
         """Return the block in which every epoch of the training `name` reaches those who watch it."""
@@ -183,7 +181,7 @@ def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> 
 
 
 def train_alone(
-    plan: SplitPlan, *, aim: Aim, strata: Strata | None, net: str, seconds: float | None, room: Room
+    plan: SplitPlan, *, aim: Aim, strata: Strata | None, net: str, room: Room
 ) -> tuple[Attempt, Prepared]:
     """Train a network from random weights where no probe was fitted; copies are found by what it sees.
 
@@ -209,11 +207,18 @@ def train_alone(
     goal = aim(plan.manifest)
     train, valid = (read.pixels[np.isin(chosen, rows)] for rows in (goal.rows_train, goal.rows_valid))
     sides = _sides(goal, train, valid)
+    n_test = sum(row.split == "test" and not row.problem for row in manifest.rows)
     attempt = train_several(
         lambda room, seconds: _learn_net(
-            net, sides, goal=goal, seconds=seconds, preprocess=preprocess, room=room
+            net,
+            sides,
+            goal=goal,
+            seconds=seconds,
+            preprocess=preprocess,
+            room=room,
+            n_again=len(chosen) + n_test,
         ),
-        seconds=seconds,
+        seconds=room.seconds_left(n_test, rate=len(chosen) / max(decoding, 1e-9)),
         room=room,
     )
     encoder = attempt.exported.encoder
@@ -285,14 +290,16 @@ def _learn_net(
     seconds: float | None,
     preprocess: Preprocess,
     room: Room,
+    n_again: int = 0,
 ) -> Attempt:
     from fovea.learn.scratch import Making, scratch
 
     how, name = room.config.training.how, f"{Path(net).name} from scratch"
     begun = time.perf_counter()
     options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
+    finds_rate = room.config.training.finds_rate
     wish = Making(
-        room.given(seconds), options, kind=goal.meaning.kind, finds_rate=room.config.training.finds_rate
+        room.given(seconds), options, kind=goal.meaning.kind, finds_rate=finds_rate, n_again=n_again
     )
     with room.watched(name) as on_epoch:
         trained = scratch(

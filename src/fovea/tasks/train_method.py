@@ -2,6 +2,7 @@
 
 import importlib.util
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from fovea.tasks.train_prepare import HELD_OUT, Prepared
 from fovea.tasks.train_since import Earlier
 
 PROBE = "the probe"
+USUAL_RATE = 150.0
+"""Pictures a second that a trained network is expected to read, where nothing was measured."""
 LEAST_SECONDS = 5.0
 """With less left of a budget, nothing is trained."""
 SMALL_PX = 64
@@ -110,21 +113,23 @@ def _adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
 def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> tuple[list[Attempt], str]:
     """Return the networks that the method trains beside a probe on `encoder`, or none and why."""
     method = room.config.training.method
-    rate = gathered.n_decoded / max(gathered.seconds, 1e-9)
     n_rows = len(goal.rows_train) + len(goal.rows_valid)
-    seconds = room.seconds_left(n_rows, **({"rate": rate} if rate > 0 else {}))
+    # Where most lay in the store, the time says nothing about how fast pictures are read.
+    is_told = 2 * gathered.n_decoded > n_rows
+    rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if is_told else USUAL_RATE
+    seconds = room.seconds_left(n_rows, rate=rate)
     why_not = _why_not(goal, seconds=seconds, room=room)
     if why_not:
         return [], why_not
     is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
     begun = time.perf_counter()
-    attempts, why_not = _tuned(
-        goal, encoder, seconds=_part(seconds, FIRST_SHARE if is_far else 1.0), room=room
-    )
+    part = None if seconds is None else seconds * (FIRST_SHARE if is_far else 1.0)
+    attempts, why_not = _in_time(lambda: tune(goal, encoder, seconds=part, room=room))
     left = None if seconds is None else seconds - (time.perf_counter() - begun)
     if is_far and (left is None or left > LEAST_SECONDS):
         net = room.config.training.how.net or SMALL_NET
-        attempts.append(train_beside(goal, net=net, seconds=left, room=room))
+        more, too_slow = _in_time(lambda: train_beside(goal, net=net, seconds=left, room=room))
+        attempts, why_not = [*attempts, *more], why_not or too_slow
     return attempts, why_not
 
 
@@ -173,8 +178,7 @@ def train_net(
             f"{len(rows):,} pictures are too few to train a network from scratch: none could be held out to judge it by. "
             "Leave out --method scratch, or bring more pictures."
         )
-    seconds = room.seconds_left(len(rows))
-    return train_alone(plan, aim=aim, strata=strata, net=net, seconds=seconds, room=room)
+    return train_alone(plan, aim=aim, strata=strata, net=net, room=room)
 
 
 def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
@@ -189,15 +193,11 @@ def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
     return ""
 
 
-def _tuned(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> tuple[list[Attempt], str]:
-    """Return the fine-tuned network, or none and why."""
+def _in_time(train: Callable[[], Attempt]) -> tuple[list[Attempt], str]:
+    """Return the network that is trained, or none and why, where the budget does not hold one epoch."""
     from fovea.learn.finetune import TooLittleTimeError
 
     try:
-        return [tune(goal, encoder, seconds=seconds, room=room)], ""
+        return [train()], ""
     except TooLittleTimeError as error:
         return [], f"{error} The probe is given."
-
-
-def _part(seconds: float | None, share: float) -> float | None:
-    return None if seconds is None else share * seconds

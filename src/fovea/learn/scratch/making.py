@@ -120,7 +120,7 @@ def _plan(
         settings=settings,
         n_pictures=n_pictures,
         n_scored=len(_scored_rows(n_valid)),
-        n_answered=n_valid * assembly.n_views,
+        n_answered=(n_valid + wish.n_again) * assembly.n_views,
         n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
         planned=kept.read().get("epochs"),
     )
