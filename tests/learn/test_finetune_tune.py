@@ -135,7 +135,10 @@ def test_without_a_step_the_answers_are_the_probes(tmp_path: Path, head_layers: 
 
 
 def test_a_budget_too_small_for_an_epoch_is_said(tmp_path: Path) -> None:
-    told = r"^0 s are too few to fine-tune: one epoch of the last 1 block takes \d+ s here\. Give --budget \d+s or more\.$"
+    told = (
+        r"^0 s of the budget are left, too few to fine-tune: one epoch of the last 1 block takes \d+ s here\. "
+        r"Raise --budget by \d+ s or more\.$"
+    )
     with pytest.raises(TooLittleTimeError, match=told):
         tuned(tmp_path, given={"seconds": 0.01})
 

@@ -153,8 +153,8 @@ def test_a_budget_without_room_for_an_epoch_is_refused(monkeypatch: pytest.Monke
     with pytest.raises(TooLittleTimeError) as caught:
         planned(14.0)  # 12.9 of them planned for; an epoch and the end take 13.3
     assert str(caught.value) == (
-        "14 s are too few to train from scratch: one epoch takes 13 s here. Give --budget 32s or more, or take a smaller "
-        "network (--net)."
+        "14 s of the budget are left, too few to train from scratch: one epoch takes 13 s here. Raise --budget by 18 s or more, "
+        "or take a smaller network (--net)."
     )
 
 

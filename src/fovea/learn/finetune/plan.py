@@ -147,8 +147,8 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
         if left >= first + needed * epoch:
             return part, left
     raise TooLittleTimeError(
-        f"{budget:.0f} s are too few to fine-tune: one epoch of the last {count(part.n_blocks, 'block')} takes "
-        f"{first + epoch:.0f} s here. Give --budget {2 * (first + epoch) + 5:.0f}s or more."
+        f"{budget:.0f} s of the budget are left, too few to fine-tune: one epoch of the last {count(part.n_blocks, 'block')} takes "
+        f"{first + epoch:.0f} s here. Raise --budget by {2 * (first + epoch) + 5 - (budget or 0):.0f} s or more."
     )
 
 

@@ -68,8 +68,9 @@ def plan_training(
         n_epochs = min(n_epochs, int((_SHARE * looping.seconds - last) / epoch))
     if n_epochs < 1:
         raise TooLittleTimeError(
-            f"{looping.seconds:.0f} s are too few to train from scratch: one epoch takes {epoch + last:.0f} s here. Give "
-            f"--budget {2 * (epoch + last) + 5:.0f}s or more, or take a smaller network (--net)."
+            f"{looping.seconds:.0f} s of the budget are left, too few to train from scratch: one epoch takes {epoch + last:.0f} s "
+            f"here. Raise --budget by {2 * (epoch + last) + 5 - (looping.seconds or 0):.0f} s or more, or take a smaller network "
+            "(--net)."
         )
     settings = replace(settings, looping=replace(looping, epochs=n_epochs))
     return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
