@@ -313,15 +313,23 @@ def test_pictures_smaller_than_the_smallest_input_are_refused() -> None:
         ),
         (
             lambda: build_classic("mlp", n_classes=2, depth=4),
-            "'mlp' cannot be built with {'depth': 4}: Mlp.__init__() got an unexpected keyword argument 'depth'.",
+            "The network 'mlp' has no depth: leave it out, or take another network.",
+        ),
+        (
+            lambda: build_classic("fast", n_classes=2, dropout=0.1, drop_path=0.2),
+            "The network 'fast' has no dropout and no drop_path: leave it out, or take another network.",
         ),
     ],
-    ids=["network", "large", "activation", "init", "channels", "option"],
+    ids=["network", "large", "activation", "init", "channels", "option", "options"],
 )
 def test_unknown_choices_are_refused_with_the_nearest(build: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError) as caught:
         build()
     assert str(caught.value) == message
+
+
+def test_no_dropout_is_what_a_network_without_dropout_has() -> None:
+    assert build_classic("resnet8", n_classes=2, dropout=0.0).classifier.out_features == 2
 
 
 def test_a_card_of_an_unknown_own_network_is_refused() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from types import MappingProxyType
 
 import torch
@@ -93,7 +94,8 @@ def build_classic(
         init: how weights start, one of `INITS`; None for the network's own way.
         views: {"mirror": bool, "shift_px": int}: answer by the mean over views (`MultiView`).
         seed: of the random weights.
-        options: `activation` and `dropout`, and the network's own, as `hidden` of "mlp"; None leaves one to the network.
+        options: `activation` and `dropout`, and the network's own, as `hidden` of "mlp"; None leaves one to the network. One
+            that it does not have may be 0.
 
     Raises:
         InputError: an unknown name or option, or pictures smaller than the network's smallest input.
@@ -102,13 +104,16 @@ def build_classic(
     if classic is None:
         raise unknown_name(name, CLASSICS, kind="network")
     check_size(name, size_px, smallest_px=classic.smallest_px, usual_px=classic.usual_px)
-    given = {key: value for key, value in options.items() if value is not None}
+    known = signature(classic.make).parameters
+    unknown = [key for key in options if key not in known and options[key]]
+    if unknown:
+        raise InputError(
+            f"The network {name!r} has no {' and no '.join(unknown)}: leave it out, or take another network."
+        )
+    given = {key: value for key, value in options.items() if value is not None and key in known}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        try:
-            network = classic.make(n_classes=n_classes, in_channels=in_channels, size_px=size_px, **given)
-        except TypeError as error:
-            raise InputError(f"{name!r} cannot be built with {given}: {error}.") from error
+        network = classic.make(n_classes=n_classes, in_channels=in_channels, size_px=size_px, **given)
         if init is not None:
             initialise(network, init)
     return network if views is None else MultiView(network, **views)  # type: ignore[arg-type]
