@@ -73,9 +73,8 @@ class Attempt:
             {} if settings is None else {**asdict(settings.optimisation), **asdict(settings.regularisation)}
         )
         n_valid = len(self.sides.valid.labels)
-        labels, chance = self.sides.valid.labels, None
-        if labels.dtype.kind in "iu":
-            chance = float(np.bincount(labels.astype(np.int64)).max()) / max(n_valid, 1)
+        classes = self.sides.valid.classes
+        chance = None if classes is None else float(np.bincount(classes).max()) / n_valid
         return diagnose(history, n_valid=n_valid, chance=chance, settings={**used, "net": self.net})
 
     def to_json(self) -> dict[str, Any]:
