@@ -125,7 +125,8 @@ def fit(
             "one-cycle". None: "cosine" for an optimizer by name; an optimizer of your own keeps its rates.
         epochs: how often every picture is seen.
         out: a folder for the run: report, figures, and the module as a model that predicts without torch. A run that was
-            stopped goes on where it was if the same call is made with an optimizer by name.
+            stopped goes on where it was if the same call is made with an optimizer by name. Of several processes (torchrun)
+            the first writes it, and the others end here.
         progress: told ("training", steps done, of).
         on_epoch: told every epoch's record. In a notebook the curves are drawn anew then.
         settings: any other of `fovea train`, with underscores: lr, weight_decay, clip, smoothing, mixup, cutmix, ema, patience,

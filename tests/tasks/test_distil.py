@@ -161,3 +161,22 @@ def test_too_few_pictures_to_judge_by_are_refused(job: Path, tmp_path: Path, dra
         "18 pictures are too few to distil with: none could be held out to judge the student by. Bring more labelled pictures; "
         "those without a label come with --unlabelled."
     )
+
+
+@pytest.mark.parametrize("compares", [False, True])
+def test_of_several_processes_the_first_alone_writes_the_student(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compares: bool
+) -> None:
+    ended: list[bool] = []
+
+    def end() -> None:
+        ended.append(True)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("fovea.tasks.distil.end_follower", end)
+    with pytest.raises(SystemExit):
+        distil(
+            job / "teacher", job / "photos", out=tmp_path / "run", compare=compares, **QUICK | {"epochs": 1}
+        )
+    assert ended == [True] and not (tmp_path / "run").exists()
+    assert (tmp_path / ".run.training" / "alone").exists() == compares

@@ -22,8 +22,6 @@ from fovea.manifest import (
     Row,
     SplitPlan,
     assign_splits,
-    equal_groups,
-    join_units,
     read_manifest,
     read_source,
 )
@@ -39,6 +37,8 @@ from fovea.tasks.options import (
     TrainingOptions,
     configure,
 )
+from fovea.tasks.several import end_follower
+from fovea.tasks.sides import units_of
 from fovea.tasks.train_again import read_again
 from fovea.tasks.train_attempt import Attempt, Room, Sides, bring_over, usual_side
 from fovea.tasks.train_choose import Candidate, compare
@@ -190,20 +190,19 @@ def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Roo
 
 def _plan(manifest: Manifest, teacher: Classifier, *, room: Room) -> SplitPlan:
     """Return the sides; what the teacher held out is held out again, so that it is judged fairly too."""
-    rows, config = manifest.rows, room.config
+    config = room.config
     has_sides = read_evidence(teacher.folder, "manifest.csv", document=teacher.document) is not None
-    same_bytes = equal_groups(["" if row.problem else row.sha256 for row in rows])
     plan = assign_splits(
         manifest,
-        units=join_units(len(rows), same_bytes, equal_groups([row.group for row in rows])),
+        units=units_of(manifest),
         seed=config.seed,
         valid_share=config.valid_share or HELD_OUT,
         since=read_manifest(teacher.folder / "manifest.csv") if has_sides else None,
     )
     if plan.protocol == "cross-validated":
         raise InputError(
-            f"{len(rows):,} pictures are too few to distil with: none could be held out to judge the student by. Bring more "
-            "labelled pictures; those without a label come with --unlabelled."
+            f"{len(manifest.rows):,} pictures are too few to distil with: none could be held out to judge the student by. Bring "
+            "more labelled pictures; those without a label come with --unlabelled."
         )
     return plan
 
@@ -335,6 +334,8 @@ def _train(
         trained = distil(net, train, wish=wish, workspace=room.workspace / "student", **shared)  # type: ignore[arg-type]
     else:
         trained = scratch(net, sides.train, wish=making, workspace=room.workspace / "alone", **shared)  # type: ignore[arg-type]
+    if is_taught != teaching.compare:  # the last training: of several processes the first goes on alone
+        end_follower()
     name = f"{Path(net).name} {'distilled' if is_taught else 'without a teacher'}"
     attempt = bring_over(name, trained, sides, preprocess=given.preprocess, begun=begun, room=room)
     return replace(attempt, net=net)

@@ -16,6 +16,7 @@ from fovea.manifest import Manifest
 from fovea.progress import Progress
 from fovea.tasks import train as task
 from fovea.tasks.options import MethodOptions, TrainingOptions
+from fovea.tasks.several import end_follower
 from fovea.tasks.train_again import read_again
 from fovea.tasks.train_attempt import Attempt, Room, Sides
 from fovea.tasks.train_method import Outcome, TrainingFacts
@@ -49,6 +50,7 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
         begun = time.perf_counter()
         room.workspace.mkdir(parents=True, exist_ok=True)
         done.append(fit.train(progress=room.progress, checkpoint=room.workspace / "fit.checkpoint"))
+        end_follower()
         attempt = _export(fit, done[0], name=name, begun=begun, room=room)
         exported = attempt.exported
         learned = read_again(
