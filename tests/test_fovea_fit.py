@@ -149,3 +149,40 @@ def test_a_run_needs_loaders_whose_pictures_can_be_made_again(loaders: Any, tmp_
         "fovea.torch.loaders without a transform, or with one for 'val' that is Resize, CenterCrop, ToTensor and Normalize; "
         "or leave out out=."
     )
+
+
+def test_of_several_processes_the_first_alone_writes_the_run(
+    loaders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end() -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("fovea.tasks.fit.end_follower", end)
+    with pytest.raises(SystemExit):
+        fovea.fit(small_network(), loaders, epochs=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scheduler_steps_in_every_process(loaders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # on_epoch is told in the first process alone: rates that it moved would part the others from it
+    monkeypatch.setattr("fovea.learn.training.processes.Processes.is_first", property(lambda self: False))
+    network = small_network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.2)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=2)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_what_a_transform_draws_does_not_depend_on_where_a_training_goes_on() -> None:
+    def noisy(rows: list[Any]) -> tuple[Any, Any]:
+        return torch.stack([x for x, _ in rows]) + torch.rand(len(rows), 3), torch.tensor(
+            [y for _, y in rows]
+        )
+
+    pairs = [(torch.full((3,), float(k)), k % 2) for k in range(20)]
+    loader = torch.utils.data.DataLoader(pairs, batch_size=4, shuffle=True, collate_fn=noisy)
+    batches = LoaderBatches(loader, seed=0)
+    whole = [batch.x for batch in batches.epoch(1)]
+    torch.rand(7)
+    rest = [batch.x for batch in batches.epoch(1, start=3)]
+    assert len(rest) == 2 and all(torch.equal(one, other) for one, other in zip(rest, whole[3:], strict=True))

@@ -67,14 +67,6 @@ def fit_module(
         logits, labels = answer_loader(network, valid)
         return score(logits, labels)
 
-    def close(record: EpochRecord) -> None:
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            scheduler.step(cast("float", record.valid_loss))
-        elif scheduler is not None and not isinstance(scheduler, str):
-            scheduler.step()
-        if on_epoch is not None:
-            on_epoch(record)
-
     history = train_network(
         module,
         LoaderBatches(loaders["train"], seed=settings.looping.seed),
@@ -84,7 +76,7 @@ def fit_module(
         # What a scheduler of the user's remembers stands in no checkpoint.
         checkpoint=checkpoint if isinstance(optimizer, str) else None,
         progress=progress,
-        on_epoch=close,
+        on_epoch=on_epoch,
     )
     logits, _ = answer_loader(module, valid)
     return Fitted(module, history, logits)
@@ -126,16 +118,32 @@ class LoaderBatches:
             self.loader.generator.manual_seed(place)
         if isinstance(self.loader.collate_fn, Finish):
             self.loader.collate_fn.reseed(place)
-        for i, (x, y) in enumerate(self.loader):
+        batches: Iterator[tuple[Any, Tensor]] | None = None
+        for i in range(self.n_batches):
+            with torch.random.fork_rng(devices=[]):  # a user's transforms draw from torch's own generator
+                torch.default_generator.manual_seed(seed_of(place, i))
+                batches = iter(self.loader) if batches is None else batches
+                x, y = next(batches)
             if i >= start:
                 yield Batch(x, y)
 
 
 class _OwnPace(Optimizers):
-    """An optimiser whose rates are its owner's alone."""
+    """An optimiser whose rates are its owner's alone, with the scheduler that sets them after every epoch."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, scheduler: Scheduler | None) -> None:
+        super().__init__([optimizer])
+        self._scheduler = scheduler
 
     def set_rate(self, factor: float) -> None:
-        """Leave the rates alone: the user's scheduler sets them."""
+        """Leave the rates alone."""
+
+    def end_epoch(self, valid_loss: float | None) -> None:
+        """Let the scheduler set the next epoch's rates."""
+        if isinstance(self._scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            self._scheduler.step(cast("float", valid_loss))
+        elif self._scheduler is not None:
+            self._scheduler.step()
 
 
 @torch.no_grad()
@@ -166,7 +174,9 @@ def _choose(
         group.setdefault("name", f"group {number}")
     # A loop of one's own shortens no gradients; nor does this, unless asked to.
     settings = overridden(Training(), {"clip": None, **told})
-    return settings, Optimizers([optimizer]) if isinstance(scheduler, str) else _OwnPace([optimizer])
+    if isinstance(scheduler, str):
+        return settings, Optimizers([optimizer])
+    return settings, _OwnPace(optimizer, scheduler)
 
 
 def _require_fit(module: nn.Module, valid: Loader) -> None:

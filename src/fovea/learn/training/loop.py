@@ -200,6 +200,7 @@ class _Run:
                 self.state.keep_as_best()
         record = self._record(place, epoch=epoch, totals=totals, score=score, dead=dead)
         place.records.append(record)
+        self.stepper.optimizers.end_epoch(record.valid_loss)
         place.epoch_steps, place.epoch_pictures, place.epoch_seconds = 0, 0, 0.0
         patience = self.settings.looping.patience
         if patience is not None and epoch - place.best_epoch >= patience:

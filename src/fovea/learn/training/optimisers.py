@@ -67,6 +67,9 @@ class Optimizers:
         for group in self.param_groups:
             group["lr"] = group["base_lr"] * factor
 
+    def end_epoch(self, valid_loss: float | None) -> None:
+        """Be told that an epoch ended, and its validation loss, in every process: rates of ours follow from the step alone."""
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for part in self.parts:
