@@ -114,8 +114,16 @@ def test_a_scheduler_without_its_optimizer_is_refused(loaders: Any) -> None:
 
 
 def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
-    with pytest.raises(InputError, match=r"^There is no optimizer 'adamm'; did you mean 'adam'|adamw"):
+    with pytest.raises(InputError, match=r"^There is no optimizer 'adamm' \(did you mean 'adam'"):
         fovea.fit(small_network(), loaders, optimizer="adamm")
+
+
+def test_what_the_loaders_and_the_module_say_is_refused(loaders: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), loaders, batch_size=4, dropout=0.5)
+    assert str(caught.value) == (
+        "fit leaves batch_size, dropout to the module and the loaders it is given: build them so, and leave it out here."
+    )
 
 
 def test_a_run_is_written_that_predicts_as_the_module_does(loaders: Any, tmp_path: Path) -> None:

@@ -133,8 +133,9 @@ def fit(
             seed, seconds, device, precision, compile.
 
     Raises:
-        InputError: a setting that cannot be used, a module that answers another number of classes, or with `out` loaders
-            whose validation transform is not a chain of Resize, CenterCrop, ToTensor and Normalize.
+        InputError: a setting that cannot be used, or is the loaders' or the module's (batch_size, augment, dropout); a module
+            that answers another number of classes; or with `out` loaders whose validation transform is not a chain of Resize,
+            CenterCrop, ToTensor and Normalize.
         OutputError: something is at `out` already, or it cannot be written.
         BackboneError: with `out`, a module that the runtime cannot take over.
         MissingExtraError: torch is not installed.

@@ -29,6 +29,7 @@ from fovea.nets import WeightsCard
 from fovea.progress import Progress, silent
 
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
+_OTHERS = ("batch_size", "dropout", "drop_path", "balance", "augment")  # settings that the loop does not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,11 @@ def _choose(
 ) -> tuple[Training, Optimizers | None]:
     """Return the settings, and the optimiser where it is the user's own."""
     told: dict[str, Any] = dict(given)
+    unread = [name for name in _OTHERS if name in told]
+    if unread:
+        raise InputError(
+            f"fit leaves {', '.join(unread)} to the module and the loaders it is given: build them so, and leave it out here."
+        )
     if isinstance(scheduler, str):
         told["schedule"] = scheduler
     if isinstance(optimizer, str):
