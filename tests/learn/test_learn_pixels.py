@@ -10,7 +10,7 @@ import pytest
 
 from fovea.errors import OutputError, PictureError
 from fovea.features import Preprocess
-from fovea.learn import pixels as pixels_file
+from fovea.learn import arrays as arrays_file
 from fovea.learn.pixels import read_pixels, try_pixels
 from fovea.pictures import decode_to
 
@@ -72,7 +72,7 @@ def test_progress_is_told_from_none_to_all(reads: Reads) -> None:
 def test_a_large_array_lies_in_a_file_that_leaves_nothing_behind(
     reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixels_file, "LARGE_BYTES", 100)
+    monkeypatch.setattr(arrays_file, "LARGE_BYTES", 100)
     made = read_pixels(reads, height_px=16, width_px=16, folder=tmp_path / "work")
     assert isinstance(made, np.memmap)
     assert list((tmp_path / "work").iterdir()) == []
@@ -93,7 +93,7 @@ def little_room() -> Iterator[None]:
 def test_a_full_disk_is_said_before_anything_is_decoded(
     reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pixels_file, "LARGE_BYTES", 100)
+    monkeypatch.setattr(arrays_file, "LARGE_BYTES", 100)
     with little_room(), pytest.raises(OutputError) as caught:
         read_pixels(reads, height_px=16, width_px=16, folder=tmp_path)
     assert str(caught.value) == (

@@ -1,10 +1,5 @@
-"""Encoded pictures -> one uint8 array of one size, decoded in threads, resized exactly as for prediction.
+"""Encoded pictures -> one uint8 array of one size, decoded in threads, resized exactly as for prediction."""
 
-Large arrays lie in a file without a name, so that nothing is left behind however the process ends.
-"""
-
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import OutputError, PictureError
+from fovea.errors import PictureError
 from fovea.features import Preprocess, available_cores, make_views
+from fovea.learn.arrays import make_array
 from fovea.manifest.wording import count
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
@@ -24,7 +20,6 @@ from fovea.progress import Progress, silent
 Pixels: TypeAlias = NDArray[np.uint8]
 """(n, h, w, 3) RGB, 0 to 255."""
 
-LARGE_BYTES = 1 << 30
 _GROUP = 64  # pictures a thread decodes before it reports
 _SHOWN = 5
 
@@ -85,7 +80,8 @@ def try_pixels(
     progress: Progress = silent,
 ) -> PixelsRead:
     """Return the pictures that can be read, and why the others cannot; see `read_pixels`. Raises OutputError."""
-    pixels = _make_array((len(reads), preprocess.height_px, preprocess.width_px, 3), folder)
+    shape = (len(reads), preprocess.height_px, preprocess.width_px, 3)
+    pixels = make_array(shape, np.uint8, folder=folder, what="The pictures at training size")
     problems: list[str] = []
     facts: list[Facts | None] = []
     progress("decode", 0, len(reads))
@@ -116,21 +112,3 @@ def _fill(
         except PictureError as error:
             told.append((str(error), None))
     return told
-
-
-def _make_array(shape: tuple[int, ...], folder: Path | None) -> Pixels:
-    """Return zeros, in memory or, where large, in a file in `folder` whose name is already gone."""
-    n_bytes = int(np.prod(shape, dtype=np.int64))
-    if folder is None or n_bytes < LARGE_BYTES:
-        return np.zeros(shape, np.uint8)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            # A hole that the disk cannot fill later would end the process.
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
-            return np.memmap(file, np.uint8, "r+", shape=shape)
-    except OSError as error:
-        raise OutputError(
-            f"The pictures at training size take {n_bytes / 1e9:.1f} GB, and there is no room for them in "
-            f"{str(folder)!r}: {error.strerror or error}. Make room, or take smaller or fewer pictures."
-        ) from error

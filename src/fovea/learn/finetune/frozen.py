@@ -4,7 +4,6 @@ On the CPU engine, which is several times as fast as torch; kept as float16, in 
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from fovea import nets
 from fovea.features import available_cores, has_native_bf16
 from fovea.features.openvino import BATCH_SIZE, CompiledNetwork, convert_network
+from fovea.learn.arrays import make_array
 from fovea.learn.augment import Augmentation
 from fovea.learn.training.batches import Batch
 from fovea.learn.training.seeds import seed_of
@@ -23,7 +23,6 @@ from fovea.progress import Progress, silent
 
 Values = NDArray[np.float16]
 """(n, views, d): what crosses the cut, then the pooled places below it; view 0 is the picture as it is."""
-LARGE_BYTES = 1 << 30
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -61,7 +60,10 @@ class Frozen:
         progress("frozen part", 0, total)
         for rows, view, part in self._run(pixels, n_views=n_views, augment=augment, seed=seed):
             if values is None:
-                values = self._room((len(pixels), n_views, part.shape[1]))
+                shape = (len(pixels), n_views, part.shape[1])
+                values = make_array(
+                    shape, np.float16, folder=self.folder, what="The values of the frozen part"
+                )
             values[rows, view] = part.clip(-_LARGEST, _LARGEST)
             done += len(part)
             progress("frozen part", done, total)
@@ -88,12 +90,6 @@ class Frozen:
         found = self.network.run_batches(batches())
         for (rows, view), part in zip(places, found, strict=True):
             yield rows, view, part
-
-    def _room(self, shape: tuple[int, int, int]) -> Values:
-        if 2 * int(np.prod(shape, dtype=np.int64)) < LARGE_BYTES:
-            return np.zeros(shape, np.float16)
-        with tempfile.TemporaryFile(dir=self.folder) as file:
-            return np.memmap(file, np.float16, "w+", shape=shape)
 
 
 class FrozenBatches:
