@@ -75,6 +75,16 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     )
 
 
+def test_beginning_anew_leaves_no_checkpoint_of_before(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    path = stopped_run(out)
+    (tmp_path / ".run.training").mkdir()
+    (tmp_path / ".run.training" / "scratch.checkpoint").write_text("of other settings")
+    path.unlink()  # as the refusal of other settings says
+    with unfinished(out, settings={"seed": 3}), workspace_beside(out) as workspace:
+        assert not workspace.exists()
+
+
 def test_a_damaged_mark_is_begun_anew(tmp_path: Path) -> None:
     stopped_run(tmp_path / "run").write_text('{"seed"')
     with unfinished(tmp_path / "run", settings=SETTINGS) as marker:

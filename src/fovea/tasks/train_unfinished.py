@@ -64,6 +64,8 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
             "stored features are used again in any case."
         )
     made = before is None
+    if not path.exists():  # deleted to begin anew: checkpoints without it belong to nothing
+        shutil.rmtree(_workspace(out), ignore_errors=True)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if made:
@@ -88,7 +90,7 @@ def workspace_beside(out: Path) -> Iterator[Path]:
 
     A run that was killed, or met a full disk, finds its checkpoints there. Of several processes the first takes it away.
     """
-    workspace = out.parent / f".{out.name}.training"
+    workspace = _workspace(out)
     if is_follower():
         yield workspace
         return
@@ -98,6 +100,10 @@ def workspace_beside(out: Path) -> Iterator[Path]:
         if not can_go_on(error):
             shutil.rmtree(workspace, ignore_errors=True)
         raise
+
+
+def _workspace(out: Path) -> Path:
+    return out.parent / f".{out.name}.training"
 
 
 def can_go_on(error: Exception) -> bool:
