@@ -215,7 +215,7 @@ def test_pictures_smaller_than_a_networks_smallest_input_are_refused(tmp_path: P
             workspace=tmp_path,
         )
     assert str(caught.value) == (
-        "pictures of 8 x 8 px are smaller than the smallest input of 'lenet5', 12 px. Enlarge them (--size 28), or take "
+        "Pictures of 8 x 8 px are smaller than the smallest input of 'lenet5', 12 px. Enlarge them to 28 px or more, or take "
         "--net mlp, which takes any size."
     )
 

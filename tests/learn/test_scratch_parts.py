@@ -224,9 +224,25 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         library_of("lenet55")
 
 
-def test_an_unknown_library_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^library 'tim' is not known\. Known are timm, torchvision\.$"):
-        library_of("tim:resnet18")
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (
+            "tim:resnet18",
+            "--net is 'tim:resnet18': there is no library 'tim' (did you mean 'timm'?). Known are timm, torchvision: timm:NAME, "
+            "for example.",
+        ),
+        (
+            "mlp:300",
+            "--net is 'mlp:300': nothing stands behind the name of 'mlp', whose layers are as they are. Write --net mlp.",
+        ),
+        ("no.keras", "There is no Keras model at 'no.keras'. Check the path after --net."),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_refused(net: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        library_of(net)
+    assert str(caught.value) == said
 
 
 @pytest.mark.usefixtures("_libraries")
@@ -260,7 +276,7 @@ def test_a_named_network_refuses_pictures_that_are_too_small() -> None:
     with pytest.raises(InputError) as caught:
         make_network("alexnet", class_names=("a", "b"), size_px=32, mean=grey, std=grey, options={}, seed=0)
     assert str(caught.value) == (
-        "pictures of 32 x 32 px are smaller than the smallest input of 'alexnet', 63 px. Enlarge them (--size 63), or "
+        "Pictures of 32 x 32 px are smaller than the smallest input of 'alexnet', 63 px. Enlarge them to 63 px or more, or "
         "take --net mlp, which takes any size."
     )
 

@@ -283,7 +283,7 @@ def test_pictures_smaller_than_the_smallest_input_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         build_classic("lenet5", n_classes=2, size_px=8)
     assert str(caught.value) == (
-        "pictures of 8 x 8 px are smaller than the smallest input of 'lenet5', 12 px. Enlarge them (--size 28), or take "
+        "Pictures of 8 x 8 px are smaller than the smallest input of 'lenet5', 12 px. Enlarge them to 28 px or more, or take "
         "--net mlp, which takes any size."
     )
 
@@ -293,23 +293,26 @@ def test_pictures_smaller_than_the_smallest_input_are_refused() -> None:
     [
         (
             lambda: build_classic("lenet6", n_classes=2),
-            "there is no network 'lenet6'. Nearest: lenet5, resnet56, lenet5-1998.",
+            "There is no network 'lenet6' (did you mean 'lenet5'?). There are: mlp, highway, lenet5, lenet5-1998, bncnn, "
+            "plain20, plain56, resnet20, resnet56, fast.",
         ),
         (
             lambda: build_classic("resnet50", n_classes=2),
-            "there is no network 'resnet50'. Nearest: resnet56, resnet20, lenet5.",
+            "There is no network 'resnet50' (did you mean 'resnet56'?). There are: mlp, highway, lenet5, lenet5-1998, bncnn, "
+            "plain20, plain56, resnet20, resnet56, fast.",
         ),
         (
             lambda: build_classic("mlp", n_classes=2, activation="rellu"),
-            "there is no activation 'rellu'. Nearest: relu, elu, gelu.",
+            "There is no activation 'rellu' (did you mean 'relu'?). There are: relu, logistic, tanh, leaky, elu, gelu, silu, none.",
         ),
         (
             lambda: build_classic("mlp", n_classes=2, init="xavir"),
-            "there is no start of weights 'xavir'. Nearest: xavier, xavier-normal.",
+            "There is no init 'xavir' (did you mean 'xavier'?). There are: xavier, xavier-normal, he, he-uniform, lecun, normal, "
+            "orthogonal, zeros.",
         ),
         (
             lambda: build_classic("mlp", n_classes=2, in_channels=4),
-            "a network for 4 channels is not known. Take 3 (colour) or 1 (grey).",
+            "A network for 4 channels is not known. Take 3 (colour) or 1 (grey).",
         ),
         (
             lambda: build_classic("mlp", n_classes=2, depth=4),
@@ -342,6 +345,6 @@ def test_a_card_of_an_unknown_own_network_is_refused() -> None:
         class_names=("a",),
     )
     with pytest.raises(
-        BackboneError, match=r"^the weights belong to a network that this fovea cannot build: there is no"
+        BackboneError, match=r"^the weights belong to a network that this fovea cannot build\. There is no"
     ):
         build_network(card)

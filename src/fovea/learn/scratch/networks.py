@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from fovea.errors import BackboneError, InputError
+from fovea.errors import BackboneError, InputError, MissingInputError
 from fovea.manifest.wording import did_you_mean
 from fovea.nets import WeightsCard
 from fovea.nets.classic import CLASSICS, build_classic, check_size, find_classic, initialise
@@ -41,14 +41,16 @@ def library_of(net: str) -> tuple[str, str]:
     """Return library and name of a network: `lenet5`, `resnet18`, `timm:NAME` or `torchvision:NAME`.
 
     `FILE.keras` is a user's Keras model. A name without a library is a classic network, else one of torchvision, else one
-    of timm. Raises InputError.
+    of timm. Raises InputError, MissingInputError.
     """
     if is_keras_file(net):
+        if not Path(net).exists():
+            raise MissingInputError(f"There is no Keras model at {net!r}. Check the path after --net.")
         return LIBRARY, net
     library, _, name = net.rpartition(":")
     if library:
         if library not in LIBRARIES:
-            raise InputError(f"library {library!r} is not known. Known are {', '.join(LIBRARIES)}.")
+            raise _unknown_library(library, net)
         return library, name
     if find_classic(name) is not None:
         return OWN, name
@@ -66,6 +68,17 @@ def library_of(net: str) -> tuple[str, str]:
             "and timm, or a .keras file."
         )
     return "timm", name
+
+
+def _unknown_library(library: str, net: str) -> InputError:
+    if find_classic(library) is not None:
+        return InputError(
+            f"--net is {net!r}: nothing stands behind the name of {library!r}, whose layers are as they are. Write --net {library}."
+        )
+    near = did_you_mean(library, LIBRARIES)
+    return InputError(
+        f"--net is {net!r}: there is no library {library!r}{near}. Known are {', '.join(LIBRARIES)}: timm:NAME, for example."
+    )
 
 
 def size_for(net: str, *, side_px: int) -> int:

@@ -123,6 +123,6 @@ def check_size(name: str, size_px: int, *, smallest_px: int, usual_px: int) -> N
     """Raise InputError where pictures of `size_px` are smaller than a network's smallest input."""
     if size_px < smallest_px:
         raise InputError(
-            f"pictures of {size_px} x {size_px} px are smaller than the smallest input of {name!r}, {smallest_px} px. "
-            f"Enlarge them (--size {usual_px}), or take --net mlp, which takes any size."
+            f"Pictures of {size_px} x {size_px} px are smaller than the smallest input of {name!r}, {smallest_px} px. "
+            f"Enlarge them to {usual_px} px or more, or take --net mlp, which takes any size."
         )

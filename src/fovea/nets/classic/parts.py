@@ -33,10 +33,11 @@ INITS: dict[str, Callable[[Tensor], object]] = {
 
 
 def unknown_name(name: str, known: Iterable[str], *, kind: str) -> InputError:
-    """Return the error that says `name` is not known and which known ones are closest."""
+    """Return the error that says `name` is not known, which known one is closest, and which there are."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
-    return InputError(f"there is no {kind} {name!r}. Nearest: {', '.join(near)}.")
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return InputError(f"There is no {kind} {name!r}{hint}. There are: {', '.join(names)}.")
 
 
 def make_activation(name: str) -> nn.Module:
@@ -52,7 +53,7 @@ def initialise(network: nn.Module, how: str) -> None:
     Raises InputError for an unknown name.
     """
     if how not in INITS:
-        raise unknown_name(how, INITS, kind="start of weights")
+        raise unknown_name(how, INITS, kind="init")
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             INITS[how](module.weight)
@@ -75,7 +76,7 @@ class Grey(nn.Module):
 def entrance(in_channels: int) -> nn.Module:
     """Return what stands before the first layer of a network of 1 or 3 channels. Raises InputError for others."""
     if in_channels not in (1, 3):
-        raise InputError(f"a network for {in_channels!r} channels is not known. Take 3 (colour) or 1 (grey).")
+        raise InputError(f"A network for {in_channels!r} channels is not known. Take 3 (colour) or 1 (grey).")
     return Grey() if in_channels == 1 else nn.Identity()
 
 
