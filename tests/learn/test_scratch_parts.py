@@ -62,6 +62,15 @@ def test_an_unknown_setting_and_an_unusable_value_are_refused() -> None:
         overridden(Training(), {"epochs": 0})
 
 
+def test_what_only_a_schedule_of_steps_has_is_refused_elsewhere() -> None:
+    with pytest.raises(InputError) as caught:
+        overridden(Training(), {"gamma": 0.5, "step_size": 3})
+    assert str(caught.value) == (
+        "gamma and step_size: of the schedule 'step' alone, and this one is 'cosine'. Add --schedule step, or leave them away."
+    )
+    assert overridden(Training(), {"gamma": 0.5, "schedule": "step"}).optimisation.gamma == 0.5
+
+
 def test_the_linear_schedule_rises_and_falls_to_nothing() -> None:
     settings = Optimisation(schedule="linear", warmup=0.2)
     factors = [schedule_factor(step, n_steps=10, steps_per_epoch=10, settings=settings) for step in range(11)]

@@ -38,6 +38,21 @@ def test_step_is_torchs_step_lr() -> None:
     assert ours(schedule="step", warmup=0.0) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("n_epochs", "size"), [(25, 7), (8, 7), (7, 2), (4, 1), (2, 1), (1, 1)])
+def test_the_rate_falls_after_seven_epochs_and_of_so_few_after_a_third(n_epochs: int, size: int) -> None:
+    told = Optimisation(schedule="step", warmup=0.0)
+    factors = [
+        schedule_factor(epoch, n_steps=n_epochs, steps_per_epoch=1, settings=told)
+        for epoch in range(n_epochs)
+    ]
+    assert factors == pytest.approx([0.1 ** (epoch // size) for epoch in range(n_epochs)])
+
+
+def test_the_steps_that_are_said_are_taken() -> None:
+    expected = torchs(lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=2, gamma=0.5), every=PER_EPOCH)
+    assert ours(schedule="step", warmup=0.0, step_size=2, gamma=0.5) == pytest.approx(expected)
+
+
 def test_cosine_is_torchs_cosine_annealing() -> None:
     expected = torchs(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=STEPS))
     assert ours(schedule="cosine", warmup=0.0) == pytest.approx(expected)

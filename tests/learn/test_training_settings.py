@@ -32,7 +32,7 @@ def test_an_unknown_optimizer_gets_the_closest_name() -> None:
         (Training(Optimisation(lr=0.0)), "The setting lr must be above 0; it is 0.0."),
         (Training(Optimisation(lr=float("nan"))), "The setting lr must be above 0; it is nan."),
         (Training(Optimisation(warmup=1.0)), "The setting warmup must be from 0 to below 1; it is 1.0."),
-        (Training(Optimisation(step_epochs=0)), "The setting step_epochs must be 1 or more; it is 0."),
+        (Training(Optimisation(step_size=0)), "The setting step_size must be 1 or more; it is 0."),
         (
             Training(regularisation=Regularisation(dropout=1.5)),
             "The setting dropout must be from 0 to below 1; it is 1.5.",

@@ -89,6 +89,8 @@ class StepOptions:
     momentum: float | None = None
     weight_decay: float | None = None
     schedule: str | None = None
+    step_size: int | None = None
+    gamma: float | None = None
     warmup: float | None = None
     clip: float | None = None
     patience: int | None = None

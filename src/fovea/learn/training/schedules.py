@@ -4,6 +4,7 @@ import math
 
 from fovea.learn.training.settings import Optimisation
 
+_STEP_SIZE = 7  # epochs (torch's tutorial on transfer learning, which trains 25)
 _RISE = 0.3  # the share of a one-cycle in which the rate rises (Smith and Topin 2017; torch's default)
 _FIRST, _LAST = (
     1 / 25,
@@ -14,7 +15,7 @@ _FIRST, _LAST = (
 def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: Optimisation) -> float:
     """Return what the learning rate is multiplied by at `step` (from 0) of `n_steps`; in [0, 1].
 
-    "constant", "step" (times gamma every step_epochs epochs), "linear" and "cosine" (to 0 at the end) rise linearly over the first
+    "constant", "step" (times gamma every `step_size` epochs), "linear" and "cosine" (to 0 at the end) rise linearly over the first
     `warmup` of all steps; "one-cycle" has a rise of its own.
     """
     if settings.schedule == "one-cycle":
@@ -22,12 +23,18 @@ def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: 
     n_warm = round(settings.warmup * n_steps)
     rise = min(1.0, (step + 1) / (n_warm + 1))
     if settings.schedule == "step":
-        return rise * float(settings.gamma ** (step // steps_per_epoch // settings.step_epochs))
+        size = settings.step_size or usual_step_size(n_steps // steps_per_epoch)
+        return rise * float(settings.gamma ** (step // steps_per_epoch // size))
     if settings.schedule == "linear" and step >= n_warm:
         return (n_steps - step) / max(1, n_steps - n_warm)
     if settings.schedule == "cosine" and step >= n_warm:
         return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
     return rise
+
+
+def usual_step_size(n_epochs: int) -> int:
+    """Return after how many epochs the schedule "step" falls: 7, or a third where that would be hardly before the end."""
+    return _STEP_SIZE if n_epochs > _STEP_SIZE else max(1, n_epochs // 3)
 
 
 def _one_cycle(step: int, n_steps: int) -> float:

@@ -22,8 +22,9 @@ class Optimisation:
     """How weights are moved.
 
     `lr` None is the optimiser's usual rate, `weight_decay` None its usual one. `warmup` is the share of all steps during
-    which the rate rises from nothing; "step" multiplies it by `gamma` every `step_epochs`. `clip` is the longest gradient
-    (Euclidean norm over all weights), None for no limit. `momentum` is what "momentum", "nesterov" and "rmsprop" use.
+    which the rate rises from nothing; "step" multiplies it by `gamma` every `step_size` epochs (None: 7, of so few epochs a
+    third). `clip` is the longest gradient (Euclidean norm over all weights), None for no limit. `momentum` is what "momentum",
+    "nesterov" and "rmsprop" use.
     """
 
     optimizer: str = "adamw"
@@ -32,7 +33,7 @@ class Optimisation:
     weight_decay: float | None = None
     schedule: str = "cosine"
     warmup: float = 0.05
-    step_epochs: int = 7
+    step_size: int | None = None
     gamma: float = 0.1
     clip: float | None = 1.0
 
@@ -96,16 +97,16 @@ def check_settings(training: Training) -> None:
         ("weight_decay", optimisation.weight_decay, _is_least(optimisation.weight_decay), least),
         ("momentum", optimisation.momentum, _is_share(optimisation.momentum), "from 0 to below 1"),
         ("warmup", optimisation.warmup, _is_share(optimisation.warmup), "from 0 to below 1"),
-        ("step_epochs", optimisation.step_epochs, optimisation.step_epochs >= 1, "1 or more"),
+        ("step_size", optimisation.step_size, _is_counted(optimisation.step_size), "1 or more"),
         ("smoothing", regularisation.smoothing, _is_share(regularisation.smoothing), "from 0 to below 1"),
         ("dropout", regularisation.dropout, _is_share(regularisation.dropout), "from 0 to below 1"),
         ("drop_path", regularisation.drop_path, _is_share(regularisation.drop_path), "from 0 to below 1"),
         ("ema", regularisation.ema, _is_share(regularisation.ema), "from 0 to below 1"),
         ("mixup", regularisation.mixup, _is_least(regularisation.mixup), least),
         ("cutmix", regularisation.cutmix, _is_least(regularisation.cutmix), least),
-        ("epochs", looping.epochs, looping.epochs is None or looping.epochs >= 1, "1 or more"),
+        ("epochs", looping.epochs, _is_counted(looping.epochs), "1 or more"),
         ("batch_size", looping.batch_size, _is_least(looping.batch_size), "1 or more, or 0 for all pictures"),
-        ("patience", looping.patience, looping.patience is None or looping.patience >= 1, "1 or more"),
+        ("patience", looping.patience, _is_counted(looping.patience), "1 or more"),
         ("seconds", looping.seconds, _is_above(looping.seconds), above),
     ):
         if not fits:
@@ -118,7 +119,7 @@ def overridden(recipe: Training, given: Mapping[str, Any]) -> Training:
     A new optimiser forgets the recipe's rate and decay, which were another's. Raises InputError for values that cannot be
     used, TypeError for an unknown name.
     """
-    given = dict(given)
+    given, said = dict(given), sorted({"gamma", "step_size"} & set(given))
     if given.get("optimizer", recipe.optimisation.optimizer) != recipe.optimisation.optimizer:
         given = {"lr": None, "weight_decay": None} | given
     groups = {}
@@ -130,6 +131,11 @@ def overridden(recipe: Training, given: Mapping[str, Any]) -> Training:
         raise TypeError(f"there is no setting {', '.join(map(repr, given))}")
     training = Training(**groups)
     check_settings(training)
+    if said and training.optimisation.schedule != "step":
+        raise InputError(
+            f"{' and '.join(said)}: of the schedule 'step' alone, and this one is {training.optimisation.schedule!r}. Add "
+            "--schedule step, or leave them away."
+        )
     return training
 
 
@@ -147,6 +153,10 @@ def _is_above(value: Any) -> bool:
 
 def _is_least(value: Any) -> bool:
     return value is None or 0 <= value < float("inf")
+
+
+def _is_counted(value: Any) -> bool:
+    return value is None or value >= 1
 
 
 def _is_share(value: Any) -> bool:
