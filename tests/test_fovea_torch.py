@@ -195,6 +195,39 @@ def test_too_few_pictures_to_hold_any_out_are_refused(photos: Path) -> None:
         fovea.torch.loaders(photos, size_px=16)
 
 
+def table_of(photos: Path) -> Path:
+    """Write a table of the drawn pictures: their colour, one of three shades, and ten places of one colour each."""
+    rows = ["path,colour,shade,place"]
+    for colour in ("red", "blue"):
+        rows += [f"{colour}/{k:02d}.png,{colour},{'abc'[k % 3]}{colour},{colour}{k // 6}" for k in range(60)]
+    (photos / "table.csv").write_text("\n".join(rows))
+    return photos / "table.csv"
+
+
+def test_labels_are_read_as_train_reads_them(photos: Path, compose: Any) -> None:
+    for options in ({"size_px": 16}, {"transform": compose}):
+        settings = {"label_by": "shade", "group_by": "place", "merge": {"ared": "red"}, "drop": ["cblue"]}
+        loaders = fovea.torch.loaders(table_of(photos), **options, **settings)
+        assert loaders.class_names == ("ablue", "bblue", "bred", "cred", "red")
+        assert sum(loaders.dataset_sizes.values()) == 100
+        sides: dict[str, set[str]] = {}
+        for row in loaders.manifest.rows:
+            sides.setdefault(row.group, set()).add(row.split)
+        assert all(len(side - {""}) <= 1 for side in sides.values()) and len(sides) == 20
+
+
+def test_an_unknown_way_to_read_labels_is_refused(photos: Path) -> None:
+    with pytest.raises(TypeError) as caught:
+        fovea.torch.loaders(photos, lable_by="shade")
+    assert str(caught.value) == "no setting 'lable_by'. Did you mean 'label_by'?"
+
+
+def test_a_run_of_fit_reads_labels_as_its_loaders_do(photos: Path, tmp_path: Path) -> None:
+    loaders = fovea.torch.loaders(table_of(photos), size_px=16, label_by="colour", drop=())
+    run = fovea.fit(small_network(), loaders, epochs=1, out=tmp_path / "run").run
+    assert (run.metrics["class_names"], run.metrics["n_valid"]) == (["blue", "red"], 24)
+
+
 def test_transforms_without_one_for_validation_are_refused(photos: Path) -> None:
     with pytest.raises(InputError) as caught:
         fovea.torch.loaders(

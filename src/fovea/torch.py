@@ -4,6 +4,7 @@ Needs the extra torch, which is imported when a function is called.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ import numpy as np
 from fovea.errors import InputError, MissingExtraError
 from fovea.features import Preprocess, cache_folder, open_store
 from fovea.learn.pixels import try_pixels
-from fovea.manifest import Manifest, read_source, require_trainable
+from fovea.manifest import Manifest
 from fovea.nets import import_torchvision
 from fovea.progress import Progress, silent
 from fovea.tasks.fit import Fit, run_fit
 from fovea.tasks.gather import add_hashes
+from fovea.tasks.options import SourceOptions, configure
 from fovea.tasks.sides import rows_by_side, split_pictures, with_problems, without_damaged
+from fovea.tasks.train import read_labelled
 from fovea.tasks.train_watch import notebook_curves
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ def loaders(
     augment: str = "auto",
     seed: int = 0,
     progress: Progress = silent,
+    **settings: Any,
 ) -> "Loaders":
     """Return training and validation DataLoaders of a folder or table of labelled pictures.
 
@@ -62,16 +66,17 @@ def loaders(
         augment: without a transform, a policy of `fovea augment` or names of operations.
         seed: of the split, the order and the augmentation.
         progress: told how far reading is.
+        settings: how labels are read, as of `fovea train`: label_by, group_by, group_pattern, merge, drop, strict.
 
     Raises:
         InputError: the pictures cannot be trained on, or none can be held out.
+        TypeError: a setting that is none of these.
         MissingExtraError: torch is not installed.
     """
     _require_torch()
     transforms = _transforms(transform)
     source = Path(photos)
-    manifest = read_source(source)
-    require_trainable(manifest)
+    manifest = read_labelled(source, configure(SourceOptions, settings))
     with open_store() as store:
         manifest = add_hashes(manifest, store, progress=progress)
         if transforms is not None:
@@ -79,7 +84,7 @@ def loaders(
     options = {"batch_size": batch_size, "num_workers": num_workers}
     if transforms is None:
         preprocess = Preprocess(size_px, size_px)
-        return _ready(
+        ready = _ready(
             source,
             manifest,
             preprocess=preprocess,
@@ -88,11 +93,12 @@ def loaders(
             seed=seed,
             progress=progress,
         )
+        return replace(ready, read_as=settings)
     from fovea.learn.loading import transformed_loaders
 
     plan = split_pictures(manifest, seed=seed)
     names, places = rows_by_side(plan.manifest)
-    return transformed_loaders(
+    made = transformed_loaders(
         source,
         plan,
         class_names=names,
@@ -101,11 +107,12 @@ def loaders(
         options=options,
         seed=seed,
     )
+    return replace(made, read_as=settings)
 
 
 def fit(
     module: "nn.Module",
-    loaders: "Loaders | Mapping[str, Loader]",
+    loaders: "Loaders | Mapping[str, Loader] | tuple[Loader, Loader]",
     *,
     optimizer: "Optimizer | str" = "adamw",
     scheduler: "LRScheduler | str | None" = None,
@@ -119,10 +126,11 @@ def fit(
 
     Args:
         module: takes what the loaders give and answers (n, k), k the number of classes.
-        loaders: those of `loaders`, or any mapping with DataLoaders "train" and "val".
+        loaders: those of `loaders`, any mapping with DataLoaders "train" and "val", or a pair of them (train, valid).
         optimizer: torch's, made for the module's weights, or a name, such as "sgd" or "adamw".
-        scheduler: one of torch's for that optimizer, which steps after every epoch, or a name: "constant", "step", "cosine",
-            "one-cycle". None: "cosine" for an optimizer by name; an optimizer of your own keeps its rates.
+        scheduler: one of torch's for that optimizer, which steps after every epoch (OneCycleLR and CyclicLR after every batch),
+            or a name: "constant", "step", "cosine", "one-cycle". None: "cosine" for an optimizer by name; an optimizer of your
+            own keeps its rates.
         epochs: how often every picture is seen.
         out: a folder for the run: report, figures, and the module as a model that predicts without torch. A run that was
             stopped goes on where it was if the same call is made with an optimizer by name. Of several processes (torchrun)
@@ -133,21 +141,22 @@ def fit(
             seed, seconds, device, precision, compile.
 
     Raises:
-        InputError: a setting that cannot be used, or is the loaders' or the module's (batch_size, augment, dropout); a module
-            that answers another number of classes; or with `out` loaders whose validation transform is not a chain of Resize,
-            CenterCrop, ToTensor and Normalize.
+        InputError: a setting that cannot be used, or is the loaders' or the module's (batch_size, augment, dropout), or an
+            optimizer's of your own (lr); no loader of training or of validation pictures; a module that answers another number
+            of classes; or with `out` loaders whose validation transform is not a chain of Resize, CenterCrop, ToTensor and
+            Normalize.
         OutputError: something is at `out` already, or it cannot be written.
         BackboneError: with `out`, a module that the runtime cannot take over.
         MissingExtraError: torch is not installed.
     """
     _require_torch()
     from fovea.learn.fitting import fit_module
-    from fovea.learn.loading import Loaders
+    from fovea.learn.loading import Loaders, pair_of
 
     train = partial(
         fit_module,
         module,
-        {phase: loaders[phase] for phase in ("train", "val")},
+        pair_of(loaders),
         optimizer=optimizer,
         scheduler=scheduler,
         given={"epochs": epochs, **settings},

@@ -4,7 +4,7 @@ With a transform of the user's every access decodes the whole picture; without o
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from fovea.errors import PictureError
+from fovea.errors import InputError, PictureError
 from fovea.features import Preprocess
 from fovea.learn.augment import Augmentation, Normalise
 from fovea.learn.pixels import Pixels
@@ -45,7 +45,8 @@ class Loaders:
 
     `loaders["train"]` and `loaders["val"]`, `dataset_sizes` and `class_names` are what the training loop of PyTorch's
     transfer-learning tutorial asks for. `manifest` has the side of every picture and why some are left out. `entry` is None
-    where nobody but the transform knows what it does to validation pictures.
+    where nobody but the transform knows what it does to validation pictures. `read_as` is how the labels of `source` were
+    read, by the names of `fovea train`'s options.
     """
 
     train: Loader
@@ -54,6 +55,7 @@ class Loaders:
     source: Path
     plan: SplitPlan
     entry: Entry | None = None
+    read_as: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, phase: str) -> Loader:
         """Return the loader of "train" or "val" ("valid" will do)."""
@@ -75,6 +77,31 @@ class Loaders:
     def dataset_sizes(self) -> dict[str, int]:
         """How many pictures each phase has."""
         return {phase: len(self[phase].dataset) for phase in PHASES}  # type: ignore[arg-type]
+
+
+def pair_of(loaders: Any) -> dict[str, Loader]:
+    """Return the loaders of "train" and "val" of a mapping, where "valid" will do too, or of a pair. Raises InputError."""
+    held: dict[str, Any] = {}
+    if hasattr(loaders, "keys"):
+        held = dict(loaders)
+        held.setdefault("val", held.get("valid"))
+    elif isinstance(loaders, tuple | list) and len(loaders) == len(PHASES):
+        held = dict(zip(PHASES, loaders, strict=True))
+    missing = [phase for phase in PHASES if held.get(phase) is None]
+    if missing:
+        there = ", ".join(repr(phase) for phase, one in held.items() if one is not None)
+        raise InputError(
+            f"fit needs loaders of training and of validation pictures, and {missing[0]!r} is not there (given: "
+            f"{there or type(loaders).__name__}). Give those of fovea.torch.loaders, a mapping with 'train' and 'val', or a pair: "
+            "(train, valid)."
+        )
+    for phase in PHASES:
+        if not isinstance(held[phase], DataLoader):
+            raise InputError(
+                f"The loader of {phase!r} is a {type(held[phase]).__name__}, and torch's DataLoader is needed: "
+                f"torch.utils.data.DataLoader(pictures, batch_size=32, shuffle={phase == 'train'})."
+            )
+    return {phase: held[phase] for phase in PHASES}
 
 
 def entry_of(transform: Any) -> Entry | None:

@@ -15,7 +15,7 @@ from fovea.learn.pixels import read_pixels
 from fovea.manifest import Manifest
 from fovea.progress import Progress
 from fovea.tasks import train as task
-from fovea.tasks.options import MethodOptions, TrainingOptions
+from fovea.tasks.options import MethodOptions, SourceOptions, TrainingOptions, configure
 from fovea.tasks.several import end_follower
 from fovea.tasks.train_again import read_again
 from fovea.tasks.train_attempt import Attempt, Room, Sides
@@ -61,7 +61,13 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
         return Outcome(learned, attempt.exported.encoder, facts)
 
     how = MethodOptions(method="scratch", net=name)
-    config = task.Config(fit.loaders.source, out, training=TrainingOptions(how=how), seed=seed)
+    config = task.Config(
+        fit.loaders.source,
+        out,
+        source=configure(SourceOptions, fit.loaders.read_as),
+        training=TrainingOptions(how=how),
+        seed=seed,
+    )
     run = task.run(config, learn=learn, progress=progress)
     return dataclasses.replace(done[0], run=run)
 

@@ -157,7 +157,7 @@ def run(
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
-        manifest = _read(config)
+        manifest = read_labelled(config.photos, config.source)
         config = replace(config, valid_share=share_held_out(config, manifest))
         with open_store() as store, workspace_beside(config.out) as workspace:
             room = Room(config, workspace, store, begun, progress, announce)
@@ -279,10 +279,10 @@ def _is_folder(backbone: str | None) -> bool:
     return backbone is not None and backbone not in KNOWN and Path(backbone).is_dir()
 
 
-def _read(config: Config) -> Manifest:
-    source = config.source
+def read_labelled(photos: Path, source: SourceOptions) -> Manifest:
+    """Return the labelled pictures of a folder or table. Raises InputError where they cannot be trained on."""
     manifest = read_source(
-        config.photos,
+        photos,
         label_by=source.label_by,
         group_by=source.group_by,
         group_pattern=source.group_pattern,
