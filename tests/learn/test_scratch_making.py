@@ -269,13 +269,23 @@ def test_the_plan_is_announced_before_training(tmp_path: Path) -> None:
     )
     n_weights = 144 * 5 + 5 + 5 * 2 + 2
     assert told[0] == (
-        f"From scratch: mlp with {n_weights} weights, on 64 pictures of 12 x 12 px, grey; augmentation 'glyphs'."
+        f"From scratch: mlp with {n_weights} weights, on 64 pictures of 12 x 12 px, grey; augmentation 'glyphs', hidden [5]."
     )
-    assert told[1] == "2 epochs in batches of 16; adamw at 0.01, schedule 'one-cycle'."
+    assert told[1] == (
+        "2 epochs in batches of 16; adamw at 0.01, weight decay 0.01, schedule 'one-cycle', clip 1; dropout 0.2; in f32 on cpu."
+    )
+    assert re.fullmatch(r"Forecast: \d+ s, \d+ MB of memory\.", told[2])
     assert told[3] == "training"
     assert re.fullmatch(
         r"epoch 1 of 2: loss \d\.\d\d, training \d+\.\d %, validation \d+\.\d %, [\d,]+ pictures/s, \d+ s left",
         next(line for line in told if line.startswith("epoch")),
+    )
+
+
+def test_another_optimizer_gets_its_own_usual_rate_and_the_plan_says_so(tmp_path: Path) -> None:
+    trained = run(tmp_path, "mlp", given={"epochs": 1, "optimizer": "sgd", "batch_size": 1000, "clip": None})
+    assert trained.plan[1] == (
+        "1 epoch with all 64 pictures a step; sgd at 0.1, schedule 'one-cycle'; dropout 0.2; in f32 on cpu."
     )
 
 

@@ -48,7 +48,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_does() -> None:
     with pytest.raises(InputError) as caught:
         require_memory(memory, batch_size=1024, free=4 * GIB)
     assert str(caught.value) == (
-        "A batch of 1,024 pictures would need 11.2 GiB of memory, and 4.0 GiB are free. Use --batch-size 260 or less."
+        "A batch of 1,024 pictures would need 12.1 GB of memory, and 4.3 GB are free. Use --batch-size 260 or less."
     )
     require_memory(memory, batch_size=260, free=4 * GIB)
 

@@ -23,6 +23,8 @@ from fovea.learn.training import (
     train_network,
     with_found_rate,
 )
+from fovea.learn.training.described import describe_settings
+from fovea.learn.training.memory import describe_bytes
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.rates import N_STEPS
@@ -73,7 +75,7 @@ def scratch(
     plan = _plan(assembly, train, n_valid=len(valid.labels), wish=wish, settings=settings, kept=kept)
     settings, search = _with_rate(assembly, train, settings=plan.settings, wish=wish, kept=kept)
     plan = replace(plan, settings=settings)
-    sentences = _sentences(net, assembly, plan=plan, n_pictures=len(train.labels), search=search)
+    sentences = _sentences(net, assembly, plan=plan, wish=wish, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
         announce(sentence)
     some, labels = assembly.planes(valid.pixels[rows]), valid.labels[rows]
@@ -169,17 +171,18 @@ def _scored_rows(n: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
 
 
 def _sentences(
-    net: str, assembly: Assembly, *, plan: Plan, n_pictures: int, search: RateSearch | None
+    net: str, assembly: Assembly, *, plan: Plan, wish: Making, n_pictures: int, search: RateSearch | None
 ) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
-    optimisation, looping = plan.settings.optimisation, plan.settings.looping
+    given = "".join(f", {name} {one}" for name, one in wish.options.items() if one and name != "views")
     n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)
     size_px = assembly.made.card.size_px
     return (
         f"From scratch: {Path(net).name} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
-        f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}.",
-        f"{looping.epochs} epochs in batches of {looping.batch_size}; {optimisation.optimizer} at {optimisation.lr:.3g}, "
-        f"schedule {optimisation.schedule!r}.",
+        f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}{given}.",
+        describe_settings(
+            plan.settings, n_pictures=n_pictures, has_own_muon=isinstance(assembly.made.network, Fast)
+        ),
         *(() if search is None else (search.describe(),)),
-        f"Forecast: {plan.seconds:.0f} s, {plan.n_bytes / 1e9:.1f} GB of memory.",
+        f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )

@@ -79,13 +79,19 @@ def require_memory(memory: Memory, *, batch_size: int, free: int | None) -> None
     if free is None or memory.of(batch_size) <= _USABLE * free:
         return
     fits = memory.largest_batch(free)
-    gib = 2**30
-    needs = f"would need {memory.of(batch_size) / gib:.1f} GiB of memory, and {free / gib:.1f} GiB are free"
+    needs = (
+        f"would need {describe_bytes(memory.of(batch_size))} of memory, and {describe_bytes(free)} are free"
+    )
     if fits < 1:
         raise InputError(
             f"A batch of {batch_size:,} pictures {needs}: not even one picture fits. Choose a smaller network or smaller pictures."
         )
     raise InputError(f"A batch of {batch_size:,} pictures {needs}. Use --batch-size {fits} or less.")
+
+
+def describe_bytes(n: int) -> str:
+    """Return "1.5 GB", or below one "12 MB"."""
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{max(1, round(n / 1e6)):,} MB"
 
 
 def _kept_bytes(network: nn.Module, x: Tensor, *, n: int, machine: Machine) -> int:
