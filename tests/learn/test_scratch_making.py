@@ -289,6 +289,23 @@ def test_another_optimizer_gets_its_own_usual_rate_and_the_plan_says_so(tmp_path
     )
 
 
+@pytest.mark.parametrize("batch_size", [0, 64, 5000])
+def test_fast_rates_follow_the_pictures_that_a_batch_has(tmp_path: Path, batch_size: int) -> None:
+    told: list[float] = []
+    scratch(
+        "fast",
+        drawn(64, seed=0),
+        valid=drawn(20, seed=1),
+        class_names=("left", "upper"),
+        wish=Making({**GIVEN, "epochs": 1, "batch_size": batch_size, "schedule": "constant", "warmup": 0.0}),
+        workspace=tmp_path,
+        on_epoch=lambda record, settings: told.append(record.lr),
+    )
+    assert told == [
+        pytest.approx(64 * 0.67)
+    ]  # the classifier's: the paper's rate a picture, at its usual 0.24
+
+
 @pytest.mark.parametrize("net", ["lenet5", "fast"])
 def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path, net: str) -> None:
     told: list[float] = []

@@ -89,7 +89,7 @@ def scratch(
         settings=settings,
         kind=wish.kind,
         criterion=None if wish.lesson is None else wish.lesson.criterion,
-        groups=_optimizers(network, settings),
+        groups=_optimizers(network, settings, n_pictures=len(train.labels)),
         evaluate=evaluate,
         checkpoint=workspace / f"{Path(net).name.replace(':', '-')}.checkpoint",
         progress=progress,
@@ -148,20 +148,20 @@ def _with_rate(
         settings=settings,
         kept=kept,
         kind=wish.kind,
-        groups=_optimizers(network, settings),
+        groups=_optimizers(network, settings, n_pictures=len(train.labels)),
     )
 
 
-def _optimizers(network: nn.Module, settings: Training) -> Optimizers | None:
+def _optimizers(network: nn.Module, settings: Training, *, n_pictures: int) -> Optimizers | None:
     """Return the fast recipe's own optimisers where its Muon is asked for, else None: the usual ones."""
-    optimisation = settings.optimisation
+    optimisation, batch_size = settings.optimisation, settings.looping.batch_size
     if not isinstance(network, Fast) or optimisation.optimizer != "muon":
         return None
     return fast_optimizers(
         network,
         lr=optimisation.lr or FILTERS_LR,
         momentum=optimisation.momentum,
-        batch_size=settings.looping.batch_size or 1,
+        batch_size=min(batch_size or n_pictures, n_pictures),
     )
 
 
