@@ -54,7 +54,7 @@ class LossStanding:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One training: the plan in sentences, its epochs, and what they tell with the options to try next.
+    """One training: the plan and notes in sentences, its epochs, and what they tell with the options to try next.
 
     `tried` are (learning rate, loss) where the rate was found by a trial, `rate` the one that was taken. `accuracy` is what
     the accuracies of its points are called.
@@ -66,6 +66,7 @@ class Attempt:
     best_epoch: int = -1
     findings: tuple[tuple[str, str], ...] = ()
     export: str = ""
+    notes: tuple[str, ...] = ()
     tried: tuple[tuple[float, float], ...] = ()
     rate: float = 0.0
     accuracy: str = "accuracy"

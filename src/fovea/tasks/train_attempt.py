@@ -80,10 +80,12 @@ class Attempt:
     def to_json(self) -> dict[str, Any]:
         """Return plain values for metrics.json."""
         history, search = self.trained.history.to_json(), self.trained.rate_search
+        is_told = history["stopped"] == "non-finite"  # by the findings
         return {
             "name": self.name,
             "seconds": round(self.seconds, 3),
             "plan": list(self.trained.plan),
+            "notes": [*self.trained.notes, *([] if is_told else history["notes"]), *self.exported.notes],
             "history": history,
             "findings": [asdict(one) for one in self._findings(history)],
             "settings": None if self.trained.settings is None else asdict(self.trained.settings),

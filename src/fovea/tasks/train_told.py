@@ -52,6 +52,7 @@ def _attempt(one: Mapping[str, Any], *, target: str) -> pages.Attempt:
     return pages.Attempt(
         name=one["name"],
         plan=tuple(one["plan"]),
+        notes=tuple(one["notes"]),
         points=tuple(pages.Point(**{key: record[key] for key in keys}) for record in history["records"]),
         best_epoch=history["best_epoch"],
         findings=tuple((found["text"], found["try_next"]) for found in one["findings"]),

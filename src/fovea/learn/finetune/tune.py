@@ -113,7 +113,7 @@ def finetune(
         with torch.no_grad(), _machine(settings).autocast():
             share = blend(one.network.eval(), before, evaluate=evaluate)
             logits = one.answer(one.network).numpy()
-    note = f"Its weights are {share:.0%} those at the end of training, the rest those it began with, by the validation loss."
+    note = f"Its weights are {100 * share:.0f} % those of the best epoch, else those it began with: the lowest validation loss."
     last = f"head.{len(headed.head) - 1}"
     used = replace(plan.settings, optimisation=settings.optimisation)
     return Trained(headed.cpu(), card, last, history, logits, (note,), used, (*sentences, *found), search)
