@@ -21,7 +21,7 @@ from fovea.judge import sigmoid, softmax
 from fovea.learn import Head
 from fovea.learn.trained import CLASSES, Meaning, Trained
 from fovea.learn.training.losses import Kind
-from fovea.nets.stages import Place, pooled_network
+from fovea.nets.stages import WHOLE, Place, pooled_network
 from fovea.nets.state import tensors_sha256
 from fovea.nets.trainable import Headed
 from fovea.nets.weights import WeightsCard, card_text
@@ -150,9 +150,9 @@ def _taken_apart(trained: Trained) -> tuple[nn.Module, Head]:
         scale = np.divide(1, gain, out=np.zeros_like(gain), where=gain > 0)
         weights, bias = (one.detach().numpy().copy() for one in (last.weight, last.bias))
         return pooled, Head(weights, bias, network.mean.numpy().copy(), scale, names, 0.0)
-    whole = nn.Sequential(OrderedDict(net=network))
-    features = (Place(f"net.{trained.classifier}", "input"),) if trained.classifier else ()
-    pooled = pooled_network(whole, places=(*features, Place("net", "flat")), mean=card.mean, std=card.std)
+    whole = nn.Sequential(OrderedDict({WHOLE: network}))
+    features = (Place(f"{WHOLE}.{trained.classifier}", "input"),) if trained.classifier else ()
+    pooled = pooled_network(whole, places=(*features, Place(WHOLE, "flat")), mean=card.mean, std=card.std)
     with torch.inference_mode():
         n_columns = pooled(torch.zeros(1, card.size_px, card.size_px, 3, dtype=torch.uint8)).shape[1]
     k = len(names)

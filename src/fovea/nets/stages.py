@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 POOLS = ("mean", "max", "root", "flat", "input", "softmax")
 """The ways in which a place's output is pooled; see `Place`."""
+WHOLE = "net"
+"""What a whole network is called among the names of its stages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A module of a network by its path, and how its output is pooled over space.
+    """A module of a network by its path ("" is the network itself), and how its output is pooled over space.
 
     "mean", "max", or "root": the mean's square root with its sign, which evens out a few strong channels. "flat": all
     values as they are, of layers without space. "input": the mean of what enters the module, as of the classifier.
@@ -39,7 +41,7 @@ class Place:
     @property
     def name(self) -> str:
         """The stage's name, as in `blocks.6:mean`."""
-        return f"{self.module}:{self.pool}"
+        return f"{self.module or WHOLE}:{self.pool}"
 
 
 def pooled_network(

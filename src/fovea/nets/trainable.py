@@ -163,21 +163,25 @@ def start_from(headed: Headed, *, weights: Reals, bias: Reals, mean: Reals, scal
         layers[-1].bias.copy_(shift)
 
 
-def build_headed(card: WeightsCard) -> Headed:
-    """Return the network that a card of `add_head` describes, with random weights. Raises BackboneError."""
-    from fovea.nets.zoo import build_network
-
-    told: Mapping[str, Any] = card.kwargs
-    within = told["network"]
-    inner = replace(
+def inner_card(card: WeightsCard) -> WeightsCard:
+    """Return the card of the network under the head that a card of `add_head` describes."""
+    within: Mapping[str, Any] = card.kwargs["network"]
+    return replace(
         card,
         library=within["library"],
         architecture=within["architecture"],
         kwargs=dict(within["kwargs"]),
         class_names=tuple(map(str, range(within["n_classes"]))),
     )
+
+
+def build_headed(card: WeightsCard) -> Headed:
+    """Return the network that a card of `add_head` describes, with random weights. Raises BackboneError."""
+    from fovea.nets.zoo import build_network
+
+    told: Mapping[str, Any] = card.kwargs
     return Headed(
-        build_network(inner),
+        build_network(inner_card(card)),
         places=tuple(Place(module, how, axis) for module, how, axis in told["places"]),
         n_columns=int(told["n_columns"]),
         n_classes=len(card.class_names),

@@ -20,10 +20,10 @@ from fovea.features.finding import LIBRARIES, find_backbone
 from fovea.features.openvino import CompiledNetwork, read_constants
 from fovea.nets.blocks import find_blocks
 from fovea.nets.places import places_of
-from fovea.nets.stages import Place, pooled_network, release_network
+from fovea.nets.stages import WHOLE, Place, pooled_network, release_network
 from fovea.nets.state import fit_tensors, read_tensors
 from fovea.nets.tiny import Tiny
-from fovea.nets.trainable import Trainable
+from fovea.nets.trainable import Headed, Trainable, inner_card
 from fovea.nets.weights import WeightsCard, read_weights_card
 from fovea.nets.zoo import build_network, run_pooled
 
@@ -79,14 +79,33 @@ def _trainable(network: nn.Module, card: WeightsCard, places: tuple[Place, ...])
 
 
 def _of_run(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> Trainable:
-    """Return the network that an earlier run trained, with the places that the run's encoder takes."""
+    """Return the network that an earlier run trained, with the places that the run's encoder takes.
+
+    As the export took it apart: a linear head was left outside, every other network is called `WHOLE`.
+    """
     file = folder / TRAINED
     told = read_weights_card(file)
     network = build_network(told)
     wrong = fit_tensors(network, read_tensors(file))
     if wrong:
         raise BackboneError(f"the tensors in {str(file)!r} do not fit its network: {wrong}. Train again.")
-    return _trainable(network, told, _places(network, told, stages or tuple(one.name for one in card.stages)))
+    names = [one.name for one in card.stages]
+    if isinstance(network, Headed) and len(network.head) == 1:
+        places = {place.name: place for place in network.places}
+        told, weights = inner_card(told), network.network.state_dict()
+        network = build_network(told)
+        network.load_state_dict(weights)
+    else:
+        places = {name: _place_within(name) for name in names}
+    if stages:
+        names = [name for stage in stages for name in names if stage in (name, name.rpartition(":")[0])]
+    return _trainable(network, told, tuple(places[name] for name in dict.fromkeys(names)))
+
+
+def _place_within(name: str) -> Place:
+    """Return the place of a whole network that its encoder's stage names, such as `net.classifier:input` or `net:flat`."""
+    module, _, pool = name.rpartition(":")
+    return Place(module.removeprefix(WHOLE).removeprefix("."), pool)
 
 
 def _places(network: nn.Module, card: WeightsCard, stages: tuple[str, ...]) -> tuple[Place, ...]:
