@@ -244,3 +244,10 @@ def test_what_is_read_again_by_a_network_from_scratch_is_planned_by_its_own_spee
         train(drawn, out=tmp_path / "run", budget=1000.0, **QUICK)
     assert told["n_again"] == 120
     assert 900 < told["seconds"] < 990
+
+
+def test_a_training_that_broke_down_is_the_advice_and_not_the_labels(drawn: Path, tmp_path: Path):
+    run = train(drawn, out=tmp_path / "run", **{**QUICK, "lr": 1e30, "optimizer": "sgd", "clip": 1e30})
+    (step,) = run.metrics["next_steps"]
+    assert step.startswith("lenet5 from scratch: Training stopped in epoch 1, step ")
+    assert " Try next: --lr " in step

@@ -16,6 +16,7 @@ from fovea.tasks.train_evidence import Changes, Evidence, fair_probabilities, fi
 from fovea.tasks.train_page import make_page
 from fovea.tasks.train_shared import run_facts
 from fovea.tasks.train_since import write_answers
+from fovea.tasks.train_told import steps_after
 
 
 def evidence_files(
@@ -71,15 +72,16 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
         **run_facts(evidence),
         "penalty": evidence.fit.head.penalty,
         "notes": list(evidence.notes),
-        "next_steps": _next_steps(evidence),
     }
+    training = None if evidence.training is None else evidence.training.to_json()
+    metrics["next_steps"] = _next_steps(evidence, training)
     words = {name: words_of(name) for name in evidence.verdict.class_names if words_of(name)}
     if words:
         metrics["class_words"] = words
     if evidence.test is not None:
         metrics["test"] = evidence.test
-    if evidence.training is not None:
-        metrics["training"] = evidence.training.to_json()
+    if training is not None:
+        metrics["training"] = training
     if changes is not None:
         metrics["since"] = {
             "run": "" if evidence.config.private else str(changes.earlier.folder),
@@ -130,11 +132,13 @@ def _leaked(evidence: Evidence) -> list[str]:
     return [rows[k].path for k in evidence.rows_valid[evidence.leaked].tolist()]
 
 
-def _next_steps(evidence: Evidence) -> list[str]:
+def _next_steps(evidence: Evidence, training: Mapping[str, Any] | None) -> list[str]:
     quarantined = sum(bool(row.problem) for row in evidence.plan.manifest.rows)
     options = evidence.config.backbone
     embedded = options.weights is None and options.backbone in (None, EMBEDDED)
-    return next_steps(evidence.verdict, n_quarantined=quarantined, small_backbone=embedded)
+    has_backbone = training is None or training["method"] in ("finetune", "auto")
+    steps = next_steps(evidence.verdict, n_quarantined=quarantined, small_backbone=embedded and has_backbone)
+    return steps if training is None else steps_after(training, steps, n_quarantined=quarantined)
 
 
 def _answers(evidence: Evidence) -> bytes:

@@ -31,7 +31,7 @@ from fovea.tasks.train_shared import (
     stage_times,
     twin_pairs,
 )
-from fovea.tasks.train_told import training_part
+from fovea.tasks.train_told import steps_after, training_part
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Config
@@ -140,10 +140,13 @@ def target_files(
             *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
         ],
     }
-    if evidence.test is not None:
-        metrics["test"] = evidence.test
     if evidence.training is not None:
         metrics["training"] = evidence.training.to_json()
+        metrics["next_steps"] = steps_after(
+            metrics["training"], metrics["next_steps"], n_quarantined=n_quarantined
+        )
+    if evidence.test is not None:
+        metrics["test"] = evidence.test
     progress("report", 0, 1)
     page = _page(evidence, metrics)
     progress("report", 1, 1)

@@ -1,12 +1,44 @@
-"""What a report says of training: the values of its page from those of metrics.json."""
+"""What a run says of training: the values of the report's part from those of metrics.json, and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fovea.pages import training as pages
+from fovea.tasks.train_method import PROBE
 
 ACCURACIES = {"classes": "accuracy", "regression": "variance explained", "labels": "labels right"}
 MEASURES = {"regression": "Root mean square error", "labels": "Log loss a label"}
+
+_FAILED = frozenset(
+    {
+        "non-finite",
+        "rate too high",
+        "rate too low",
+        "exploding gradients",
+        "vanishing gradients",
+        "dead units",
+    }
+)
+
+
+def steps_after(told: Mapping[str, Any], steps: Sequence[str], *, n_quarantined: int) -> list[str]:
+    """Return what the curves of metrics.json's `training` advise, each kind of advice once, and then `steps`.
+
+    Where what is kept comes of a training that failed, its answers tell little of pictures and labels: `steps` are left out.
+    """
+    found = [(one["name"], finding) for one in told["attempts"] for finding in one["findings"]]
+    advice: dict[str, str] = {}
+    for name, one in found:
+        if one["try_next"]:
+            advice.setdefault(one["kind"], f"{name}: {one['text']} Try next: {one['try_next']}.")
+    names = {one["name"] for one in told["attempts"]}
+    kept = {told["kept"]} if told["kept"] in {PROBE, *names} else names  # an average is of all
+    if any(name in kept and finding["kind"] in _FAILED for name, finding in found):
+        return [
+            *advice.values(),
+            *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
+        ]
+    return [*advice.values(), *steps]
 
 
 def training_part(told: Mapping[str, Any] | None, *, target: str = "classes") -> pages.Training | None:
