@@ -3,10 +3,21 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fovea.errors import InputError
-from fovea.tasks.options import BackboneOptions, PromiseOptions, check_promise, check_share, configure
+from fovea.tasks.options import (
+    BackboneOptions,
+    MethodOptions,
+    PromiseOptions,
+    SourceOptions,
+    StepOptions,
+    TrainingOptions,
+    check_promise,
+    check_share,
+    configure,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,52 @@ def test_a_strange_keyword_is_refused_with_all_there_are() -> None:
         "no setting 'xyzzy'. There are: backbone, compute, engine, fit, offline, photos, seed, stages, threads, views, "
         "weights."
     )
+
+
+@dataclass(frozen=True)
+class Taught:
+    photos: Path
+    source: SourceOptions = field(default_factory=SourceOptions)
+    backbone: BackboneOptions = field(default_factory=BackboneOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+
+def test_python_values_are_taken_as_on_the_command_line() -> None:
+    said = {"unfreeze": 2, "budget": "10m", "track": "tensorboard", "lr": 0.1, "epochs": np.int64(3)}
+    read = {"stages": "fc7", "drop": "cat", "merge": "kitten, kit=cat", "weights": "a.onnx", "views": 2}
+    expected = Taught(
+        Path("a"),
+        SourceOptions(drop=("cat",), merge={"kitten": "cat", "kit": "cat"}),
+        BackboneOptions(stages=("fc7",), weights=Path("a.onnx"), views=2),
+        TrainingOptions(
+            MethodOptions(unfreeze="2", budget=600.0, track=("tensorboard",)), StepOptions(lr=0.1, epochs=3)
+        ),
+    )
+    assert configure(Taught, {"photos": "a", **said, **read}) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("budget", "10 minutes", "'10 minutes': write it with its unit, such as 30s, 10m or 2h."),
+        ("merge", "cat", "'cat': write it as OLD,OTHER=NEW, for example cat,kitten=cat."),
+        ("merge", ["a=b", "a=c"], "'a' cannot become both 'b' and 'c'."),
+    ],
+)
+def test_text_that_says_no_value_is_refused(name: str, value: object, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        configure(Taught, {"photos": "a", name: value})
+    assert str(caught.value) == f"The setting {name}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [("epochs", 2.5, "whole number"), ("epochs", "3", "whole number"), ("clip", "1", "number"), ("views", True, "whole number")],
+)  # fmt: skip
+def test_what_is_no_number_is_refused(name: str, value: object, what: str) -> None:
+    with pytest.raises(InputError) as caught:
+        configure(Taught, {"photos": "a", name: value})
+    assert str(caught.value) == f"The setting {name} is {value!r}; it is a {what}."
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 98.0, float("nan")])

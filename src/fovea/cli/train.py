@@ -16,19 +16,12 @@ PLACE = click.Path(path_type=Path)
 
 def parse_merge(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Turn `a,b=c` into {"a": "c", "b": "c"}."""
-    merge: dict[str, str] = {}
-    for value in values:
-        olds, equals, new = value.rpartition("=")
-        names = [old.strip() for old in olds.split(",")]
-        if not equals or not all(names) or not new.strip():
-            raise click.BadParameter(f"{value!r}: write it as OLD,OTHER=NEW, for example cat,kitten=cat.")
-        twice = [name for name in names if merge.get(name, new.strip()) != new.strip()]
-        if twice:
-            raise click.BadParameter(
-                f"{twice[0]!r} cannot become both {merge[twice[0]]!r} and {new.strip()!r}."
-            )
-        merge |= dict.fromkeys(names, new.strip())
-    return merge
+    from fovea.tasks import option_values
+
+    try:
+        return option_values.parse_merge(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(cls=SectionedCommand)

@@ -1,13 +1,11 @@
 """The options of `fovea train` that say how a network is trained, and the sections of its help."""
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SECTION = "Training a network (extra torch)"
 
 
@@ -20,10 +18,12 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic from click 
         """Return the seconds that `value` says."""
         if isinstance(value, int | float):
             return float(value)
-        told = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", str(value).strip().lower())
-        if told is None:
-            self.fail(f"{value!r}: write it with its unit, such as 30s, 10m or 2h.", param, ctx)
-        return float(told[1]) * _UNITS[told[2]]
+        from fovea.tasks.option_values import parse_seconds
+
+        try:
+            return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from fovea.errors import InputError
+from fovea.tasks.option_values import as_option
 from fovea.tasks.several import check_shared
 
 
@@ -140,9 +141,10 @@ ConfigT = TypeVar("ConfigT")
 
 
 def configure(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
-    """Make a config from plain keywords, those of its nested groups included.
+    """Make a config from plain keywords, those of its nested groups included; see `as_option` for what they may be.
 
     Raises:
+        InputError: a value that cannot be one of its setting's.
         TypeError: a keyword that the task does not have; the closest one is named.
     """
     places = _places(kind)
@@ -163,11 +165,12 @@ def _places(kind: type[Any]) -> list[str]:
 
 
 def _make(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
-    values = {
-        name: _make(hint, settings) if dataclasses.is_dataclass(hint) else settings.get(name)  # type: ignore[arg-type]
-        for name, hint in get_type_hints(kind).items()
-        if dataclasses.is_dataclass(hint) or name in settings
-    }
+    values = {}
+    for name, hint in get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            values[name] = _make(hint, settings)  # type: ignore[arg-type]
+        elif name in settings:
+            values[name] = as_option(name, settings[name], hint)
     return kind(**values)
 
 

@@ -125,12 +125,7 @@ def train(
         InputError: the pictures cannot be trained on; the message says what is there and what is needed.
         OutputError: something is at `out` already, or it cannot be written.
     """
-    for name in ("weights", "since"):
-        if settings.get(name) is not None:
-            settings[name] = Path(settings[name])
-    for name in ("stages", "track"):
-        settings[name] = tuple(settings.get(name) or ())
-    config = configure(Config, {"photos": Path(photos), "out": Path(out), **settings})
+    config = configure(Config, {"photos": photos, "out": out, **settings})
     return run(config, progress=progress, announce=announce)
 
 

@@ -1,0 +1,67 @@
+"""What a caller in Python may write for an option: its value, or the text that the command line takes for it."""
+
+import re
+from collections.abc import Iterable
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, get_args
+
+from fovea.errors import InputError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_WHOLE, _NUMBER = {int}, {int, float}
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds that 30s, 10m or 2h say. Raises ValueError in words for the user."""
+    told = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().lower())
+    if told is None:
+        raise ValueError(f"{text!r}: write it with its unit, such as 30s, 10m or 2h.")
+    return float(told[1]) * _UNITS[told[2]]
+
+
+def parse_merge(values: Iterable[str]) -> dict[str, str]:
+    """Turn `a,b=c` into {"a": "c", "b": "c"}. Raises ValueError in words for the user."""
+    merge: dict[str, str] = {}
+    for value in values:
+        olds, equals, new = value.rpartition("=")
+        names = [old.strip() for old in olds.split(",")]
+        if not equals or not all(names) or not new.strip():
+            raise ValueError(f"{value!r}: write it as OLD,OTHER=NEW, for example cat,kitten=cat.")
+        twice = [name for name in names if merge.get(name, new.strip()) != new.strip()]
+        if twice:
+            raise ValueError(f"{twice[0]!r} cannot become both {merge[twice[0]]!r} and {new.strip()!r}.")
+        merge |= dict.fromkeys(names, new.strip())
+    return merge
+
+
+def as_option(name: str, value: Any, hint: Any) -> Any:
+    """Return `value` as the option `name` of type `hint` has it.
+
+    One name for several, text for a path, a number for its text; "10m" for a budget, "kitten=cat" for a merge. Raises
+    InputError for text that says neither, and for what is no number where one is needed.
+    """
+    kinds = set(get_args(hint) or (hint,)) - {type(None)}
+    if hint == tuple[str, ...]:
+        return (value,) if isinstance(value, str) else tuple(value or ())
+    if value is None:
+        return value
+    if kinds == {Path}:
+        return Path(value)
+    try:
+        if name == "budget" and isinstance(value, str):
+            return parse_seconds(value)
+        if name == "merge" and isinstance(value, str | tuple | list):
+            return parse_merge([value] if isinstance(value, str) else value)
+    except ValueError as error:
+        raise InputError(f"The setting {name}: {error}") from None
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if kinds == {str} and is_number:
+        return str(value)
+    if kinds in (_WHOLE, _NUMBER, {float}) and not (
+        is_number and (kinds != _WHOLE or isinstance(value, Integral))
+    ):
+        raise InputError(
+            f"The setting {name} is {value!r}; it is a {'whole number' if kinds == _WHOLE else 'number'}."
+        )
+    return value
