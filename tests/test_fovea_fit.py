@@ -85,12 +85,73 @@ def test_a_scheduler_that_waits_for_the_loss_is_told_it(loaders: Any) -> None:
     assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)
 
 
-def test_plain_dataloaders_of_torchs_will_do() -> None:
+def one_cycle(loaders: Any, *, epochs: int) -> tuple[Any, Any, Any]:
+    """Return a network, SGD for it, and a one-cycle as torch's documentation makes it."""
+    network = small_network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    made = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.1, epochs=epochs, steps_per_epoch=len(loaders["train"])
+    )
+    return network, optimizer, made
+
+
+def test_a_one_cycle_of_torchs_steps_after_every_batch(loaders: Any) -> None:
+    network, optimizer, scheduler = one_cycle(loaders, epochs=3)
+    fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3)
+    assert scheduler.last_epoch == 3 * len(loaders["train"]) == 18
+    network, optimizer, _ = one_cycle(loaders, epochs=3)
+    turning = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.01, 0.1, step_size_up=4)
+    fovea.fit(network, loaders, optimizer=optimizer, scheduler=turning, epochs=2)
+    assert turning.last_epoch == 12
+
+
+def test_a_one_cycle_that_ends_too_soon_is_refused(loaders: Any) -> None:
+    network, optimizer, scheduler = one_cycle(loaders, epochs=1)
+    with pytest.raises(InputError) as caught:
+        fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3)
+    assert str(caught.value) == (
+        "The scheduler OneCycleLR was made for 6 steps, and 3 epochs of 6 batches are 18. Make it with epochs=3, "
+        "steps_per_epoch=len(loaders['train'])."
+    )
+
+
+@pytest.fixture
+def plain_loader() -> Any:
+    """Return a DataLoader of 40 pictures of two classes, alternately."""
     x, y = torch.randn(40, 3, 8, 8), torch.arange(40) % 2
     x[y == 1] += 2
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=8)
-    fitted = fovea.fit(small_network(), {"train": loader, "val": loader}, lr=0.05, epochs=5)
-    assert (fitted.valid_logits.argmax(1) == y.numpy()).mean() >= 0.95
+    return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=8)
+
+
+@pytest.mark.parametrize("kind", ["val", "valid", "pair"])
+def test_plain_dataloaders_of_torchs_will_do(plain_loader: Any, kind: str) -> None:
+    pair = (plain_loader, plain_loader)
+    given = pair if kind == "pair" else {"train": plain_loader, kind: plain_loader}
+    fitted = fovea.fit(small_network(), given, lr=0.05, epochs=5)
+    assert (fitted.valid_logits.argmax(1) == np.arange(40) % 2).mean() >= 0.95
+
+
+def test_loaders_of_which_one_is_missing_are_refused(plain_loader: Any) -> None:
+    for given, what, there in (
+        ({"train": plain_loader, "test": plain_loader}, "val", "'train', 'test'"),
+        (plain_loader, "train", "DataLoader"),
+        ((plain_loader,), "train", "tuple"),
+    ):
+        with pytest.raises(InputError) as caught:
+            fovea.fit(small_network(), given)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            f"fit needs loaders of training and of validation pictures, and {what!r} is not there (given: {there}). Give those "
+            "of fovea.torch.loaders, a mapping with 'train' and 'val', or a pair: (train, valid)."
+        )
+
+
+def test_pictures_without_a_loader_are_refused(plain_loader: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), (plain_loader.dataset, plain_loader))
+    assert str(caught.value) == (
+        "The loader of 'train' is a TensorDataset, and torch's DataLoader is needed: torch.utils.data.DataLoader(pictures, "
+        "batch_size=32, shuffle=True)."
+    )
 
 
 def test_a_module_for_other_classes_is_refused_before_it_learns(loaders: Any) -> None:
@@ -114,8 +175,47 @@ def test_a_scheduler_without_its_optimizer_is_refused(loaders: Any) -> None:
 
 
 def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
-    with pytest.raises(InputError, match=r"^There is no optimizer 'adamm' \(did you mean 'adam'"):
+    with pytest.raises(InputError) as caught:
         fovea.fit(small_network(), loaders, optimizer="adamm")
+    assert str(caught.value) == (
+        "There is no optimizer 'adamm' (did you mean 'adam'?). There are: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, "
+        "adam, adamw, muon."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"optimizer": torch.optim.Adam},
+            "The optimizer is the class Adam, which knows no weights yet. Make one for the module's, such as "
+            "torch.optim.Adam(module.parameters(), lr=0.001), or give a name, such as optimizer='adamw'.",
+        ),
+        (
+            {"scheduler": 0.1},
+            "The scheduler is 0.1. Give one of torch's that was made for this module, or a name, such as scheduler='cosine'.",
+        ),
+        (
+            {"lr": "find"},
+            "The learning rate lr is 'find', and fit takes a number, such as lr=0.001: only fovea.train and fovea train --lr find "
+            "find one by a trial.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_optimizer_scheduler_or_rate_is_refused(loaders: Any, settings: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), loaders, **settings)
+    assert str(caught.value) == said
+
+
+def test_rates_beside_an_optimizer_of_ones_own_are_refused(loaders: Any) -> None:
+    network = small_network()
+    with pytest.raises(InputError) as caught:
+        fovea.fit(network, loaders, optimizer=torch.optim.SGD(network.parameters()), lr=0.1, warmup=0.1)
+    assert str(caught.value) == (
+        "lr, warmup: these are set where an optimizer and a scheduler of your own are made. Set them there, or give names, such "
+        "as optimizer='sgd', scheduler='cosine'."
+    )
 
 
 def test_what_the_loaders_and_the_module_say_is_refused(loaders: Any) -> None:

@@ -25,11 +25,19 @@ from fovea.learn.training import (
 )
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.seeds import seed_of
+from fovea.learn.training.settings import USUAL_EPOCHS
+from fovea.manifest.wording import count
 from fovea.nets import WeightsCard
 from fovea.progress import Progress, silent
 
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
 _OTHERS = ("batch_size", "dropout", "drop_path", "balance", "augment")  # settings that the loop does not read
+_OF_OPTIMIZER = ("lr", "momentum", "weight_decay")
+_OF_SCHEDULER = ("schedule", "warmup", "step_size", "gamma")
+_BY_BATCH = (
+    torch.optim.lr_scheduler.OneCycleLR,
+    torch.optim.lr_scheduler.CyclicLR,
+)  # torch counts their batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ def fit_module(
     """
     settings, optimizers = _choose(optimizer, scheduler, given)
     valid = loaders["val"]
+    _require_steps(scheduler, epochs=settings.looping.epochs or USUAL_EPOCHS, n_batches=len(loaders["train"]))
     _require_fit(module, valid)
 
     def evaluate(network: nn.Module) -> Score:
@@ -130,7 +139,7 @@ class LoaderBatches:
 
 
 class _OwnPace(Optimizers):
-    """An optimiser whose rates are its owner's alone, with the scheduler that sets them after every epoch."""
+    """An optimiser whose rates are its owner's alone, with the scheduler that sets them after every epoch, or batch."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, scheduler: Scheduler | None) -> None:
         super().__init__([optimizer])
@@ -139,11 +148,17 @@ class _OwnPace(Optimizers):
     def set_rate(self, factor: float) -> None:
         """Leave the rates alone."""
 
+    def step(self, scaler: "torch.amp.GradScaler") -> None:
+        """Move all weights once, and let a scheduler that counts batches set the next one's rates."""
+        super().step(scaler)
+        if isinstance(self._scheduler, _BY_BATCH):
+            self._scheduler.step()
+
     def end_epoch(self, valid_loss: float | None) -> None:
         """Let the scheduler set the next epoch's rates."""
         if isinstance(self._scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             self._scheduler.step(cast("float", valid_loss))
-        elif self._scheduler is not None:
+        elif self._scheduler is not None and not isinstance(self._scheduler, _BY_BATCH):
             self._scheduler.step()
 
 
@@ -161,11 +176,7 @@ def _choose(
 ) -> tuple[Training, Optimizers | None]:
     """Return the settings, and the optimiser where it is the user's own."""
     told: dict[str, Any] = dict(given)
-    unread = [name for name in _OTHERS if name in told]
-    if unread:
-        raise InputError(
-            f"fit leaves {', '.join(unread)} to the module and the loaders it is given: build them so, and leave it out here."
-        )
+    _check_told(optimizer, scheduler, told)
     if isinstance(scheduler, str):
         told["schedule"] = scheduler
     if isinstance(optimizer, str):
@@ -183,6 +194,55 @@ def _choose(
     if isinstance(scheduler, str):
         return settings, Optimizers([optimizer])
     return settings, _OwnPace(optimizer, scheduler)
+
+
+def _check_told(optimizer: Any, scheduler: Any, told: Mapping[str, Any]) -> None:
+    """Raise InputError for an optimiser or a scheduler that is none, and for settings that nothing would read."""
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+        name = optimizer.__name__
+        raise InputError(
+            f"The optimizer is the class {name}, which knows no weights yet. Make one for the module's, such as "
+            f"torch.optim.{name}(module.parameters(), lr=0.001), or give a name, such as optimizer='adamw'."
+        )
+    for what, given, kind, example in (
+        ("optimizer", optimizer, torch.optim.Optimizer, "adamw"),
+        ("scheduler", scheduler, Scheduler | None, "cosine"),
+    ):
+        if not isinstance(given, str | kind):
+            raise InputError(
+                f"The {what} is {given!r}. Give one of torch's that was made for this module, or a name, such as "
+                f"{what}={example!r}."
+            )
+    unread = [name for name in _OTHERS if name in told]
+    if unread:
+        raise InputError(
+            f"fit leaves {', '.join(unread)} to the module and the loaders it is given: build them so, and leave it out here."
+        )
+    own = (
+        () if isinstance(optimizer, str) else _OF_OPTIMIZER + _OF_SCHEDULER * (not isinstance(scheduler, str))
+    )
+    unread = [name for name in own if name in told]
+    if unread:
+        raise InputError(
+            f"{', '.join(unread)}: these are set where an optimizer and a scheduler of your own are made. Set them there, or give "
+            "names, such as optimizer='sgd', scheduler='cosine'."
+        )
+    if isinstance(told.get("lr"), str):
+        raise InputError(
+            f"The learning rate lr is {told['lr']!r}, and fit takes a number, such as lr=0.001: only fovea.train and fovea train "
+            "--lr find find one by a trial."
+        )
+
+
+def _require_steps(scheduler: Scheduler | str | None, *, epochs: int, n_batches: int) -> None:
+    """Raise InputError where torch's one-cycle would end before the training does."""
+    total = getattr(scheduler, "total_steps", None) if isinstance(scheduler, _BY_BATCH) else None
+    if total is not None and total < epochs * n_batches:
+        raise InputError(
+            f"The scheduler OneCycleLR was made for {total:,} steps, and {count(epochs, 'epoch')} of "
+            f"{count(n_batches, 'batch', 'batches')} are {epochs * n_batches:,}. Make it with epochs={epochs}, "
+            "steps_per_epoch=len(loaders['train'])."
+        )
 
 
 def _require_fit(module: nn.Module, valid: Loader) -> None:
