@@ -53,6 +53,13 @@ def test_a_validation_loss_that_rises_while_training_falls_is_overfitting() -> N
     assert finding.try_next == "--epochs 3 --augment strong --dropout 0.3, or more pictures"
 
 
+def test_dropout_is_not_advised_to_a_network_that_has_none() -> None:
+    finding = only(
+        history([1.0, 0.5, 0.3, 0.1, 0.05], [1.1, 0.6, 0.55, 0.7, 0.8]), settings={"dropout": None}
+    )
+    assert finding.try_next == "--epochs 3 --augment strong, or more pictures"
+
+
 def test_a_gap_of_accuracies_beyond_chance_is_overfitting() -> None:
     document = history(FALLING, JUDGED, right=(1.0, 0.8))
     assert only(document).kind == "overfitting"

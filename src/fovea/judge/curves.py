@@ -48,7 +48,8 @@ def diagnose(
         history: `History.to_json()` of a training.
         n_valid: pictures of the validation part, by which a difference may be chance.
         chance: the accuracy of always answering the commonest class, in [0, 1]; None where it is not known.
-        settings: what was used, by its usual name: lr, augment, dropout, mixup, cutmix, and net where it was from scratch.
+        settings: what was used, by its usual name: lr, augment, dropout (None: the network has none), mixup, cutmix, and net
+            where it was from scratch.
     """
     used = settings or {}
     records: Sequence[Mapping[str, Any]] = history["records"]
@@ -204,8 +205,8 @@ def _against_heart(used: Mapping[str, Any], *, epochs: int | None = None) -> str
     steps = [f"--epochs {epochs}"] if epochs else []
     if used.get("augment") != "strong":
         steps.append("--augment strong")
-    dropout = used.get("dropout") or 0.0
-    if dropout < 0.5:
+    dropout = used.get("dropout", 0.0)
+    if dropout is not None and dropout < 0.5:
         steps.append(f"--dropout {min(0.5, dropout + 0.2):.1f}")
     return " ".join(steps or ["--mixup 0.2 --weight-decay 0.05"]) + ", or more pictures"
 
