@@ -128,6 +128,11 @@ def test_the_time_allowed_ends_it_and_the_epoch_begun_counts() -> None:
     assert history.records[0].valid_loss is not None
 
 
+def test_a_training_whose_last_step_ends_late_was_not_stopped() -> None:
+    history = train_network(tiny_network(), batches(16), settings=settings(epochs=1, seconds=1e-9))
+    assert (history.stopped, history.n_steps) == ("", 1)
+
+
 def test_an_epochs_record_holds_what_it_says() -> None:
     told: list[EpochRecord] = []
     history = train_network(

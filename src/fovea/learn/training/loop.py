@@ -155,7 +155,7 @@ class _Run:
             place.seconds += now - clock
             clock = now
             self.watch.progress("training", place.step, self.n_steps)
-            if self._is_late(place):
+            if place.step < self.n_steps and self._is_late(place):
                 place.stopped = "seconds"
                 break
             if place.step % self.n_batches:
