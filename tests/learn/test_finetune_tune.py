@@ -334,3 +334,13 @@ def test_stored_values_with_other_labels_are_of_another_training() -> None:
         for labels in ([0, 1, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0])
     )
     assert first == again != other
+
+
+def test_dropout_needs_dense_layers(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        tuned(tmp_path, given={"dropout": 0.3})
+    assert str(caught.value) == (
+        "--dropout leaves out units of the head's dense layers, and --head linear has none. Leave it away, or give --head mlp:256 "
+        "too."
+    )
+    assert [recipe(head).regularisation.dropout for head in ("linear", "mlp:16")] == [None, 0.2]

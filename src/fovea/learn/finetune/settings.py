@@ -46,6 +46,11 @@ def check_wish(wish: Tuning) -> None:
             "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it "
             "away, or train with --method scratch and a network of timm's."
         )
+    if wish.given.get("dropout") and not hidden_widths(wish.head_layers):
+        raise InputError(
+            "--dropout leaves out units of the head's dense layers, and --head linear has none. Leave it away, or give --head "
+            "mlp:256 too."
+        )
     if wish.unfreeze in ("auto", "all") or (isinstance(wish.unfreeze, int) and wish.unfreeze >= 1):
         return
     raise InputError(
@@ -53,11 +58,12 @@ def check_wish(wish: Tuning) -> None:
     )
 
 
-def recipe() -> Training:
-    """Return the settings of a fine-tuning of which nothing is wished."""
+def recipe(head_layers: str = "linear") -> Training:
+    """Return the settings of a fine-tuning of which nothing but the head is wished; without dense layers nothing is dropped."""
+    dropout = 0.2 if hidden_widths(head_layers) else None
     return Training(
         Optimisation(optimizer="adamw", lr=3e-4, weight_decay=0.01, schedule="cosine", warmup=0.1),
-        Regularisation(smoothing=0.05, ema=0.99, dropout=0.2),
+        Regularisation(smoothing=0.05, ema=0.99, dropout=dropout),
         Looping(epochs=USUAL_EPOCHS, batch_size=BATCH),
     )
 

@@ -69,7 +69,7 @@ def finetune(
         TooLittleTimeError: a budget in which nothing can be learned.
     """
     check_wish(wish)
-    begun, settings = time.perf_counter(), overridden(recipe(), wish.given)
+    begun, settings = time.perf_counter(), overridden(recipe(wish.head_layers), wish.given)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     workspace.mkdir(parents=True, exist_ok=True)
     job = Job(
