@@ -9,7 +9,6 @@ from typing import Any, TypeVar, get_type_hints
 
 from fovea.errors import InputError
 from fovea.tasks.option_values import as_option
-from fovea.tasks.several import check_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,62 +171,6 @@ def _make(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
         elif name in settings:
             values[name] = as_option(name, settings[name], hint)
     return kind(**values)
-
-
-def check_training(training: TrainingOptions) -> None:
-    """Raise InputError where what was said of training does not fit together."""
-    how, method = training.how, training.method
-    if method not in METHODS:
-        from fovea.manifest.wording import did_you_mean  # with numpy: not on the way to --help
-
-        raise InputError(
-            f"There is no method {method!r}{did_you_mean(method, METHODS)}. There are: {', '.join(METHODS)}."
-        )
-    if how.budget is not None and not 0 < how.budget < float("inf"):
-        raise InputError(
-            f"The budget is {how.budget!r} seconds; it must be above 0, for example --budget 10m."
-        )
-    if how.unfreeze not in ("all", "auto") and not (how.unfreeze.isdigit() and int(how.unfreeze)):
-        raise InputError(
-            f"--unfreeze is {how.unfreeze!r}; it is the number of last blocks that learn, such as 2, or all, or auto."
-        )
-    if how.ensemble < 1:
-        raise InputError(f"--ensemble is {how.ensemble!r}; it is how many networks are averaged, 1 or more.")
-    if isinstance(training.steps.lr, str) and not training.finds_rate:
-        raise InputError(f"--lr is {training.steps.lr!r}; it is a number, such as 0.001, or {FIND}.")
-    said = sorted({*training.given(), *(["lr"] if training.finds_rate else [])}) + ["ensemble"] * (
-        how.ensemble > 1
-    )
-    usual = MethodOptions()
-    of_scratch, of_tuning, of_both = (
-        [name for name in names if getattr(how, name) != getattr(usual, name)]
-        for names in (("net", "activation", "init"), ("unfreeze", "head"), ("track", "device", "budget"))
-    )
-    said += of_scratch + of_tuning + of_both
-    if method == "probe" and said:
-        raise InputError(
-            f"{_flags(said)}: these say how a network is trained, and the "
-            "probe trains none. Add --method finetune, or --method scratch."
-        )
-    if method == "finetune" and of_scratch:
-        raise InputError(
-            f"{_flags(of_scratch)}: these are of a network that learns from random weights, and --method finetune trains the "
-            "backbone further. Add --method scratch instead, or leave them out."
-        )
-    if method == "scratch" and of_tuning:
-        raise InputError(
-            f"{_flags(of_tuning)}: these say how the backbone is trained further, and --method scratch trains a network from "
-            "random weights. Add --method finetune instead, or leave them out."
-        )
-    check_shared(method, n_networks=how.ensemble)
-    if how.track:
-        from fovea.learn.training.trackers import require_trackers
-
-        require_trackers(how.track)
-
-
-def _flags(names: Sequence[str]) -> str:
-    return ", ".join("--" + name.replace("_", "-") for name in names)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ interrupted continues where it stopped.
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,14 +40,14 @@ from fovea.tasks.options import (
     TrainingOptions,
     check_promise,
     check_share,
-    check_training,
     configure,
 )
 from fovea.tasks.several import is_follower
 from fovea.tasks.train_attempt import Room
+from fovea.tasks.train_check import check_training, check_wishes
 from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
-from fovea.tasks.train_method import Outcome, require_torch, train_from_scratch, train_further
+from fovea.tasks.train_method import Outcome, train_from_scratch, train_further
 from fovea.tasks.train_prepare import HELD_OUT
 from fovea.tasks.train_report import evidence_files
 from fovea.tasks.train_since import Earlier, read_earlier
@@ -140,10 +141,34 @@ def run(
     begun = time.perf_counter()
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
-    check_training(config.training)
+    check_training(config.training, backbone=config.backbone)
+    if learn is None:
+        check_wishes(config.training)
     if is_follower():
         progress, announce = silent, unheard
     require_apart(config.photos, out=config.out)
+    with _within_threads(config):
+        return _run(config, learn=learn, begun=begun, progress=progress, announce=announce)
+
+
+def _within_threads(config: Config) -> AbstractContextManager[None]:
+    """Return the block in which torch keeps to the threads that were given, where it trains a network."""
+    threads = config.backbone.threads
+    if threads is None or config.training.method == "probe":
+        return nullcontext()
+    from fovea.learn.training.devices import threads_at_most
+
+    return threads_at_most(threads)
+
+
+def _run(
+    config: Config,
+    *,
+    learn: Callable[..., Outcome] | None,
+    begun: float,
+    progress: Progress,
+    announce: Callable[[str], None],
+) -> Run:
     if config.target != "classes":
         from fovea.tasks.train_target import run_target
 
@@ -215,8 +240,6 @@ def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcom
     """Return what the method makes of the training part: the probe, or a network that was trained."""
     config, progress = room.config, room.progress
     method = config.training.method
-    if method != "probe":
-        require_torch(method)
     if method == "scratch":
         scan = time.perf_counter() - room.begun
         outcome = train_from_scratch(manifest, earlier=earlier, room=room)

@@ -121,14 +121,14 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     why_not = _why_not(goal, seconds=seconds, room=room)
     if why_not:
         return [], why_not
-    is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
+    net = room.config.training.how.net
+    is_far = method == "auto" and (net or usual_side(goal.manifest, goal.rows_train) <= SMALL_PX)
     begun = time.perf_counter()
     part = None if seconds is None else seconds * (FIRST_SHARE if is_far else 1.0)
     attempts, why_not = _in_time(lambda: tune(goal, encoder, seconds=part, room=room))
     left = None if seconds is None else seconds - (time.perf_counter() - begun)
     if is_far and (left is None or left > LEAST_SECONDS):
-        net = room.config.training.how.net or SMALL_NET
-        more, too_slow = _in_time(lambda: train_beside(goal, net=net, seconds=left, room=room))
+        more, too_slow = _in_time(lambda: train_beside(goal, net=net or SMALL_NET, seconds=left, room=room))
         attempts, why_not = [*attempts, *more], why_not or too_slow
     return attempts, why_not
 
@@ -159,11 +159,7 @@ def train_net(
 ) -> tuple[Attempt, Prepared]:
     """Return a network trained from random weights on what `aim` makes of the sides; `strata` as in `prepare`."""
     config, rows = room.config, manifest.rows
-    net = config.training.how.net
-    if net is None:
-        raise InputError(
-            "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px."
-        )
+    net = config.training.how.net or SMALL_NET
     units = units_of(manifest)
     plan = assign_splits(
         manifest,

@@ -41,7 +41,6 @@ from fovea.tasks.train import (
 )
 from fovea.tasks.train_attempt import Room
 from fovea.tasks.train_goal import Goal
-from fovea.tasks.train_method import require_torch
 from fovea.tasks.train_prepare import Prepared
 from fovea.tasks.train_target_files import TargetEvidence, Told, target_files
 from fovea.tasks.train_target_method import TargetOutcome, learn_from_scratch, learn_probe, train_on
@@ -127,8 +126,6 @@ def run_target(config: Config, *, progress: Progress, announce: Callable[[str], 
 def _learn(kind: Kind, manifest: Manifest, *, room: Room) -> TargetOutcome:
     """Return what the method makes of the training part."""
     method = room.config.training.method
-    if method != "probe":
-        require_torch(method)
     if method == "scratch":
         scan = time.perf_counter() - room.begun
         outcome = learn_from_scratch(kind, manifest, room=room)

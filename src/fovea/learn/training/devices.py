@@ -65,6 +65,17 @@ def computing(device: str) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def threads_at_most(n: int) -> Iterator[None]:
+    """Let torch compute with n threads at most; give it its own number back after."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(n, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def seed_draws(seed: int, *, device: str) -> None:
     """Seed what dropout and its like draw from (torch.manual_seed, which seeds every device, costs 3 ms without CUDA)."""
     if device == "cuda":

@@ -1,7 +1,7 @@
 """The networks that courses teach, built here for small pictures. Needs torch."""
 
 from fovea.nets.classic.catalogue import CLASSICS, Classic, build_classic, check_size, find_classic
-from fovea.nets.classic.parts import ACTIVATIONS, INITS, initialise
+from fovea.nets.classic.parts import ACTIVATIONS, INITS, initialise, unknown_name
 from fovea.nets.classic.views import MultiView
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "check_size",
     "find_classic",
     "initialise",
+    "unknown_name",
 ]
