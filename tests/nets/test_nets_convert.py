@@ -225,7 +225,7 @@ def test_an_unknown_architecture_names_the_nearest(write_weights: Write) -> None
 def test_an_unknown_library_is_named(write_weights: Write) -> None:
     with pytest.raises(BackboneError) as raised:
         open_backbone(write_weights(library="keras"))
-    assert str(raised.value) == "library 'keras' is not known. Known are timm, torchvision."
+    assert str(raised.value) == "The library 'keras' is not known. Known are timm, torchvision."
 
 
 def test_wrong_kwargs_are_named(write_weights: Write) -> None:

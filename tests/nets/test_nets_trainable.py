@@ -84,7 +84,7 @@ def test_a_dense_layer_too_narrow_for_the_classes_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         started((4,))
     assert str(caught.value) == (
-        "a dense layer of 4 is too narrow for 3 classes: it needs 6 units or more to begin with the probe's answers. Give "
+        "A dense layer of 4 is too narrow for 3 classes: it needs 6 units or more to begin with the probe's answers. Give "
         "--head mlp:256."
     )
 

@@ -150,7 +150,7 @@ def start_from(headed: Headed, *, weights: Reals, bias: Reals, mean: Reals, scal
             n = 2 * len(weights)
             if layer.out_features < n:
                 raise InputError(
-                    f"a dense layer of {layer.out_features} is too narrow for {len(weights)} classes: it needs {n} units or "
+                    f"A dense layer of {layer.out_features} is too narrow for {len(weights)} classes: it needs {n} units or "
                     f"more to begin with the probe's answers. Give --head mlp:{max(n, 256)}."
                 )
             layer.weight[:n] = torch.cat([matrix, -matrix])

@@ -61,7 +61,7 @@ def import_library(library: str) -> Any:
     Raises BackboneError for another library, MissingExtraError where it or torch is missing.
     """
     if library not in LIBRARIES:
-        raise BackboneError(f"library {library!r} is not known. Known are {', '.join(LIBRARIES)}.")
+        raise BackboneError(f"The library {library!r} is not known. Known are {', '.join(LIBRARIES)}.")
     try:
         import_torchvision()  # timm imports it
         return importlib.import_module("timm" if library == "timm" else "torchvision.models")
