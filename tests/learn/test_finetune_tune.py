@@ -102,7 +102,12 @@ def test_the_plan_says_what_learns(by_two: Trained) -> None:
         "Fine-tuning test_resnet on 24 pictures, from the probe's answers: the last 2 of 5 blocks learn (from 'layer3'), the rest "
         "is computed once, in 1 view a picture; head 'linear', augmentation 'none'."
     )
-    assert by_two.plan[1] == "3 epochs in batches of 8; adamw at 0.003, schedule 'cosine'."
+    assert re.fullmatch(
+        r"3 epochs in batches of 8; adamw at 0\.003, weight decay 0\.01, schedule 'cosine', warm-up 10 %, clip 1; smoothing 0\.05, "
+        r"EMA 0\.99; in f32 on \w+\.",
+        by_two.plan[1],
+    )
+    assert re.fullmatch(r"Forecast: \d+ s, \d+ MB of memory\.", by_two.plan[2])
 
 
 def test_with_all_unfrozen_the_first_layer_learns_too(tmp_path: Path) -> None:

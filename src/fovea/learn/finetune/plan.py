@@ -15,7 +15,8 @@ from fovea.learn.finetune.frozen import Frozen
 from fovea.learn.finetune.ready import learning
 from fovea.learn.finetune.settings import MOST_VIEWS, TooLittleTimeError, Tuning
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
-from fovea.learn.training.memory import Memory
+from fovea.learn.training.described import describe_settings
+from fovea.learn.training.memory import Memory, describe_bytes
 from fovea.learn.training.planned import PlanFile, job_of
 from fovea.manifest.wording import count
 from fovea.nets.cut import Below, Cut, find_cut
@@ -44,7 +45,7 @@ class Job:
     @property
     def batch_size(self) -> int:
         """Pictures a batch."""
-        return self.settings.looping.batch_size or self.n_train
+        return min(self.settings.looping.batch_size or self.n_train, self.n_train)
 
     @property
     def kept(self) -> PlanFile:
@@ -115,7 +116,7 @@ def plan_finetune(job: Job) -> Plan:
 
 def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
-    optimisation, looping, blocks = plan.settings.optimisation, plan.settings.looping, job.trainable.blocks
+    blocks = job.trainable.blocks
     what = f"all {len(blocks)} blocks learn"
     if plan.part.cut is not None:
         what = (
@@ -125,9 +126,8 @@ def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
         f"{job.wish.head_layers!r}, augmentation {policy!r}.",
-        f"{count(looping.epochs or 0, 'epoch')} in batches of {job.batch_size}; {optimisation.optimizer} at "
-        f"{'its usual rate' if optimisation.lr is None else format(optimisation.lr, 'g')}, schedule {optimisation.schedule!r}.",
-        f"Forecast: {plan.seconds:.0f} s, {plan.n_bytes / 2**30:.1f} GiB.",
+        describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
+        f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
 
 
