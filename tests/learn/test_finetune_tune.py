@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def test_an_unknown_head_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         tuned(tmp_path, head_layers="mlp:many")
     assert str(caught.value) == (
-        "the head 'mlp:many' is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
+        "The head 'mlp:many' is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
     )
 
 
@@ -237,14 +238,23 @@ def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
 def test_an_epoch_is_told_in_a_line() -> None:
     record = EpochRecord(1, 10, 20.0, 1e-3, 0.414, 0.912, 0.3, 0.93, images_per_second=1234.0)
     assert describe_epoch(record, n_epochs=4) == (
-        "epoch 2 of 4: loss 0.41, training 91.2 %, validation 93.0 %, 1,234 pictures/s, 40 s left"
+        "epoch 2 of 4: training loss 0.41, 91.2 %; validation loss 0.30, 93.0 %; 1,234 pictures/s, 40 s left"
+    )
+
+
+def test_an_epoch_on_a_gpu_tells_its_use_and_memory() -> None:
+    record = EpochRecord(
+        0, 10, 20.0, 1e-3, 0.5, 0.9, images_per_second=50.0, gpu_bytes=3_100_000_000, gpu_share=0.87
+    )
+    assert describe_epoch(record, n_epochs=1) == (
+        "epoch 1 of 1: training loss 0.50, 90.0 %; 50 pictures/s, GPU memory 3.1 GB, GPU use 87 %, 0 s left"
     )
 
 
 def test_an_epoch_on_numbers_tells_r2() -> None:
     record = EpochRecord(0, 10, 20.0, 1e-3, 0.414, None, 0.3, 0.7, images_per_second=50.0)
     assert describe_epoch(record, n_epochs=1, kind="values") == (
-        "epoch 1 of 1: loss 0.41, validation R2 0.700, 50 pictures/s, 0 s left"
+        "epoch 1 of 1: training loss 0.41; validation loss 0.30, R2 0.700; 50 pictures/s, 0 s left"
     )
 
 

@@ -277,7 +277,7 @@ def test_the_plan_is_announced_before_training(tmp_path: Path) -> None:
     assert re.fullmatch(r"Forecast: \d+ s, \d+ MB of memory\.", told[2])
     assert told[3] == "training"
     assert re.fullmatch(
-        r"epoch 1 of 2: loss \d\.\d\d, training \d+\.\d %, validation \d+\.\d %, [\d,]+ pictures/s, \d+ s left",
+        r"epoch 1 of 2: training loss \d\.\d\d, \d+\.\d %; validation loss \d\.\d\d, \d+\.\d %; [\d,]+ pictures/s, \d+ s left",
         next(line for line in told if line.startswith("epoch")),
     )
 

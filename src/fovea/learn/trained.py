@@ -118,14 +118,24 @@ def teller(
 def describe_epoch(record: "EpochRecord", *, n_epochs: int, kind: "Kind" = "class") -> str:
     """Return in a line what one epoch of `n_epochs` came to; of numbers R2 stands in the place of the accuracies."""
     left = (n_epochs - record.epoch - 1) * record.seconds
-    shares = (("training", record.train_accuracy), ("validation", record.valid_accuracy))
-    told = "".join(
-        f", {name} R2 {share:.3f}" if kind == "values" else f", {name} {100 * share:.1f} %"
-        for name, share in shares
-        if share is not None
+    sides = (
+        ("training", record.train_loss, record.train_accuracy),
+        ("validation", record.valid_loss, record.valid_accuracy),
     )
-    loss = float("nan") if record.train_loss is None else record.train_loss
-    return (
-        f"epoch {record.epoch + 1} of {n_epochs}: loss {loss:.2f}{told}, {record.images_per_second:,.0f} pictures/s, "
-        f"{left:,.0f} s left"
-    )
+    told = [
+        f"{name} loss {loss:.2f}{_of_accuracy(accuracy, kind=kind)}"
+        for name, loss, accuracy in sides
+        if loss is not None
+    ]
+    speed = [f"{record.images_per_second:,.0f} pictures/s"]
+    if record.gpu_bytes is not None:
+        speed.append(f"GPU memory {record.gpu_bytes / 1e9:.1f} GB")
+    if record.gpu_share is not None:
+        speed.append(f"GPU use {100 * record.gpu_share:.0f} %")
+    return f"epoch {record.epoch + 1} of {n_epochs}: {'; '.join([*told, ', '.join([*speed, f'{left:,.0f} s left'])])}"
+
+
+def _of_accuracy(accuracy: float | None, *, kind: "Kind") -> str:
+    if accuracy is None:
+        return ""
+    return f", R2 {accuracy:.3f}" if kind == "values" else f", {100 * accuracy:.1f} %"
