@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ torch = pytest.importorskip("torch")
 
 from fovea.errors import InputError
 from fovea.learn.augment import normalise
-from fovea.learn.scratch import Making, scratch
+from fovea.learn.scratch import Making, recipe, scratch
 from fovea.learn.scratch.answers import answer, score, score_of
+from fovea.learn.scratch.assembly import assemble
 from fovea.learn.scratch.networks import make_network
 from fovea.learn.trained import Pictures, Trained
+from fovea.learn.training import overridden
 from fovea.nets.classic import MultiView
 from fovea.nets.zoo import build_network
 from fovea.progress import Progress, silent
@@ -395,3 +398,20 @@ def test_grey_classes_in_front_do_not_make_a_set_grey() -> None:
     assert _is_grey(pixels)
     pixels[5000:, :, :, 0] = 200
     assert not _is_grey(pixels)
+
+
+def test_whitening_sees_classes_that_stand_one_behind_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.assembly._N_MEASURED", 64)
+    one = drawn(128, seed=0)
+    order = np.argsort(one.labels, kind="stable")
+    made = assemble(
+        "fast",
+        Pictures(one.pixels[order], one.labels[order]),
+        class_names=("left", "upper"),
+        wish=Making(),
+        settings=overridden(recipe("fast", n_pictures=128), GIVEN | {"augment": "none"}),
+    )
+    network: Any = made.made.network
+    patches = network.whiten(network.enter(made.input_of(one.pixels))).detach()[:, :9]
+    rows = patches.permute(0, 2, 3, 1).reshape(-1, 9)
+    torch.testing.assert_close(rows.T @ rows / len(rows), torch.eye(9), atol=0.1, rtol=0)

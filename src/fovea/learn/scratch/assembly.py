@@ -22,7 +22,7 @@ from fovea.nets.zoo import OWN
 
 _WHITENING_SHARE = 3 / 8  # of the epochs, in which the whitening's biases learn (arXiv 2404.00498)
 _SHIFT = 0.5  # of the augmentation's usual shift: 2 px of 32, as in the paper
-_N_MEASURED = 5000  # pictures by which mean and deviation of the channels are taken
+_N_MEASURED = 5000  # pictures by which mean and deviation of the channels, and the whitening, are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def assemble(
         views or None,
     )
     if isinstance(made.network, Fast):
-        made.network.fit_whitening(assembly.input_of(pixels[:_N_MEASURED]))
+        made.network.fit_whitening(assembly.input_of(_spread(pixels)))
     return assembly
 
 
@@ -129,6 +129,12 @@ def _milder(augmentation: Augmentation) -> Augmentation:
     if augmentation.policy != "light":
         return augmentation
     return replace(augmentation, strengths={**augmentation.strengths, "shift": _SHIFT})
+
+
+def _spread(pixels: Pixels) -> Pixels:
+    """Return up to so many pictures evenly over all: classes may stand one behind the other."""
+    n = len(pixels)
+    return pixels[np.linspace(0, n - 1, min(n, _N_MEASURED)).astype(np.int64)]
 
 
 def _is_grey(pixels: Pixels) -> bool:
