@@ -1,5 +1,6 @@
 """Export: what torch trained answers the same in the runtime's form, and is refused where it does not."""
 
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fovea.errors import BackboneError
+from fovea.errors import BackboneError, OutputError
 from fovea.features import Preprocess, load_encoder
 from fovea.learn import Head
 from fovea.learn.trained import Meaning, Trained
@@ -116,6 +117,25 @@ def test_a_network_that_answers_otherwise_afterwards_is_refused(tmp_path, pictur
         "the trained network 'small' answers 100.0% of 40 real pictures differently in the runtime's form (f32; at most "
         "0.5% may). It was not saved: train with --compute f32, or another network."
     )
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "said"),
+    [
+        (500, r"^The trained network cannot be written into '.*backbone' \(.*File too large.*\)\. Make room and give "
+              r"the same command again: what was trained is kept\.$"),
+        (2_000, r"^The network cannot be written as '.*network\.xml' \(.+\); [\d,]+ MB are free there\. Make room and give "
+                r"the same command again: what was trained or stored before is kept\.$"),
+    ],
+)  # fmt: skip
+def test_a_full_disk_is_said_as_such(tmp_path, pictures, most_bytes, said):
+    one, before = trained(Small()), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        with pytest.raises(OutputError, match=said):
+            exported(one, tmp_path / "backbone", pictures)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def one_number(network):

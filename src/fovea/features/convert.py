@@ -119,7 +119,8 @@ def write_backbone(
     """Write a pooled network (see `nets.pooled_network`) into the empty `folder`; return its completed card.
 
     `half` keeps the weights as float16. Filled in are stages, largest difference to torch, and whether
-    pictures of another shape can enter. Raises BackboneError where the converted network answers differently.
+    pictures of another shape can enter. Raises BackboneError where the converted network answers differently, OSError where
+    `folder` cannot be written.
     """
     allowed = LARGEST_HALF_DIFFERENCE if half else LARGEST_DIFFERENCE
     size = card.preprocess.height_px, card.preprocess.width_px
@@ -127,6 +128,8 @@ def write_backbone(
         try:
             example = nets.example_pixels(height_px=size[0], width_px=size[1])
             convert_network(network, folder / NETWORK, example=example, half=half)
+        except OSError:
+            raise
         except Exception as error:  # tracing and translating fail in many ways
             reason = " ".join(str(error).split())[:200]
             raise BackboneError(

@@ -5,6 +5,7 @@ the other pictures of its batch nor on the number of cores. Importing this file 
 """
 
 import contextlib
+import shutil
 import sys
 import threading
 import warnings
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import BackboneError
+from fovea.errors import BackboneError, OutputError
 from fovea.features.encoder import Features, Pixels
 
 if TYPE_CHECKING:
@@ -70,9 +71,20 @@ def fold_constants(graph: Any) -> None:
 
 
 def write_graph(outputs: list[Any], inputs: list[Any], file: Path, *, name: str) -> None:
-    """Write a graph as `file` (.xml) with its .bin beside it, its constants as they are."""
-    openvino = _import_openvino()
-    openvino.save_model(openvino.Model(outputs, inputs, name), file, compress_to_fp16=False)
+    """Write a graph as `file` (.xml) with its .bin beside it, its constants as they are. Raises OutputError."""
+    _save(_import_openvino().Model(outputs, inputs, name), file)
+
+
+def _save(model: Any, file: Path, *, half: bool = False) -> None:
+    """Write a graph. Raises OutputError where that fails, as on a full disk."""
+    try:
+        _import_openvino().save_model(model, file, compress_to_fp16=half)
+    except RuntimeError as error:
+        free = shutil.disk_usage(file.parent).free
+        raise OutputError(
+            f"The network cannot be written as {str(file)!r} ({_reason(error)}); {free / 1e6:,.0f} MB are free there. Make room "
+            "and give the same command again: what was trained or stored before is kept."
+        ) from error
 
 
 def write_columns(file: Path, other: Path, columns: Sequence[tuple[int, int]]) -> None:
@@ -244,10 +256,11 @@ def convert_network(
 ) -> None:
     """Write a torch network as `file` (.xml) with its .bin beside it, open in batch, height and width.
 
-    `half` stores the weights as float16 (half the size; computing stays as asked when opened).
+    `half` stores the weights as float16 (half the size; computing stays as asked when opened). Raises OutputError; what
+    cannot be converted fails in torch's and the engine's many ways.
     """
     openvino = _import_openvino()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python branch it takes
         model = openvino.convert_model(network, example_input=example)
-    openvino.save_model(model, file, compress_to_fp16=half)
+    _save(model, file, half=half)

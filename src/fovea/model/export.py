@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fovea.errors import BackboneError
+from fovea.errors import BackboneError, OutputError
 from fovea.features import BackboneCard, Encoder, Preprocess, has_native_bf16, load_encoder
 from fovea.features.card import TRAINED
 from fovea.features.convert import write_backbone
@@ -75,9 +75,11 @@ def export_trained(
 
     Raises:
         BackboneError: it cannot be converted, or answers differently afterwards; nothing of it may be used.
+        OutputError: `folder` cannot be written, as on a full disk.
     """
+    from safetensors import SafetensorError
+
     pooled, head = _taken_apart(trained)
-    _write_weights(trained.network, trained.card, folder / TRAINED)
     card = BackboneCard(
         name=name,
         structure=card_text(trained.card),
@@ -88,7 +90,16 @@ def export_trained(
         source=trained.card.source,
         precision=_first_precision(precision),
     )
-    write_backbone(pooled, folder, card=card)
+    try:
+        _write_weights(trained.network, trained.card, folder / TRAINED)
+        write_backbone(pooled, folder, card=card)
+    except OutputError:
+        raise
+    except (OSError, SafetensorError) as error:
+        raise OutputError(
+            f"The trained network cannot be written into {str(folder)!r} ({error}). Make room and give the same command again: "
+            "what was trained is kept."
+        ) from error
     examples = examples[np.linspace(0, len(examples) - 1, min(N_COMPARED, len(examples))).astype(int)]
     expected = torch_logits(trained, examples)
     notes: tuple[str, ...] = ()
