@@ -97,6 +97,23 @@ def try_pixels(
     return PixelsRead(pixels, tuple(problems), tuple(facts))
 
 
+def close_up(read: PixelsRead) -> NDArray[np.int64]:
+    """Move what could be read to the front of the pixels, in place and in order; return the rows where it lay."""
+    readable = np.flatnonzero([not problem for problem in read.problems])
+    for to, at in enumerate(readable.tolist()):
+        if to != at:
+            read.pixels[to] = read.pixels[at]
+    return readable
+
+
+def piece_of(pixels: Pixels, wanted: NDArray[np.bool_]) -> Pixels:
+    """Return the wanted pictures (n,): a view where they lie together, as a copy of a large file would fill the memory."""
+    at = np.flatnonzero(wanted)
+    if len(at) and at[-1] - at[0] + 1 == len(at):
+        return pixels[at[0] : at[-1] + 1]
+    return pixels[at]
+
+
 def _fill(
     reads: Sequence[Callable[[], bytes]], pixels: Pixels, preprocess: Preprocess, start: int
 ) -> list[tuple[str, Facts | None]]:

@@ -188,11 +188,12 @@ def train_alone(
 
     `strata` are those by which the plan's sides were made alike.
     """
-    from fovea.learn.pixels import try_pixels
+    from fovea.learn.pixels import close_up, piece_of, try_pixels
 
     manifest, begun = plan.manifest, time.perf_counter()
-    chosen = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
-    preprocess = _preprocess_for(net, manifest, np.array(chosen), room=room)
+    opened = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
+    preprocess = _preprocess_for(net, manifest, np.array(opened), room=room)
+    chosen = sorted(opened, key=lambda k: manifest.rows[k].split)  # each side is a piece of the file
     read = try_pixels(
         [partial(manifest.read, manifest.rows[k]) for k in chosen],
         preprocess=preprocess,
@@ -206,7 +207,9 @@ def train_alone(
         rows[k] = replace(rows[k], problem=problem)
     plan = replace(plan, manifest=manifest.with_rows(rows))
     goal = aim(plan.manifest)
-    train, valid = (read.pixels[np.isin(chosen, rows)] for rows in (goal.rows_train, goal.rows_valid))
+    readable = close_up(read)
+    pixels, held = read.pixels[: len(readable)], np.array(chosen)[readable]
+    train, valid = (piece_of(pixels, np.isin(held, rows)) for rows in (goal.rows_train, goal.rows_valid))
     sides = _sides(goal, train, valid)
     n_test = sum(row.split == "test" and not row.problem for row in manifest.rows)
     attempt = train_several(
@@ -222,15 +225,17 @@ def train_alone(
         seconds=room.seconds_left(n_test, rate=len(chosen) / max(decoding, 1e-9)),
         room=room,
     )
-    encoder = attempt.exported.encoder
+    encoder, order = attempt.exported.encoder, np.argsort(chosen)
+    features = np.zeros((len(chosen), 1, encoder.n_features), np.float32)
+    features[readable, 0] = _encode(encoder, pixels, room=room)
     found = Extraction(
-        features=_encode(encoder, read.pixels, room=room)[:, None],
-        problems=read.problems,
-        facts=read.facts,
-        n_decoded=sum(not problem for problem in read.problems),
+        features=features[order],
+        problems=tuple(read.problems[at] for at in order),
+        facts=tuple(read.facts[at] for at in order),
+        n_decoded=len(readable),
         seconds=decoding,
     )
-    gathered = settle(manifest, chosen, found=found)
+    gathered = settle(manifest, opened, found=found)
     prepared = prepare(room.config, gathered, encoder=encoder, store=room.store, earlier=None, strata=strata)
     return attempt, replace(prepared, plan=replace(plan, manifest=prepared.plan.manifest))
 
