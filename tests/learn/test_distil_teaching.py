@@ -9,10 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from fovea.errors import InputError
 from fovea.learn.distil import Distilling, Taught, distil
-from fovea.learn.distil.teaching import criterion_of, divergence, targets_of
+from fovea.learn.distil.projection import Projection
+from fovea.learn.distil.teaching import criterion_of, divergence, lesson_of, targets_of
 from fovea.learn.scratch import Making
 from fovea.learn.trained import Pictures
+from fovea.learn.training import Training
+from fovea.progress import Progress, silent
 
 GIVEN = {"epochs": 6, "batch_size": 16, "lr": 0.01, "augment": "none", "precision": "f32", "dropout": 0.0}
 
@@ -78,14 +82,25 @@ def drawn() -> tuple[Taught, Pictures]:
     return Taught(pixels[:96], labels[:96], answers[:96]), Pictures(pixels[96:], labels[96:])
 
 
-def train(taught: Taught, valid: Pictures, workspace: Path, *, alpha: float = 0.9, epochs: int = 6) -> Any:
+def train(
+    taught: Taught,
+    valid: Pictures,
+    workspace: Path,
+    *,
+    epochs: int = 6,
+    finds_rate: bool = False,
+    progress: Progress = silent,
+    **wished: float,
+) -> Any:
+    making = Making({**GIVEN, "epochs": epochs}, {"hidden": (16,)}, finds_rate=finds_rate)
     return distil(
         "mlp",
         taught,
         valid=valid,
         class_names=("left", "right"),
-        wish=Distilling(2.0, alpha, Making(given={**GIVEN, "epochs": epochs}, options={"hidden": (16,)})),
+        wish=Distilling(temperature=2.0, making=making, **wished),
         workspace=workspace,
+        progress=progress,
     )
 
 
@@ -113,3 +128,113 @@ def test_pictures_without_labels_teach(drawn: tuple[Taught, Pictures], tmp_path:
     assert student.plan[0] == (
         "From a teacher: its answers to 96 pictures, 0 of them with a label; temperature 2, alpha 0.9."
     )
+
+
+def of_halves(pixels: np.ndarray) -> np.ndarray:
+    """Return two features (n, 2) that the class says nothing of: the brightness of the upper rows, and of the lower ones."""
+    grey = pixels[..., 0].astype(np.float64)
+    return np.stack([grey[:, :4].mean((1, 2)), grey[:, 4:].mean((1, 2))], axis=1)
+
+
+def seeing(drawn: tuple[Taught, Pictures]) -> Taught:
+    return dataclasses.replace(drawn[0], features=of_halves(drawn[0].pixels).astype(np.float16))
+
+
+def test_features_add_their_squared_error_by_hand() -> None:
+    outputs, taught = two_pictures()
+    features = np.array([[1.0, 10.0, 7.0], [3.0, -10.0, 7.0]], np.float16)
+    taught = dataclasses.replace(taught, features=features)
+    student = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    lesson = lesson_of(taught, wish=Distilling(features=0.5), settings=Training())
+    x = torch.tensor([[1.0, 2.0], [0.5, -1.0]])
+    with lesson.beside(student, "0"):
+        student.train()(x)
+        layer = dict(student.named_modules())["0.to_teacher"]
+        found: Any = lesson.criterion(torch.from_numpy(outputs), torch.from_numpy(lesson.targets)).detach()
+        told = x.numpy() @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+    # Less their mean, over their deviation (1 and 10); the third never differs.
+    wanted = np.array([[-1.0, 1.0, 0.0], [1.0, -1.0, 0.0]])
+    alone = losses(Distilling(), outputs, taught)
+    assert np.allclose(found, alone + 0.5 * ((told - wanted) ** 2).mean(axis=1), atol=1e-4)
+
+
+def test_the_largest_target_is_the_teachers_answer_beside_features_too() -> None:
+    _, taught = two_pictures()
+    taught = dataclasses.replace(taught, features=np.array([[0.0, 60000.0], [1.0, -60000.0]], np.float16))
+    lesson = lesson_of(taught, wish=Distilling(features=1.0), settings=Training())
+    assert lesson.targets.argmax(axis=1).tolist() == [0, 1]
+
+
+def residual(student: Any, pictures: Pictures) -> float:
+    """Return the share of the teacher's features of these pictures that no linear layer finds in the student's own."""
+    hidden: list[Any] = []
+    student.network.classifier.register_forward_pre_hook(lambda layer, given: hidden.append(given[0]))
+    grey = torch.from_numpy(pixels_for(student, pictures))
+    with torch.no_grad():
+        student.network.eval()(grey)
+    own = np.concatenate([hidden[0].numpy(), np.ones((len(pictures.labels), 1))], axis=1)
+    wanted = of_halves(pictures.pixels)
+    rest = wanted - own @ np.linalg.lstsq(own, wanted, rcond=None)[0]
+    return float((rest**2).sum() / ((wanted - wanted.mean(0)) ** 2).sum())
+
+
+def pixels_for(student: Any, pictures: Pictures) -> np.ndarray:
+    grey = pictures.pixels[..., :1].transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return (grey - np.float32(student.card.mean[0])) / np.float32(student.card.std[0])
+
+
+def test_features_bring_the_student_nearer_to_what_the_teacher_sees(
+    drawn: tuple[Taught, Pictures], tmp_path: Path
+) -> None:
+    without, with_features = (
+        train(seeing(drawn), drawn[1], tmp_path, epochs=30, features=weight) for weight in (0.0, 5.0)
+    )
+    many = Pictures(drawn[0].pixels, drawn[0].labels)
+    assert residual(with_features, many) < residual(without, many) / 2
+
+
+def test_the_projection_is_dropped(drawn: tuple[Taught, Pictures], tmp_path: Path) -> None:
+    without, with_features = (
+        train(seeing(drawn), drawn[1], tmp_path, epochs=1, features=weight) for weight in (0.0, 1.0)
+    )
+    assert list(with_features.network.state_dict()) == list(without.network.state_dict())
+    assert not with_features.network.classifier._forward_pre_hooks
+    assert with_features.plan[0].endswith("temperature 2, alpha 0.9; its 2 features, weight 1.")
+
+
+def test_an_interrupted_student_of_features_ends_as_one_left_alone(
+    drawn: tuple[Taught, Pictures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.learn.training.state._WRITING_SHARE", 1e9)
+
+    def interrupt(stage: str, n_done: int, n_total: int) -> None:
+        if n_done == 8:  # of 3 epochs with 6 batches each
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(seeing(drawn), drawn[1], tmp_path / "stopped", epochs=3, features=1.0, progress=interrupt)
+    assert list((tmp_path / "stopped").rglob("mlp.checkpoint"))
+    stopped, whole = (
+        train(seeing(drawn), drawn[1], tmp_path / name, epochs=3, features=1.0)
+        for name in ("stopped", "whole")
+    )
+    np.testing.assert_array_equal(stopped.valid_logits, whole.valid_logits)
+
+
+def test_a_network_without_a_last_linear_layer_cannot_learn_features() -> None:
+    with (
+        pytest.raises(InputError) as caught,
+        Projection(3, seed=0).beside(torch.nn.Sequential(torch.nn.ReLU()), ""),
+    ):
+        pass
+    assert str(caught.value) == (
+        "This network does not end in a linear layer, so it cannot learn features: leave out --features, or take another "
+        "network (--net)."
+    )
+
+
+def test_a_rate_is_found_by_what_the_teacher_teaches(drawn: tuple[Taught, Pictures], tmp_path: Path) -> None:
+    student = train(seeing(drawn), drawn[1], tmp_path, epochs=1, features=100.0, finds_rate=True)
+    assert student.rate_search is not None
+    assert student.rate_search.losses[0] > 50  # 100 times the error of standardised features, about 1

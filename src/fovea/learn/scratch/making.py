@@ -1,6 +1,7 @@
 """Training a network from scratch: build it, plan what the budget allows, train, answer the validation pictures."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,15 +25,18 @@ from fovea.learn.training import (
     with_found_rate,
 )
 from fovea.learn.training.described import describe_settings
+from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import describe_bytes
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.rates import N_STEPS
+from fovea.learn.training.step import Goal
+from fovea.learn.training.timing import Trial
 from fovea.nets.classic.fast import Fast
 from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Making()
-_N_TIMED = 500  # pictures of the step that is timed, at most
+_N_TIMED = 1000  # pictures of a step that is timed, at most
 _N_SCORED = 2000  # validation pictures that are answered after every epoch
 
 
@@ -83,18 +87,19 @@ def scratch(
     def evaluate(network: nn.Module) -> Score:
         return score_of(answer(network, some, normalise=assembly.normalise), labels, kind=wish.kind)
 
-    history = train_network(
-        network,
-        assembly.batches(_taught(train, wish.lesson), settings=settings),
-        settings=settings,
-        kind=wish.kind,
-        criterion=None if wish.lesson is None else wish.lesson.criterion,
-        groups=_optimizers(network, settings, n_pictures=len(train.labels)),
-        evaluate=evaluate,
-        checkpoint=workspace / f"{Path(net).name.replace(':', '-')}.checkpoint",
-        progress=progress,
-        on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
-    )
+    with _learning(assembly, wish.lesson):
+        history = train_network(
+            network,
+            assembly.batches(_taught(train, wish.lesson), settings=settings),
+            settings=settings,
+            kind=wish.kind,
+            criterion=None if wish.lesson is None else wish.lesson.criterion,
+            groups=_optimizers(network, settings, n_pictures=len(train.labels)),
+            evaluate=evaluate,
+            checkpoint=workspace / f"{Path(net).name.replace(':', '-')}.checkpoint",
+            progress=progress,
+            on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
+        )
     made = assembly.finish()
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     with machine.autocast():
@@ -116,9 +121,15 @@ def _plan(
 ) -> Plan:
     """Return what the budget allows, or what an interrupted training had planned."""
     n_pictures, batch_size = len(train.labels), settings.looping.batch_size
-    plan = plan_training(
+    taught, n_timed = _taught(train, wish.lesson), min(batch_size or _N_TIMED, _N_TIMED)
+    trial = Trial(
         assembly.made.network,
-        assembly.input_of(train.pixels[: min(batch_size or _N_TIMED, _N_TIMED)]),
+        assembly.batches(Pictures(taught.pixels[:n_timed], taught.labels[:n_timed]), settings=settings),
+        _goal(wish, settings),
+        _optimizers(assembly.made.network, settings, n_pictures=n_pictures),
+    )
+    plan = plan_training(
+        trial,
         settings=settings,
         n_pictures=n_pictures,
         n_scored=len(_scored_rows(n_valid)),
@@ -130,9 +141,21 @@ def _plan(
     return plan
 
 
+def _goal(wish: Making, settings: Training) -> Goal:
+    """Return what is learned, as `train_network` takes it."""
+    if wish.lesson is not None:
+        return Goal(wish.kind, wish.lesson.criterion)
+    return Goal(wish.kind, usual_criterion(wish.kind, smoothing=settings.regularisation.smoothing or 0.0))
+
+
 def _taught(train: Pictures, lesson: Lesson | None) -> Pictures:
     """Return the pictures with what is learned of them."""
     return train if lesson is None else Pictures(train.pixels, lesson.targets)
+
+
+def _learning(assembly: Assembly, lesson: Lesson | None) -> AbstractContextManager[None]:
+    """Return the block in which the network learns, with what its lesson has learn beside it."""
+    return nullcontext() if lesson is None else lesson.beside(assembly.made.network, assembly.made.classifier)
 
 
 def _with_rate(
@@ -142,14 +165,16 @@ def _with_rate(
     if not wish.finds_rate:
         return settings, None
     network = assembly.made.network
-    return with_found_rate(
-        network,
-        assembly.batches(train, settings=settings),
-        settings=settings,
-        kept=kept,
-        kind=wish.kind,
-        groups=_optimizers(network, settings, n_pictures=len(train.labels)),
-    )
+    with _learning(assembly, wish.lesson):
+        return with_found_rate(
+            network,
+            assembly.batches(_taught(train, wish.lesson), settings=settings),
+            settings=settings,
+            kept=kept,
+            kind=wish.kind,
+            criterion=None if wish.lesson is None else wish.lesson.criterion,
+            groups=_optimizers(network, settings, n_pictures=len(train.labels)),
+        )
 
 
 def _optimizers(network: nn.Module, settings: Training, *, n_pictures: int) -> Optimizers | None:

@@ -1,6 +1,7 @@
 """What is wished of a training from scratch; everything left alone is chosen by the recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,15 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from fovea.learn.training.losses import Criterion, Kind
+
+
+def _nothing(network: "nn.Module", classifier: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is taught in place of the labels: `targets` float32 (n, c), and criterion(outputs (n, k), targets) -> losses (n,)."""
+    """What is taught in place of the labels: `targets` float32 (n, c), and criterion(outputs (n, k), targets) -> losses (n,).
+
+    beside(network, path of its last linear layer) is the block in which the network learns, with whatever learns beside it.
+    """
 
     targets: NDArray[np.float32]
     criterion: "Criterion"
+    beside: "Callable[[nn.Module, str], AbstractContextManager[None]]" = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def with_found_rate(
     settings: Training,
     kept: PlanFile,
     kind: Kind = "class",
+    criterion: Criterion | None = None,
     groups: Sequence[ParamGroup] | Optimizers | None = None,
     frozen_statistics: bool = False,
 ) -> tuple[Training, RateSearch]:
@@ -72,6 +73,7 @@ def with_found_rate(
             batches,
             settings=settings,
             kind=kind,
+            criterion=criterion,
             groups=groups,
             frozen_statistics=frozen_statistics,
         )
