@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 import fovea.learn.finetune.plan as plan_module
 from fovea.errors import InputError
 from fovea.learn import Head
-from fovea.learn.finetune import TooLittleTimeError, Tuning, finetune
+from fovea.learn.finetune import Tuning, finetune
 from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.finetune.plan import Job, Part, _share_out
 from fovea.learn.finetune.settings import recipe
@@ -19,6 +19,7 @@ from fovea.learn.finetune.tune import blend, rate_groups
 from fovea.learn.trained import Pictures, Trained, describe_epoch
 from fovea.learn.training import EpochRecord, Score, overridden
 from fovea.learn.training.memory import Memory
+from fovea.learn.training.planned import TooLittleTimeError
 from fovea.nets.blocks import find_blocks
 from fovea.nets.cut import Cut
 from fovea.nets.stages import Place

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from fovea.errors import InputError
 from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, recipe, scratch
-from fovea.learn.scratch.answers import answer, score, score_of
+from fovea.learn.scratch.answers import answer
 from fovea.learn.scratch.assembly import assemble
 from fovea.learn.scratch.networks import make_network
 from fovea.learn.trained import Pictures, Trained
@@ -244,15 +244,6 @@ def test_one_picture_a_batch_and_all_at_once_are_fine_elsewhere(tmp_path: Path) 
     assert run(tmp_path / "all", "mlp", given={"epochs": 3, "batch_size": 0}).history.n_steps == 3
 
 
-def test_the_score_is_taken_at_the_best_temperature() -> None:
-    labels = np.array([0, 0, 0, 1])
-    logits = np.array([[10.0, 0], [10, 0], [10, 0], [10, 0]], np.float32)
-    # Three of four right, all alike sure: the best sureness is 0.75, its cross-entropy that of a coin of 3 to 1.
-    best = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    told = score(logits, labels)
-    assert (told.loss, told.accuracy, told.n) == (pytest.approx(best, abs=1e-3), 0.75, 4)
-
-
 def test_balanced_classes_count_alike() -> None:
     weights = Pictures(np.zeros((4, 1, 1, 3), np.uint8), np.array([0, 0, 0, 1])).class_weights
     np.testing.assert_allclose(weights, [2 / 3, 2 / 3, 2 / 3, 2])
@@ -355,12 +346,6 @@ def test_several_labels_are_learned_from_scratch(tmp_path: Path) -> None:
         "lenet5", sides[0], valid=sides[1], class_names=("left", "upper"), wish=wish, workspace=tmp_path
     )
     assert ((trained.valid_logits > 0) == (sides[1].labels > 0.5)).mean() > 0.8
-
-
-def test_several_labels_are_scored_by_the_share_that_is_right() -> None:
-    logits = np.array([[1.0, -1.0], [2.0, 3.0]], np.float32)
-    found = score_of(logits, np.array([[1, 0], [1, 0]], np.float32), kind="labels")
-    assert found.accuracy == 0.75
 
 
 def test_a_setting_that_a_library_network_does_not_have_is_said(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ torch = pytest.importorskip("torch")
 
 from fovea.errors import InputError
 from fovea.learn.augment import Looks, augmentation, normalise
-from fovea.learn.finetune.settings import TooLittleTimeError
 from fovea.learn.scratch import library_of, recipe, size_for
 from fovea.learn.scratch.batches import AlternatingBatches, Preparing, half_mirrored
 from fovea.learn.scratch.muon import NormalisedMuon, fast_optimizers, orthogonal
 from fovea.learn.scratch.networks import make_network, smallest_px
 from fovea.learn.scratch.planning import Plan, plan_training, time_step
 from fovea.learn.training import ArrayBatches, Looping, Optimisation, Training, check_settings, overridden
+from fovea.learn.training.planned import TooLittleTimeError
 from fovea.learn.training.schedules import schedule_factor
 from fovea.nets.classic import CLASSICS, build_classic
 

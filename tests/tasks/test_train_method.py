@@ -194,7 +194,7 @@ def test_small_pictures_are_also_learned_from_scratch_and_all_stand_side_by_side
 
 
 def test_a_network_from_scratch_that_has_no_time_leaves_the_others(monkeypatch: pytest.MonkeyPatch):
-    from fovea.learn.finetune import TooLittleTimeError
+    from fovea.learn.training.planned import TooLittleTimeError
 
     def no_time(*_, **__):
         raise TooLittleTimeError("5 s of the budget are left.")

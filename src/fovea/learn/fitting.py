@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from fovea.errors import InputError
 from fovea.learn.loading import Entry, Finish, Loader
-from fovea.learn.scratch.answers import score
 from fovea.learn.trained import Trained
 from fovea.learn.training import (
     Batch,
@@ -24,6 +23,7 @@ from fovea.learn.training import (
     train_network,
 )
 from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.scoring import score
 from fovea.learn.training.seeds import seed_of
 from fovea.learn.training.settings import USUAL_EPOCHS
 from fovea.manifest.wording import count

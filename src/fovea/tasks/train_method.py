@@ -191,7 +191,7 @@ def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
 
 def _in_time(train: Callable[[], Attempt]) -> tuple[list[Attempt], str]:
     """Return the network that is trained, or none and why, where the budget does not hold one epoch."""
-    from fovea.learn.finetune import TooLittleTimeError
+    from fovea.learn.training.planned import TooLittleTimeError
 
     try:
         return [train()], ""

@@ -1,7 +1,7 @@
 """Fine-tuning: the network behind a backbone trained further, from the fitted probe on. Needs torch."""
 
 from fovea.learn.finetune.opening import open_trainable
-from fovea.learn.finetune.settings import TooLittleTimeError, Tuning
+from fovea.learn.finetune.settings import Tuning
 from fovea.learn.finetune.tune import finetune
 
-__all__ = ["TooLittleTimeError", "Tuning", "finetune", "open_trainable"]
+__all__ = ["Tuning", "finetune", "open_trainable"]

@@ -13,11 +13,11 @@ import torch
 
 from fovea.learn.finetune.frozen import Frozen
 from fovea.learn.finetune.ready import learning
-from fovea.learn.finetune.settings import MOST_VIEWS, TooLittleTimeError, Tuning
+from fovea.learn.finetune.settings import MOST_VIEWS, Tuning
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
 from fovea.learn.training.described import describe_settings
 from fovea.learn.training.memory import Memory, describe_bytes
-from fovea.learn.training.planned import PlanFile, job_of
+from fovea.learn.training.planned import PlanFile, TooLittleTimeError, job_of
 from fovea.manifest.wording import count
 from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable

@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 USUAL_EPOCHS = 12
 BATCH = 16  # beyond it a processor's blocks of memory come from the system anew each step: 34 -> 22 img/s (lab/LOG.md)
 
-
 MOST_VIEWS = 8  # of a picture below a cut: more change little
-
-
-class TooLittleTimeError(InputError):
-    """A budget in which not one epoch fits."""
 
 
 @dataclass(frozen=True, slots=True)

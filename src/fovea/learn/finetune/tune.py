@@ -14,7 +14,6 @@ from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
 from fovea.learn.probe import Head
-from fovea.learn.scratch.answers import score_of
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
     Machine,
@@ -27,6 +26,7 @@ from fovea.learn.training import (
     train_network,
     with_found_rate,
 )
+from fovea.learn.training.scoring import score_of
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress, silent, unheard

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fovea.errors import InputError
-from fovea.learn.finetune.settings import TooLittleTimeError
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
+from fovea.learn.training.planned import TooLittleTimeError
 from fovea.learn.training.processes import join_processes
 
 _FORWARD = 1 / 3  # of a training step's arithmetic

@@ -8,7 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fovea.errors import InputError
 from fovea.learn.training.settings import Training
+
+
+class TooLittleTimeError(InputError):
+    """A budget in which not one epoch fits."""
 
 
 @dataclass(frozen=True, slots=True)
