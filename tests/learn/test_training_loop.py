@@ -220,6 +220,17 @@ def test_mixing_and_bf16_train_too() -> None:
     assert history.records[-1].valid_accuracy > 0.6
 
 
+@pytest.mark.parametrize("mixing", [Regularisation(mixup=0.5), Regularisation(cutmix=1.0)])
+def test_each_label_of_a_mixed_picture_counts_by_its_own_weight(mixing: Regularisation) -> None:
+    y = np.arange(64) % 2
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    nn.init.zeros_(network[1].bias)  # type: ignore[arg-type]
+    weighted = ArrayBatches(np.zeros((64, 3, 8, 8), np.float32), y, batch_size=64, seed=0, weights=y)
+    train_network(network, weighted, settings=replace(settings(epochs=1), regularisation=mixing))
+    # Only labels of class 1 count: whatever is mixed, the answer moves by the rate times a half towards it.
+    np.testing.assert_allclose(weights_of(network)["1.bias"], [-0.005, 0.005], rtol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 0])
 def test_one_picture_a_step_and_all_pictures_a_step_work(size: int) -> None:
     x, y = pictures(8)

@@ -88,23 +88,28 @@ class Stepper:
         seed_draws(seed_of(looping.seed, "step", number, self.processes.rank), device=self.machine.device)
         with self.machine.autocast():
             outputs = self.model(mixed.x[rows])
-        other = None if mixed.other is None else y[mixed.other][rows]
-        losses = self._of_pair(outputs, y[rows], other, mixed)
-        weight = None if batch.weight is None else batch.weight.to(losses.device)
+        weight = None if batch.weight is None else batch.weight.to(outputs.device)
+        weighed = self._judge(outputs, y, weight, rows=rows, mixed=mixed).sum()
         n_shares = self.processes.n if len(x) >= self.processes.n else 1
         if weight is None:
-            return losses.sum() * (n_shares / len(x))
-        return (losses * weight[rows]).sum() * n_shares / weight.sum()
+            return weighed * (n_shares / len(x))
+        return weighed * n_shares / weight.sum()
 
-    def _of_pair(self, outputs: Tensor, y: Tensor, other: Tensor | None, mixed: Mixed) -> Tensor:
-        """Return the losses of (mixed) pictures, and count them and the right answers."""
-        losses = self.goal.criterion(outputs, y)
-        right = right_answers(outputs, y, kind=self.goal.kind)
-        if other is not None:
-            losses = torch.lerp(self.goal.criterion(outputs, other), losses, mixed.share)
-            right = torch.lerp(right_answers(outputs, other, kind=self.goal.kind), right, mixed.share)
+    def _judge(
+        self, outputs: Tensor, y: Tensor, weight: Tensor | None, *, rows: slice, mixed: Mixed
+    ) -> Tensor:
+        """Return the weighed losses of a share's (mixed) pictures, and count losses and right answers."""
+        losses = self.goal.criterion(outputs, y[rows])
+        weighed = losses if weight is None else losses * weight[rows]
+        right = right_answers(outputs, y[rows], kind=self.goal.kind)
+        if mixed.other is not None:
+            other, share = mixed.other[rows], mixed.share
+            others = self.goal.criterion(outputs, y[other])
+            losses = torch.lerp(others, losses, share)
+            weighed = torch.lerp(others if weight is None else others * weight[other], weighed, share)
+            right = torch.lerp(right_answers(outputs, y[other], kind=self.goal.kind), right, share)
         self.sums += torch.stack([losses.detach().sum(), right.sum()])
-        return losses
+        return weighed
 
     def _clip(self) -> bool:
         """Shorten the gradients to the longest allowed; return whether their length is a number, where that is known at once.
