@@ -169,7 +169,7 @@ def test_pictures_of_another_shape_than_the_networks_are_cut_and_learned(tmp_pat
 
 
 def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs() -> None:
-    part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0)
+    part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
     settings = overridden(recipe(), {"epochs": 100})
     job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path())  # type: ignore[arg-type]
     # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
@@ -287,6 +287,26 @@ def test_what_shall_learn_must_be_said_in_known_words(tmp_path: Path, unfreeze: 
         tuned(tmp_path, unfreeze=unfreeze)
     assert str(caught.value) == (
         f"--unfreeze takes the number of last blocks that shall learn, from 1 on, all or auto; it is {unfreeze!r}."
+    )
+
+
+def test_where_a_network_cannot_be_cut_the_plan_says_that_all_of_it_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "find_cut", lambda *_, **__: None)
+    trained = tuned(tmp_path, unfreeze=2, given={"epochs": 1})
+    assert trained.is_whole
+    assert trained.plan[0] == (
+        "Fine-tuning test_resnet on 24 pictures, from the probe's answers: all 5 blocks learn, for the network cannot be cut "
+        "below the last 2; head 'linear', augmentation 'none'."
+    )
+
+
+def test_with_one_view_the_plan_says_that_nothing_is_augmented(tmp_path: Path) -> None:
+    trained = tuned(tmp_path, unfreeze=2, given={"epochs": 1, "augment": "standard"})
+    assert not trained.is_whole
+    assert trained.plan[0].endswith(
+        "in 1 view a picture; head 'linear', without augmentation, for one epoch has room for one view only, the picture as it is."
     )
 
 

@@ -89,7 +89,8 @@ class Trained:
     `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
     `notes` are plain sentences for the user, `plan` those that were announced before training; `settings` are what it
-    was trained with in the end, `rate_search` is how their learning rate was found, where it was.
+    was trained with in the end, `rate_search` is how their learning rate was found, where it was. `is_whole`: nothing of a
+    network that was trained further was frozen.
     """
 
     network: "torch.nn.Module"
@@ -101,6 +102,7 @@ class Trained:
     settings: "Training | None" = None
     plan: tuple[str, ...] = ()
     rate_search: "RateSearch | None" = None
+    is_whole: bool = False
 
 
 def teller(

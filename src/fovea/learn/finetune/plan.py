@@ -59,7 +59,8 @@ class Job:
 class Part:
     """The last blocks of a network as they would learn: how fast, in seconds a picture, and how much memory.
 
-    `value_bytes` are those of a picture's stored values; nothing is stored, nor frozen, where all learn.
+    `value_bytes` are those of a picture's stored values; nothing is stored, nor frozen, where all learn. Where a network
+    cannot be cut, all do, and `n_asked` is smaller than `n_blocks`.
     """
 
     n_blocks: int
@@ -69,6 +70,7 @@ class Part:
     step_seconds: float
     memory: Memory
     value_bytes: int
+    n_asked: int
 
     def epoch_seconds(self, job: Job) -> float:
         """Return the seconds of an epoch with its validation."""
@@ -102,7 +104,7 @@ def plan_finetune(job: Job) -> Plan:
     else:
         part, left = _choose(job, begun=begun)
         n_epochs, n_views = _share_out(job, part, left=left)
-        job.kept.add(blocks=part.n_blocks, epochs=n_epochs, views=n_views)
+        job.kept.add(blocks=part.n_asked, epochs=n_epochs, views=n_views)
     free = free_bytes(choose_machine(device=job.settings.looping.device).device)
     require_memory(part.memory, batch_size=job.batch_size, free=free)
     return Plan(
@@ -118,6 +120,8 @@ def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
     blocks = job.trainable.blocks
     what = f"all {len(blocks)} blocks learn"
+    if plan.part.n_asked < plan.part.n_blocks:
+        what += f", for the network cannot be cut below the last {plan.part.n_asked}"
     if plan.part.cut is not None:
         what = (
             f"the last {plan.part.n_blocks} of {len(blocks)} blocks learn (from {blocks[-plan.part.n_blocks][0]!r}), the "
@@ -125,10 +129,18 @@ def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
         )
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
-        f"{job.wish.head_layers!r}, augmentation {policy!r}.",
+        f"{job.wish.head_layers!r}, {_augmentation(plan, job, policy=policy)}.",
         describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
+
+
+def _augmentation(plan: Plan, job: Job, *, policy: str) -> str:
+    """Say how pictures are changed, or why they are not: the first view of a picture is the picture as it is."""
+    if policy == "none" or plan.part.cut is None or plan.n_views > 1:
+        return f"augmentation {policy!r}"
+    reason = "one epoch" if (job.settings.looping.epochs or 1) == 1 else "the budget"
+    return f"without augmentation, for {reason} has room for one view only, the picture as it is"
 
 
 def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
@@ -188,7 +200,8 @@ def _measure(job: Job, n_blocks: int) -> Part:
         memory = forecast_memory(one.network, x, settings=job.settings)
         step_seconds = _time_step(one.network, x, settings=job.settings) / len(x)
     n_bytes = 0 if values is None else values[0].nbytes
-    return Part(n_blocks, cut, frozen, seconds, step_seconds, memory, n_bytes)
+    n_learning = len(blocks) if cut is None else n_blocks
+    return Part(n_learning, cut, frozen, seconds, step_seconds, memory, n_bytes, n_asked=n_blocks)
 
 
 def _time_step(network: torch.nn.Module, x: torch.Tensor, *, settings: Training) -> float:

@@ -116,7 +116,9 @@ def finetune(
     note = f"Its weights are {100 * share:.0f} % those of the best epoch, else those it began with: the lowest validation loss."
     last = f"head.{len(headed.head) - 1}"
     used = replace(plan.settings, optimisation=settings.optimisation)
-    return Trained(headed.cpu(), card, last, history, logits, (note,), used, (*sentences, *found), search)
+    told = (*sentences, *found)
+    whole = plan.part.cut is None
+    return Trained(headed.cpu(), card, last, history, logits, (note,), used, told, search, is_whole=whole)
 
 
 def _with_head(
