@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 
 import fovea.learn.finetune.plan as plan_module
+import fovea.learn.finetune.tune as tune_module
 from fovea.errors import InputError
 from fovea.learn import Head
 from fovea.learn.finetune import Tuning, finetune
 from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.finetune.plan import Job, Part, _share_out
 from fovea.learn.finetune.settings import recipe
-from fovea.learn.finetune.tune import blend, rate_groups
+from fovea.learn.finetune.tune import blend, rate_groups, settings_of
 from fovea.learn.trained import Pictures, Trained, describe_epoch
-from fovea.learn.training import EpochRecord, Score, overridden
+from fovea.learn.training import EpochRecord, Machine, Score, overridden
 from fovea.learn.training.memory import Memory
 from fovea.learn.training.planned import TooLittleTimeError
 from fovea.nets.blocks import find_blocks
 from fovea.nets.cut import Cut
 from fovea.nets.stages import Place
-from fovea.nets.trainable import Trainable, add_head
+from fovea.nets.trainable import Headed, Trainable, add_head
 from fovea.nets.weights import WeightsCard
 from fovea.nets.zoo import build_network
 
@@ -308,6 +309,35 @@ def test_with_one_view_the_plan_says_that_nothing_is_augmented(tmp_path: Path) -
     assert trained.plan[0].endswith(
         "in 1 view a picture; head 'linear', without augmentation, for one epoch has room for one view only, the picture as it is."
     )
+
+
+def test_after_the_plan_the_network_is_back_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(plan_module, "_time_step", lambda *_, **__: told.append("timed on the device") or 1.0)
+    monkeypatch.setattr(Headed, "cpu", lambda self: told.append("cpu") or self)
+    monkeypatch.setattr(tune_module, "train_network", lambda *_, **__: told.append("train") or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tuned(tmp_path, unfreeze=1)
+    assert told == ["timed on the device", "cpu", "train"]
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "size"), [("cpu", {}, 16), ("cuda", {}, 64), ("cuda", {"batch_size": 8}, 8)]
+)
+def test_batches_are_larger_off_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, device: str, given: "dict[str, Any]", size: int
+) -> None:
+    monkeypatch.setattr(tune_module, "choose_machine", lambda **_: Machine(device, "f32"))
+    assert settings_of(Tuning(given=given)).looping.batch_size == size
+
+
+def test_stored_values_are_moved_to_the_device_and_become_float_there() -> None:
+    values, weights = np.ones((4, 1, 2), np.float16), np.ones(4, np.float32)
+    batches = FrozenBatches(values, np.arange(4), batch_size=2, seed=0, weights=weights, device="meta")
+    batch = next(batches.epoch(0))
+    assert (batch.x.device.type, batch.x.dtype, batch.y.device.type) == ("meta", torch.float32, "meta")
 
 
 def test_a_row_of_blocks_that_is_frozen_whole_stays_and_the_last_layer_learns(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from fovea.nets import quick
 from fovea.nets.quick import quickened
 
 
@@ -78,3 +79,13 @@ def test_gradients_of_strided_depthwise_convolutions_are_torchs_own(side: int, p
     expected_x, expected_weight = gradients(network, x)
     torch.testing.assert_close(of_x, expected_x)
     torch.testing.assert_close(of_weight, expected_weight)
+
+
+def test_off_the_cpu_a_strided_depthwise_convolution_is_the_devices_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quick._Strided, "apply", None)  # would fail if it were called
+    network = Small()
+    with quickened(network, example=picture()):
+        assert network.to("meta")(picture().to("meta")).shape == (2, 8)
+        network.to_empty(device="cpu")

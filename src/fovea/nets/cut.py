@@ -132,7 +132,8 @@ def find_cut(headed: Headed, module: str, *, size_px: tuple[int, int]) -> Cut | 
         widths = tuple(headed.parts[number].shape[1] for number in known)
         headed.parts.clear()
         cut = Cut(module, before, shape, known, widths)
-        values = Below(headed, cut, mean=(0, 0, 0), std=(1 / 255,) * 3)(x.permute(0, 2, 3, 1))
+        below = Below(headed, cut, mean=(0, 0, 0), std=(1 / 255,) * 3).to(x.device)
+        values = below(x.permute(0, 2, 3, 1))
         above = Above(headed, cut, size_px=size_px)
         try:
             with cut_off(headed, cut):
@@ -166,7 +167,7 @@ def _run_up_to(
 
     hooks = [one.register_forward_hook(finish(name)) for name, one in network.named_modules() if name]
     hooks.append(network.get_submodule(module).register_forward_pre_hook(reach))
-    x = torch.randn(2, 3, *size_px, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 3, *size_px, generator=torch.Generator().manual_seed(0)).to(_device_of(network))
     try:
         with torch.no_grad():
             headed.features(x)
@@ -174,6 +175,10 @@ def _run_up_to(
         for hook in hooks:
             hook.remove()
     return done, shapes[0] if len(shapes) == 1 else (), x
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next((one.device for one in network.parameters()), torch.device("cpu"))
 
 
 def _is_inside(name: str, done: dict[str, tuple[int, ...]]) -> bool:

@@ -18,9 +18,10 @@ _SAME = 1e-3  # of the largest value: folding changes rounding only
 def quickened(network: nn.Module, *, example: Tensor) -> Iterator[None]:
     """Fold frozen batch norms into the convolutions before them, and compute strided depthwise gradients another way.
 
-    `example` float32 (n, ...) is an input of the network: where folding would change its answer, nothing is folded.
+    `example` float32 (n, ...) is an input of the network: where folding would change its answer, nothing is folded. The
+    network may be moved to another device meanwhile.
     """
-    folded = _fold(network, example)
+    folded = _fold(network, example.to(next(network.parameters()).device))
     swapped = [one for one in network.modules() if _is_strided_depthwise(one)]
     classes = [type(one) for one in swapped]
     for one, kind in zip(swapped, classes, strict=True):
@@ -150,6 +151,8 @@ class _StridedDepthwise(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """As the convolution's own."""
         weight, bias = self.weight, self.bias
+        if x.device.type != "cpu":
+            return super().forward(x)
         if torch.is_autocast_enabled("cpu"):
             kind = torch.get_autocast_dtype("cpu")
             x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)

@@ -93,7 +93,7 @@ class Frozen:
 
 
 class FrozenBatches:
-    """Batches of stored values: every epoch each picture comes once, in the next of its views."""
+    """Batches of stored values, on `device`: every epoch each picture comes once, in the next of its views."""
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class FrozenBatches:
         batch_size: int,
         seed: int,
         weights: NDArray[np.float32] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.n_pictures = len(values)
         self.batch_size = min(batch_size or self.n_pictures, self.n_pictures)
@@ -110,9 +111,9 @@ class FrozenBatches:
         some = float(np.abs(values[:64].astype(np.float64)).sum())
         told = hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()
         self.fingerprint = f"{values.shape} {seed} {some!r} {told}"
-        self._values, self._seed = values, seed
-        self._labels = torch.from_numpy(np.array(labels))
-        self._weights = None if weights is None else torch.from_numpy(weights)
+        self._values, self._seed, self._device = values, seed, device
+        self._labels = torch.from_numpy(np.array(labels)).to(device)
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self._first = np.random.default_rng(seed_of(seed, "views")).integers(
             values.shape[1], size=len(values)
         )
@@ -123,6 +124,6 @@ class FrozenBatches:
         view = (self._first + number) % self._values.shape[1]
         for i in range(start, self.n_batches):
             rows = order[i * self.batch_size : (i + 1) * self.batch_size]
-            x = torch.from_numpy(self._values[rows, view[rows]]).float()
-            index = torch.from_numpy(rows)
+            x = torch.from_numpy(self._values[rows, view[rows]]).to(self._device).float()  # moved as halves
+            index = torch.from_numpy(rows).to(self._device)
             yield Batch(x, self._labels[index], None if self._weights is None else self._weights[index])

@@ -199,6 +199,7 @@ def _measure(job: Job, n_blocks: int) -> Part:
         x = one.planes(pixels[:n_rows] if values is None else values[:n_rows])
         memory = forecast_memory(one.network, x, settings=job.settings)
         step_seconds = _time_step(one.network, x, settings=job.settings) / len(x)
+    headed.cpu()  # where the next part is cut off, and the frozen one converted
     n_bytes = 0 if values is None else values[0].nbytes
     n_learning = len(blocks) if cut is None else n_blocks
     return Part(n_learning, cut, frozen, seconds, step_seconds, memory, n_bytes, n_asked=n_blocks)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fovea.learn.augment import Augmentation, normalise
 from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.trained import Pictures
-from fovea.learn.training import ArrayBatches, Batches
+from fovea.learn.training import ArrayBatches, Batches, choose_machine
 from fovea.nets.cut import Above, Cut, cut_off
 from fovea.nets.quick import quickened
 from fovea.nets.trainable import Headed
@@ -87,6 +87,7 @@ def ready(
 ) -> Iterator[Ready]:
     """Make all ready that a training needs, for the time of the block."""
     looping, frozen, cut = plan.settings.looping, plan.part.frozen, plan.part.cut
+    device = choose_machine(device=looping.device, precision=looping.precision).device
     weights = train.class_weights if plan.settings.regularisation.balance else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
     rows: Rows = train.pixels
@@ -101,7 +102,12 @@ def ready(
     with learning(headed, cut, card=card, rows=rows, size_px=size) as one:
         if frozen is not None:
             batches = FrozenBatches(
-                values, train.labels, batch_size=batch_size, seed=looping.seed, weights=weights
+                values,
+                train.labels,
+                batch_size=batch_size,
+                seed=looping.seed,
+                weights=weights,
+                device=device,
             )
         else:
             scale = normalise(card.mean, card.std)
@@ -112,6 +118,7 @@ def ready(
                 seed=looping.seed,
                 prepare=lambda x, generator: scale(augment(x, generator)),
                 weights=weights,
+                device=device,
             )
 
         def answer(network: nn.Module) -> Tensor:

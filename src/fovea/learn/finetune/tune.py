@@ -32,6 +32,7 @@ from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Tuning()
+_GPU_BATCH = 64  # not measured: no GPU was at hand
 _FALLING = 0.7  # the rate of a block over that of the block behind it
 _SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 _HEAD_RATE = 0.1  # over the blocks': thousands of standardised columns move an answer together
@@ -69,7 +70,7 @@ def finetune(
         TooLittleTimeError: a budget in which nothing can be learned.
     """
     check_wish(wish)
-    begun, settings = time.perf_counter(), overridden(recipe(wish.head_layers), wish.given)
+    begun, settings = time.perf_counter(), settings_of(wish)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     workspace.mkdir(parents=True, exist_ok=True)
     job = Job(
@@ -119,6 +120,14 @@ def finetune(
     told = (*sentences, *found)
     whole = plan.part.cut is None
     return Trained(headed.cpu(), card, last, history, logits, (note,), used, told, search, is_whole=whole)
+
+
+def settings_of(wish: Tuning) -> Training:
+    """Return the recipe with what is wished; off the CPU batches are larger, for small ones leave a GPU idle."""
+    settings = overridden(recipe(wish.head_layers), wish.given)
+    if "batch_size" in wish.given or _machine(settings).device == "cpu":
+        return settings
+    return overridden(settings, {"batch_size": _GPU_BATCH})
 
 
 def _with_head(
