@@ -17,6 +17,7 @@ from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.finetune.plan import Job, Part, _share_out
 from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import blend, rate_groups, settings_of
+from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.trained import Pictures, Trained, describe_epoch
 from fovea.learn.training import EpochRecord, Machine, Score, overridden
 from fovea.learn.training.memory import Memory
@@ -282,13 +283,31 @@ def test_a_training_that_only_harms_gives_back_the_first_weights(tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize("unfreeze", [0, "some"])
-def test_what_shall_learn_must_be_said_in_known_words(tmp_path: Path, unfreeze: int | str) -> None:
+def test_what_shall_learn_must_be_one_block_or_more(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        tuned(tmp_path, unfreeze=unfreeze)
+        tuned(tmp_path, unfreeze=0)
     assert str(caught.value) == (
-        f"--unfreeze takes the number of last blocks that shall learn, from 1 on, all or auto; it is {unfreeze!r}."
+        "--unfreeze takes the number of last blocks that shall learn, from 1 on, the name of the first, all or auto; it is 0."
     )
+
+
+def test_a_block_is_unfrozen_by_its_name_and_the_closest_named(tmp_path: Path) -> None:
+    assert count_unfrozen("layer3", trainable()) == 2
+    with pytest.raises(InputError) as caught:
+        tuned(tmp_path, unfreeze="layer33")
+    assert str(caught.value) == (
+        "test_resnet has no block 'layer33' (did you mean 'layer3'?). --unfreeze takes the first block that shall learn, of "
+        "conv1, layer1, layer2, layer3, layer4; or how many of the last ones, all, or auto."
+    )
+
+
+def test_fully_connected_layers_are_unfrozen_by_the_names_of_the_papers() -> None:
+    card = WeightsCard("torchvision", "alexnet", 64, (0.5,) * 3, (0.5,) * 3)
+    with torch.device("meta"):
+        network = build_network(card)
+    blocks = (("features.10",), ("classifier.1",), ("classifier.4",), ("classifier.6",))
+    alexnet = Trainable(network, card, "classifier.6", blocks, ())
+    assert [count_unfrozen(name, alexnet) for name in ("fc6", "fc7", "fc8")] == [3, 2, 1]
 
 
 def test_where_a_network_cannot_be_cut_the_plan_says_that_all_of_it_learns(

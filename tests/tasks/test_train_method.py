@@ -128,7 +128,14 @@ def test_a_budget_too_small_for_training_gives_the_probe(photos: Path, tmp_path:
             "--method scratch.",
         ),
         ({"budget": 0.0}, "The budget is 0.0 seconds; it must be above 0, for example --budget 10m."),
-        ({"unfreeze": "most"}, "--unfreeze is 'most'; it is the number of last blocks that learn, such as 2, or all, or auto."),
+        ({"unfreeze": "0"}, "--unfreeze is '0'; it is the number of last blocks that learn, such as 2, the name of the first of "
+                            "them, such as fc7, or all, or auto."),
+        (
+            {"method": "finetune", "unfreeze": "block.6"},
+            "fovea-tiny has no block 'block.6' (did you mean 'blocks.6'?). --unfreeze takes the first block that shall learn, of "
+            "stem, blocks.0, blocks.1, blocks.2, blocks.3, blocks.4, blocks.5, blocks.6, head; or how many of the last ones, "
+            "all, or auto.",
+        ),
         (
             {"unfreeze": "2", "device": "cuda"},
             "--unfreeze, --device: these say how a network is trained, and the probe trains none. Add --method finetune, or "

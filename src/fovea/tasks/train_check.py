@@ -27,20 +27,35 @@ def check_training(training: TrainingOptions, *, backbone: BackboneOptions = _US
         raise InputError(
             f"The budget is {how.budget!r} seconds; it must be above 0, for example --budget 10m."
         )
-    if how.unfreeze not in ("all", "auto") and not (how.unfreeze.isdigit() and int(how.unfreeze)):
+    if not how.unfreeze.strip("0"):
         raise InputError(
-            f"--unfreeze is {how.unfreeze!r}; it is the number of last blocks that learn, such as 2, or all, or auto."
+            f"--unfreeze is {how.unfreeze!r}; it is the number of last blocks that learn, such as 2, the name of the first of "
+            "them, such as fc7, or all, or auto."
         )
     if how.ensemble < 1:
         raise InputError(f"--ensemble is {how.ensemble!r}; it is how many networks are averaged, 1 or more.")
     if isinstance(training.steps.lr, str) and not training.finds_rate:
         raise InputError(f"--lr is {training.steps.lr!r}; it is a number, such as 0.001, or {FIND}.")
     _check_method(training, backbone)
+    if not how.unfreeze.isdigit() and how.unfreeze not in ("all", "auto"):
+        require_torch(method)
+        _check_block(how.unfreeze, backbone)
     check_shared(method, n_networks=how.ensemble)
     if how.track:
         from fovea.learn.training.trackers import require_trackers
 
         require_trackers(how.track)
+
+
+def _check_block(name: str, backbone: BackboneOptions) -> None:
+    """Raise InputError where the backbone has no block of this name."""
+    from fovea.learn.finetune import open_trainable
+    from fovea.learn.finetune.unfreezing import count_unfrozen
+    from fovea.tasks.backbones import with_default
+
+    told, _ = with_default(backbone)
+    network = open_trainable(told.backbone, weights=told.weights, stages=told.stages, offline=told.offline)
+    count_unfrozen(name, network)
 
 
 def _check_method(training: TrainingOptions, backbone: BackboneOptions) -> None:

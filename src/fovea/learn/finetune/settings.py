@@ -20,11 +20,11 @@ MOST_VIEWS = 8  # of a picture below a cut: more change little
 class Tuning:
     """How much learns, under which head.
 
-    `unfreeze` is the number of last blocks that learn, "all", or "auto". `head_layers` is "linear", or "mlp:256" for a
-    dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the training settings by name
-    ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's. `kind` says what the labels are: "class",
-    "values" for numbers, "labels" for several a picture. With `finds_rate` the learning rate is found by a trial (see
-    `find_learning_rate`) in place of a given one.
+    `unfreeze` is the number of last blocks that learn, the name of the first of them, "all", or "auto". `head_layers` is
+    "linear", or "mlp:256" for a dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the
+    training settings by name ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's. `kind` says what the
+    labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning rate is found by
+    a trial (see `find_learning_rate`) in place of a given one.
     """
 
     unfreeze: int | str = "auto"
@@ -46,10 +46,11 @@ def check_wish(wish: Tuning) -> None:
             "--dropout leaves out units of the head's dense layers, and --head linear has none. Leave it away, or give --head "
             "mlp:256 too."
         )
-    if wish.unfreeze in ("auto", "all") or (isinstance(wish.unfreeze, int) and wish.unfreeze >= 1):
+    if isinstance(wish.unfreeze, str) or wish.unfreeze >= 1:
         return
     raise InputError(
-        f"--unfreeze takes the number of last blocks that shall learn, from 1 on, all or auto; it is {wish.unfreeze!r}."
+        f"--unfreeze takes the number of last blocks that shall learn, from 1 on, the name of the first, all or auto; it is "
+        f"{wish.unfreeze!r}."
     )
 
 
@@ -71,6 +72,6 @@ def hidden_widths(head_layers: str) -> tuple[int, ...]:
         return ()
     if kind != "mlp" or not all(width.isdecimal() and int(width) for width in widths):
         raise InputError(
-            f"the head {head_layers!r} is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
+            f"The head {head_layers!r} is not known. Write linear, or mlp with the widths of its layers: mlp:256 or mlp:256,128."
         )
     return tuple(int(width) for width in widths)

@@ -13,6 +13,7 @@ from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
+from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.probe import Head
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
@@ -66,10 +67,11 @@ def finetune(
         on_epoch: told every epoch's record.
 
     Raises:
-        InputError: an unknown head or setting; a batch that needs more memory than is free.
+        InputError: an unknown head, block or setting; a batch that needs more memory than is free.
         TooLittleTimeError: a budget in which nothing can be learned.
     """
     check_wish(wish)
+    wish = replace(wish, unfreeze=count_unfrozen(wish.unfreeze, trainable))
     begun, settings = time.perf_counter(), settings_of(wish)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     workspace.mkdir(parents=True, exist_ok=True)
