@@ -6,6 +6,8 @@ run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
+fovea.average(["runs/first", "runs/second"], out="runs/mean")
+fovea.distil("runs/mean", "photos", net="lenet5", out="runs/small")
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,16 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fovea import torch
     from fovea.model import load_model as load
+    from fovea.tasks.average import average
     from fovea.tasks.check import check
+    from fovea.tasks.distil import distil
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.train import train
     from fovea.torch import fit
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "evaluate", "fit", "load", "torch", "train"]
+__all__ = ["__version__", "average", "check", "distil", "evaluate", "fit", "load", "torch", "train"]
 
 _PLACES = {
+    "average": ("fovea.tasks.average", "average"),
     "check": ("fovea.tasks.check", "check"),
+    "distil": ("fovea.tasks.distil", "distil"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
     "fit": ("fovea.torch", "fit"),
     "load": ("fovea.model", "load_model"),
