@@ -56,14 +56,22 @@ class Taught:
 
 
 def test_python_values_are_taken_as_on_the_command_line() -> None:
-    said = {"unfreeze": 2, "budget": "10m", "track": "tensorboard", "lr": 0.1, "epochs": np.int64(3)}
+    said: dict[str, object] = {
+        "unfreeze": 2,
+        "budget": "10m",
+        "track": "tensorboard",
+        "lr": 0.1,
+        "epochs": np.int64(3),
+        "net": Path("a.keras"),
+    }
     read = {"stages": "fc7", "drop": "cat", "merge": "kitten, kit=cat", "weights": "a.onnx", "views": 2}
     expected = Taught(
         Path("a"),
         SourceOptions(drop=("cat",), merge={"kitten": "cat", "kit": "cat"}),
         BackboneOptions(stages=("fc7",), weights=Path("a.onnx"), views=2),
         TrainingOptions(
-            MethodOptions(unfreeze="2", budget=600.0, track=("tensorboard",)), StepOptions(lr=0.1, epochs=3)
+            MethodOptions(unfreeze="2", budget=600.0, net="a.keras", track=("tensorboard",)),
+            StepOptions(lr=0.1, epochs=3),
         ),
     )
     assert configure(Taught, {"photos": "a", **said, **read}) == expected

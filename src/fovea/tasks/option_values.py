@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from numbers import Integral, Real
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, get_args
 
 from fovea.errors import InputError
@@ -38,7 +38,7 @@ def parse_merge(values: Iterable[str]) -> dict[str, str]:
 def as_option(name: str, value: Any, hint: Any) -> Any:
     """Return `value` as the option `name` of type `hint` has it.
 
-    One name for several, text for a path, a number for its text; "10m" for a budget, "kitten=cat" for a merge. Raises
+    One name for several, text for a path, a number or a path for its text; "10m" for a budget, "kitten=cat" for a merge. Raises
     InputError for text that says neither, and for what is no number where one is needed.
     """
     kinds = set(get_args(hint) or (hint,)) - {type(None)}
@@ -56,7 +56,7 @@ def as_option(name: str, value: Any, hint: Any) -> Any:
     except ValueError as error:
         raise InputError(f"The setting {name}: {error}") from None
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if kinds == {str} and is_number:
+    if kinds == {str} and (is_number or isinstance(value, PurePath)):
         return str(value)
     if kinds in (_WHOLE, _NUMBER, {float}) and not (
         is_number and (kinds != _WHOLE or isinstance(value, Integral))
