@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn
-from training_parts import batches, pictures, score, settings, tiny_network, weights_of
+from training_parts import Stopping, batches, pictures, score, settings, tiny_network, weights_of
 
 from fovea.errors import InputError
 from fovea.learn.training import (
@@ -34,19 +34,6 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
 
 def assert_differs(one: nn.Module, other: nn.Module) -> None:
     assert not np.array_equal(weights_of(one)["5.weight"], weights_of(other)["5.weight"])
-
-
-class Stopping(ArrayBatches):
-    """Batches that stop like a pulled plug after some steps."""
-
-    left = 5
-
-    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
-        for batch in super().epoch(number, start=start):
-            if self.left == 0:
-                raise KeyboardInterrupt
-            self.left -= 1
-            yield batch
 
 
 def test_it_learns_what_a_bare_loop_of_torch_learns() -> None:

@@ -1,5 +1,6 @@
 """What the tests of the loop train: bright and dark pictures of 8 px, and a network of a hundred weights."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from fovea.learn.training import (
     ArrayBatches,
+    Batch,
     History,
     Looping,
     Optimisation,
@@ -66,11 +68,25 @@ def weights_of(network: nn.Module) -> dict[str, NDArray[np.float32]]:
     return {name: tensor.detach().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
-def shared_training(checkpoint: Path | None = None) -> tuple[nn.Module, History]:
-    """Train as two processes do and as one does: mixed pictures, weights, averages, batches of 15 pictures and one of 4."""
-    x, y = pictures(64)
+class Stopping(ArrayBatches):
+    """Batches that stop like a pulled plug after some steps."""
+
+    left = 5
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        for batch in super().epoch(number, start=start):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield batch
+
+
+def shared_training(checkpoint: Path | None = None, *, left: int = -1) -> tuple[nn.Module, History]:
+    """Train as two processes do and as one does: mixed pictures, weights, averages, batches of 15 pictures and one of 1."""
+    x, y = pictures(61)
     network = tiny_network(norm=False)
-    weighted = ArrayBatches(x, y, batch_size=15, seed=0, weights=np.linspace(0.5, 2, 64))
+    weighted = Stopping(x, y, batch_size=15, seed=0, weights=np.linspace(0.5, 2, 61))
+    weighted.left = left
     told = settings(ema=0.9)
     told = replace(
         told,

@@ -52,7 +52,7 @@ def plan_training(
     processes = join_processes(device)
     memory = forecast_memory(network, x, settings=settings)
     batch_size = math.ceil(min(looping.batch_size or n_pictures, n_pictures) / processes.n)
-    require_memory(memory, batch_size=batch_size, free=free_bytes(device))
+    require_memory(memory, batch_size=batch_size, free=processes.least(free_bytes(device)))
     try:
         picture = time_step(network, x, device=looping.device, precision=looping.precision)
     except ValueError as error:  # torch's batch normalisation of a single value

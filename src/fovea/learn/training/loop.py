@@ -140,7 +140,8 @@ class _Run:
         self.probe = x[:_PROBE_PICTURES].to(self.machine.device)
         need = forecast_memory(self.network, self.probe, settings=self.settings)
         n_own = len(x) // self.processes.n or 1
-        require_memory(need, batch_size=n_own, free=free_bytes(self.machine.device))
+        free = self.processes.least(free_bytes(self.machine.device))
+        require_memory(need, batch_size=n_own, free=free)
 
     def _epoch(self, place: Place) -> bool:
         """Run what is left of an epoch; return whether its numbers stayed finite."""
@@ -190,7 +191,7 @@ class _Run:
     def _close(self, place: Place, *, epoch: int) -> None:
         """End an epoch: evaluate, keep the best, record, and look whether it is time to stop."""
         clock = time.perf_counter()
-        totals = self.processes.total(self.stepper.sums).tolist()
+        totals = self.stepper.sums.tolist()
         self.stepper.sums.zero_()
         averages = self.state.averages
         with contextlib.nullcontext() if averages is None else averages.in_place():

@@ -50,6 +50,14 @@ class Processes:
         told: tuple[float, ...] = held[0]
         return told
 
+    def least(self, number: int | None) -> int | None:
+        """Return the smallest of all processes' numbers, by which all decide alike; None where nobody knows one."""
+        if self.n == 1:
+            return number
+        held: list[int | None] = [None] * self.n
+        distributed.all_gather_object(held, number)
+        return min((one for one in held if one is not None), default=None)
+
 
 def join_processes(device: str) -> Processes:
     """Return the place of this process among those that a launcher started (WORLD_SIZE), and join them where it has not yet."""

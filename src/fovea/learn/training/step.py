@@ -30,7 +30,7 @@ class Goal:
 
 
 class Stepper:
-    """Runs single steps; `sums` holds the losses and right answers since it was last emptied, on the device."""
+    """Runs single steps; `sums` holds all processes' losses and right answers since it was last emptied, on the device."""
 
     def __init__(
         self,
@@ -89,8 +89,8 @@ class Stepper:
         with self.machine.autocast():
             outputs = self.model(mixed.x[rows])
         weight = None if batch.weight is None else batch.weight.to(outputs.device)
-        weighed = self._judge(outputs, y, weight, rows=rows, mixed=mixed).sum()
         n_shares = self.processes.n if len(x) >= self.processes.n else 1
+        weighed = self._judge(outputs, y, weight, rows=rows, mixed=mixed).sum()
         if weight is None:
             return weighed * (n_shares / len(x))
         return weighed * n_shares / weight.sum()
@@ -108,7 +108,8 @@ class Stepper:
             losses = torch.lerp(others, losses, share)
             weighed = torch.lerp(others if weight is None else others * weight[other], weighed, share)
             right = torch.lerp(right_answers(outputs, y[other], kind=self.goal.kind), right, share)
-        self.sums += torch.stack([losses.detach().sum(), right.sum()])
+        n_takers = 1 if len(y) >= self.processes.n else self.processes.n  # of every row
+        self.sums += self.processes.total(torch.stack([losses.detach().sum(), right.sum()]) / n_takers)
         return weighed
 
     def _clip(self) -> bool:
