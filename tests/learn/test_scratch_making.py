@@ -130,9 +130,9 @@ def test_a_slower_machine_goes_on_with_the_epochs_that_were_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # 16 pictures a second: an epoch of 64, and 20 answered, takes 4.4 s; at a hundredth of that not one fits
-    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1.0)
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1 / 16)
     first = run(tmp_path, "lenet5", given={"epochs": 100, "seconds": 60.0})
-    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 100.0)
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 100 / 16)
     again = run(tmp_path, "lenet5", given={"epochs": 100, "seconds": 50.0})
     assert again.plan[1] == first.plan[1]
     assert again.history == first.history
@@ -141,7 +141,7 @@ def test_a_slower_machine_goes_on_with_the_epochs_that_were_planned(
 def test_epochs_leave_time_for_what_is_answered_when_all_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1.0)
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1 / 16)
     wish = Making(GIVEN | {"epochs": 100, "seconds": 60.0, "augment": "none"}, n_again=160)
     told: list[str] = []
 

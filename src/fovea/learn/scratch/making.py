@@ -25,16 +25,19 @@ from fovea.learn.training import (
     with_found_rate,
 )
 from fovea.learn.training.described import describe_settings
+from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import describe_bytes
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.rates import N_STEPS
 from fovea.learn.training.scoring import score_of
+from fovea.learn.training.step import Goal
+from fovea.learn.training.timing import Trial
 from fovea.nets.classic.fast import Fast
 from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Making()
-_N_TIMED = 500  # pictures of the step that is timed, at most
+_N_TIMED = 1000  # pictures of a step that is timed, at most
 _N_SCORED = 2000  # validation pictures that are answered after every epoch
 
 
@@ -119,18 +122,32 @@ def _plan(
 ) -> Plan:
     """Return what the budget allows, or what an interrupted training had planned."""
     n_pictures, batch_size = len(train.labels), settings.looping.batch_size
-    plan = plan_training(
-        assembly.made.network,
-        assembly.input_of(train.pixels[: min(batch_size or _N_TIMED, _N_TIMED)]),
-        settings=settings,
-        n_pictures=n_pictures,
-        n_scored=len(_scored_rows(n_valid)),
-        n_answered=(n_valid + wish.n_again) * assembly.n_views,
-        n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
-        planned=kept.read().get("epochs"),
-    )
+    taught, n_timed = _taught(train, wish.lesson), min(batch_size or _N_TIMED, _N_TIMED)
+    with _learning(assembly, wish.lesson):
+        trial = Trial(
+            assembly.made.network,
+            assembly.batches(Pictures(taught.pixels[:n_timed], taught.labels[:n_timed]), settings=settings),
+            _goal(wish, settings),
+            _optimizers(assembly.made.network, settings, n_pictures=n_pictures),
+        )
+        plan = plan_training(
+            trial,
+            settings=settings,
+            n_pictures=n_pictures,
+            n_scored=len(_scored_rows(n_valid)),
+            n_answered=(n_valid + wish.n_again) * assembly.n_views,
+            n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
+            planned=kept.read().get("epochs"),
+        )
     kept.add(epochs=plan.settings.looping.epochs)
     return plan
+
+
+def _goal(wish: Making, settings: Training) -> Goal:
+    """Return what is learned, as `train_network` takes it."""
+    if wish.lesson is not None:
+        return Goal(wish.kind, wish.lesson.criterion)
+    return Goal(wish.kind, usual_criterion(wish.kind, smoothing=settings.regularisation.smoothing or 0.0))
 
 
 def _taught(train: Pictures, lesson: Lesson | None) -> Pictures:

@@ -1,18 +1,14 @@
-"""How many epochs a budget allows: two training steps are made on a copy and timed."""
+"""How many epochs a budget allows, by the time that training steps take."""
 
-import copy
 import math
-import time
 from dataclasses import dataclass, replace
-from typing import Any, cast
-
-import torch
-from torch import Tensor, nn
+from typing import cast
 
 from fovea.errors import InputError
 from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
 from fovea.learn.training.planned import TooLittleTimeError
 from fovea.learn.training.processes import join_processes
+from fovea.learn.training.timing import Trial, time_step
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
@@ -28,8 +24,7 @@ class Plan:
 
 
 def plan_training(
-    network: nn.Module,
-    x: Tensor,
+    trial: Trial,
     *,
     settings: Training,
     n_pictures: int,
@@ -40,9 +35,9 @@ def plan_training(
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
-    `x` float (n, c, h, w) are pictures as training has them. `n_scored` validation pictures are answered after every
-    epoch, `n_answered` (each view counts) at the end; `n_tried` are trained on before, to find a learning rate. `planned`
-    are the epochs of a training that was interrupted and goes on. Several processes share every batch, and do what the
+    `trial` is what is timed. `n_scored` validation pictures are answered after every epoch, `n_answered` (each view counts)
+    at the end; `n_tried` are trained on before, to find a learning rate. `planned` are the epochs of a training that was
+    interrupted and goes on. Several processes share every batch, and do what the
     first one plans.
     Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where not one epoch
     fits.
@@ -50,17 +45,17 @@ def plan_training(
     looping = settings.looping
     device = choose_machine(device=looping.device, precision=looping.precision).device
     processes = join_processes(device)
-    memory = forecast_memory(network, x, settings=settings)
+    memory = forecast_memory(trial.network, next(iter(trial.batches.epoch(0))).x, settings=settings)
     batch_size = math.ceil(min(looping.batch_size or n_pictures, n_pictures) / processes.n)
     require_memory(memory, batch_size=batch_size, free=processes.least(free_bytes(device)))
     try:
-        picture = time_step(network, x, device=looping.device, precision=looping.precision)
+        picture = time_step(trial, settings=settings)
     except ValueError as error:  # torch's batch normalisation of a single value
         raise InputError(
             "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
             "take a network without it (--net lenet5, mlp)."
         ) from error
-    picture, n_planned = processes.agree(picture / len(x), planned or 0)
+    picture, n_planned = processes.agree(picture, planned or 0)
     epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
     last = picture * (_FORWARD * n_answered + n_tried)
     n_epochs = int(n_planned) or cast("int", looping.epochs)
@@ -74,23 +69,3 @@ def plan_training(
         )
     settings = replace(settings, looping=replace(looping, epochs=n_epochs))
     return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
-
-
-def time_step(network: nn.Module, x: Tensor, *, device: str, precision: str) -> float:
-    """Return the seconds of a forward and backward pass of x on a copy of the network, the second of two."""
-    machine = choose_machine(device=device, precision=precision)
-    twin: Any = copy.deepcopy(network).to(machine.device).train()
-    twin.to(memory_format=torch.channels_last)
-    x = x.to(machine.device).contiguous(memory_format=torch.channels_last)
-    seconds = 0.0
-    with torch.random.fork_rng([]):
-        for _ in range(2):  # the first one prepares much that the others need no more
-            started = time.perf_counter()
-            with machine.autocast():
-                loss = twin(x).float().square().mean()
-            loss.backward()
-            next(
-                weight.grad for weight in twin.parameters() if weight.grad is not None
-            ).sum().item()  # waits for a GPU
-            seconds = time.perf_counter() - started
-    return seconds
