@@ -15,6 +15,8 @@ def test_the_score_is_taken_at_the_best_temperature() -> None:
     best = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     told = score(logits, labels)
     assert (told.loss, told.accuracy, told.n) == (pytest.approx(best, abs=1e-3), 0.75, 4)
+    # By hand: three times 2 * 0.25^2, once 2 * 0.75^2, over four.
+    assert told.brier == pytest.approx((3 * 2 * 0.25**2 + 2 * 0.75**2) / 4, abs=1e-2)
 
 
 def test_several_labels_are_scored_by_the_share_that_is_right() -> None:

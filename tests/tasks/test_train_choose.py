@@ -35,7 +35,7 @@ def test_the_same_answers_leave_the_first():
     assert told.chosen == 0
     assert told.text == (
         "The probe is kept. On the 400 validation pictures fine-tuning has +0.0 points of accuracy against the probe "
-        "(0 answers mended, 0 broken) and a log loss of -0.000 ± 0.000: not better by more than noise."
+        "(0 answers mended, 0 broken) and a Brier score of -0.0000 ± 0.0000: not better by more than noise."
     )
 
 
@@ -46,6 +46,16 @@ def test_surer_answers_do_not_excuse_more_wrong_ones():
     other[:5, 0] = 50  # of which rows 1, 2, 3 belong to other classes
     worse = choose([named("the probe", logits(1.0, seed=3)), named("fine-tuning", other)], labels=LABELS)
     assert worse.chosen == 0
+
+
+def test_wrong_labels_that_it_contradicts_firmly_do_not_outweigh_answers_it_mends():
+    first = logits(1.0, seed=0, sureness=6.0)
+    first[:12] = np.roll(first[:12], 1, axis=1)  # four of these labels are wrong: nobody answers them
+    other = logits(1.0, seed=0, sureness=6.0)
+    other[:4] = np.roll(other[:4], 1, axis=1) * 4
+    told = choose([named("the probe", first), named("fine-tuning", other)], labels=LABELS)
+    assert told.chosen == 1
+    assert told.standings[1].log_loss > told.standings[0].log_loss
 
 
 def test_the_best_of_several_is_kept():

@@ -10,7 +10,7 @@ from fovea.judge import cross_fitted, softmax
 
 N_PARTS = 5
 LEAST_ERRORS = 1.0
-"""Standard errors of the paired difference in log loss by which another must be better than the simplest one."""
+"""Standard errors of the paired difference in the Brier score by which another must be better than the simplest one."""
 SMALLEST_PROBABILITY = 1e-12
 
 
@@ -27,15 +27,17 @@ class Candidate:
 class Standing:
     """How a candidate stands against the first on the validation part.
 
-    `accuracy` in [0, 1] and `log_loss` (0 is best), after a temperature of its own fitted on other pictures; `gain` is the
-    first one's log loss less this one's, `gain_error` its standard error over pictures; `n_fixed` answers of the first were
-    wrong and are right, `n_broken` the other way.
+    `accuracy` in [0, 1], `log_loss` and `brier` score (0 is best, 2 worst), after a temperature of its own fitted on other
+    pictures; `gain` is the first one's Brier score less this one's, `gain_error` its standard error over pictures; `n_fixed`
+    answers of the first were wrong and are right, `n_broken` the other way. The Brier score (1950) decides, for it is bounded:
+    a few wrong labels that a network rightly contradicts do not outweigh what it answers better.
     """
 
     name: str
     n_right: int
     n: int
     log_loss: float
+    brier: float
     gain: float
     gain_error: float
     n_fixed: int
@@ -128,7 +130,7 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
     """
     standings = _standings(candidates, labels=labels, seed=seed)
     better = [number for number, one in enumerate(standings) if one.is_better]
-    chosen = min(better, key=lambda number: standings[number].log_loss, default=0)
+    chosen = min(better, key=lambda number: standings[number].brier, default=0)
     return Choice(chosen, standings, _reason(standings, chosen=chosen))
 
 
@@ -159,6 +161,7 @@ def _standings(
     ]
     rows = np.arange(len(parts))
     losses = [-np.log(np.maximum(p[rows, labels[known]], SMALLEST_PROBABILITY)) for p in told]
+    briers = [np.square(p - (np.arange(p.shape[1]) == labels[known][:, None])).sum(1) for p in told]
     right = [p.argmax(1) == labels[known] for p in told]
     return tuple(
         Standing(
@@ -166,13 +169,14 @@ def _standings(
             n_right=int(hit.sum()),
             n=len(rows),
             log_loss=float(loss.mean()),
-            gain=float((losses[0] - loss).mean()),
-            gain_error=float((losses[0] - loss).std() / max(len(rows), 1) ** 0.5),
+            brier=float(brier.mean()),
+            gain=float((briers[0] - brier).mean()),
+            gain_error=float((briers[0] - brier).std() / max(len(rows), 1) ** 0.5),
             n_fixed=int((hit & ~right[0]).sum()),
             n_broken=int((~hit & right[0]).sum()),
             seconds=one.seconds,
         )
-        for one, loss, hit in zip(candidates, losses, right, strict=True)
+        for one, loss, brier, hit in zip(candidates, losses, briers, right, strict=True)
     )
 
 
@@ -187,6 +191,6 @@ def _reason(standings: Sequence[Standing], *, chosen: int) -> str:
     kept = standings[chosen].name
     return (
         f"{kept[:1].upper()}{kept[1:]} is kept. On the {first.n:,} validation pictures {told.name} has {points:+.1f} "
-        f"points of accuracy against {first.name} ({told.n_fixed} answers mended, {told.n_broken} broken) and a log loss of "
-        f"{-told.gain:+.3f} ± {told.gain_error:.3f}: {verdict}."
+        f"points of accuracy against {first.name} ({told.n_fixed} answers mended, {told.n_broken} broken) and a Brier score of "
+        f"{-told.gain:+.4f} ± {told.gain_error:.4f}: {verdict}."
     )

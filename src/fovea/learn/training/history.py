@@ -10,7 +10,7 @@ from fovea.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What an evaluation says: `loss` (lower is better; it decides which weights are best), `accuracy` in [0, 1], `n` pictures.
+    """What an evaluation says: `loss` (0 is best), `accuracy` in [0, 1], `n` pictures, of classes the `brier` score in [0, 2].
 
     For a numeric target `accuracy` is R2 (at most 1).
     """
@@ -18,6 +18,15 @@ class Score:
     loss: float
     accuracy: float
     n: int
+    brier: float | None = None
+
+    @property
+    def penalty(self) -> float:
+        """What decides which weights are best, the lower the better: the Brier score (1950), where there is none the loss.
+
+        It is bounded: a few wrong labels that a network rightly contradicts do not outweigh what it answers better.
+        """
+        return self.loss if self.brier is None else self.brier
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Every draw is seeded by its place (seed, step), so that a resumed run needs no g
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -59,7 +60,7 @@ def train_network(
         kind: what the targets are: "class", "values" or "labels".
         criterion: the loss of each picture, in place of the kind's own.
         evaluate: scores the network on validation pictures; it is called in evaluation mode, without gradients, in the
-            training's precision. The lowest loss is best; without it the last epoch is.
+            training's precision. The lowest penalty is best (see `Score`); without it the last epoch is.
         groups: what learns and at which rate, by default all that has a gradient; or the optimisers themselves.
         frozen_statistics: batch-norm layers keep their statistics.
         checkpoint: a file from which an interrupted training goes on; it stays, so that a finished one is not repeated.
@@ -196,8 +197,8 @@ class _Run:
         averages = self.state.averages
         with contextlib.nullcontext() if averages is None else averages.in_place():
             score, dead = self._score()
-            if score is None or is_better(score.loss, place.best_loss):
-                place.best_loss, place.best_epoch = None if score is None else score.loss, epoch
+            if score is None or is_better(score.penalty, place.best_penalty):
+                place.best_penalty, place.best_epoch = None if score is None else score.penalty, epoch
                 self.state.keep_as_best()
         record = self._record(place, epoch=epoch, totals=totals, score=score, dead=dead)
         place.records.append(record)
@@ -243,9 +244,11 @@ class _Run:
                 score = None if self.watch.evaluate is None else self.watch.evaluate(self.network)
         if self.watch.evaluate is None:
             return None, dead
-        told = (0.0, 0.0, 0) if score is None else (score.loss, score.accuracy, score.n)
-        loss, accuracy, n = self.processes.agree(*told)
-        return Score(loss, accuracy, int(n)), dead
+        told = (0.0, 0.0, 0, math.nan)
+        if score is not None:
+            told = (score.loss, score.accuracy, score.n, math.nan if score.brier is None else score.brier)
+        loss, accuracy, n, brier = self.processes.agree(*told)
+        return Score(loss, accuracy, int(n), None if math.isnan(brier) else brier), dead
 
     def _stop_non_finite(self, batch: Batch, place: Place) -> None:
         with self.machine.autocast():

@@ -12,10 +12,13 @@ _TEMPERATURES = torch.logspace(-1, 1, 41)
 
 
 def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
-    """Return the cross-entropy of logits (m, k) after the one temperature that suits them best, and the accuracy."""
+    """Return cross-entropy and Brier score of logits (m, k) after the one temperature that suits them best, and the accuracy."""
     answers, y = torch.from_numpy(logits), torch.from_numpy(labels)
-    losses = [float(nn.functional.cross_entropy(answers / one, y)) for one in _TEMPERATURES]
-    return Score(min(losses), float((answers.argmax(1) == y).float().mean()), len(y))
+    losses = torch.stack([nn.functional.cross_entropy(answers / one, y) for one in _TEMPERATURES])
+    best = int(losses.argmin())
+    wrong = (answers / _TEMPERATURES[best]).softmax(1) - nn.functional.one_hot(y, answers.shape[1])
+    accuracy = float((answers.argmax(1) == y).float().mean())
+    return Score(float(losses[best]), accuracy, len(y), float(wrong.square().sum(1).mean()))
 
 
 def score_of(

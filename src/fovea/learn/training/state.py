@@ -32,7 +32,7 @@ class Place:
     epoch_steps: int = 0
     epoch_pictures: int = 0
     epoch_seconds: float = 0.0
-    best_loss: float | None = None
+    best_penalty: float | None = None
     best_epoch: int = -1
     stopped: str = ""
     is_finished: bool = False
@@ -128,9 +128,9 @@ class Keeper:
             )
 
 
-def is_better(loss: float, best: float | None) -> bool:
-    """Return whether a validation loss is the lowest so far."""
-    return math.isfinite(loss) and (best is None or loss < best)
+def is_better(penalty: float, best: float | None) -> bool:
+    """Return whether a validation part's penalty is the lowest so far."""
+    return math.isfinite(penalty) and (best is None or penalty < best)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
