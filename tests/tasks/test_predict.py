@@ -224,6 +224,14 @@ def cut(photos: Path, out: Path, *, n_bytes: int) -> bytes:
     return whole
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "LABELS.TSV", "answers.jsonl"])
+def test_table_among_the_pictures_is_none_of_them_unless_it_is_named(photos: Path, name: str) -> None:
+    (photos / name).write_text("path,label\n")
+    result = predict(photos)
+    assert (result.n_pictures, result.n_problems) == (12, 1)
+    assert predict(photos / name).n_problems == 1
+
+
 def test_cut_anywhere_it_continues_to_the_same_bytes(
     photos: Path, tmp_path: Path, small_chunks: None
 ) -> None:

@@ -189,7 +189,8 @@ def _require_free(html: str | Path | None) -> None:
 
 
 def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
-    """Return every picture; the files of the CSV itself are none."""
+    """Return every picture; the files of the CSV itself are none, nor are tables that lie in a folder of pictures."""
+    from fovea.manifest.folders import TABLE_SUFFIXES
     from fovea.model.sources import expand
 
     places = [Path(source) for source in config.inputs]
@@ -207,7 +208,13 @@ def _inputs(config: Config, *, target: Path | None) -> "list[Input]":
         if target is None
         else {target.absolute(), part_path(target).absolute(), state_path(target).absolute()}
     )
-    given = [one for one in expand(places) if Path(str(one.source)).absolute() not in own]
+    tables = tuple(set(TABLE_SUFFIXES) - {".parquet"})  # which may hold pictures
+    given = [
+        one
+        for one in expand(places)
+        if Path(str(one.source)).absolute() not in own
+        and not (one.name.lower().endswith(tables) and one.source not in places)
+    ]
     if not given:
         raise InputError(f"{str(places[0])!r} holds no files. Name pictures, or folders that hold pictures.")
     return given
