@@ -33,6 +33,8 @@ def test_a_number_is_trained_predicted_and_evaluated(fovea: Fovea, table: Path, 
     told = fovea("predict", run, tmp_path / "3.png").out.split()
     assert told[0] == str(tmp_path / "3.png")
     assert float(told[1]) == pytest.approx(18, abs=60)
+    summed = fovea("predict", run, tmp_path / "3.png", tmp_path / "4.png", "--csv", tmp_path / "out.csv").out
+    assert summed.splitlines()[0] == "2 pictures"
     evaluated = fovea("evaluate", run, table, "--label-by", "redness").out
     assert "mean error " in evaluated
     assert "By class" not in evaluated

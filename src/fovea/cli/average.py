@@ -28,8 +28,9 @@ PLACE = click.Path(path_type=Path)
 def command(console: Console, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Make one model of several RUNS: their answers' mean, judged and calibrated anew on what none learned from.
 
-    They must tell the same classes and take pictures of one size; no torch is needed. The result is a run like any other:
-    it predicts, sorts, serves as --backbone, and can be distilled into one small network.
+    They must tell the same classes, take pictures of one size and have held out the same ones: where one learned from what
+    another held out, the average is refused (train with --since the first run). No torch is needed. The result is a run like
+    any other: it predicts, sorts, serves as --backbone, and can be distilled into one small network.
 
     \b
     Example:

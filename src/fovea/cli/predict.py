@@ -30,7 +30,7 @@ SHOWN = 40
 @click.option(
     "--sure",
     type=float,
-    help="Climb from pug to dog, but not to artifact, until as probable as this, such as 0.9 (WordNet's classes only).",
+    help="Answer dog in place of pug, say, where only that is as probable as this, such as 0.9 (WordNet's classes only).",
 )
 @click.option(
     "--compute",
@@ -105,7 +105,7 @@ def _summary(result: predict.Result) -> list[str]:
     judged = ((result.n_unsure, "unsure"), (result.n_unlike, "unlike anything seen"))
     beside = [f"{n:,} {what}, " for n, what in judged if n is not None]
     return [
-        f"{result.n_pictures:,} pictures{resumed}: {told}",
+        f"{result.n_pictures:,} pictures{resumed}{': ' if told else ''}{told}",
         f"{''.join(beside)}{result.n_problems:,} could not be read",
         where,
     ]

@@ -105,12 +105,18 @@ _OPTIONS = (
     Told(
         "optimizer",
         str,
-        "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, muon.",
+        "How weights are moved: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, muon.",
         _WORDS,
     ),
-    Told("momentum", float, "Of momentum, nesterov, rmsprop, muon."),
+    Told(
+        "momentum",
+        float,
+        "Share of the last step that is kept in the next, of momentum, nesterov, rmsprop; with --net fast of muon.",
+    ),
     Told("weight-decay", float, "How strongly weights are drawn to zero."),
-    Told("schedule", str, "Of the learning rate: constant, step, linear, cosine, one-cycle.", _WORDS),
+    Told(
+        "schedule", str, "How the learning rate changes: constant, step, linear, cosine, one-cycle.", _WORDS
+    ),
     Told("step-size", click.IntRange(1), "Epochs after which schedule step lowers the rate."),
     Told("gamma", float, "What schedule step multiplies the rate by."),
     Told("warmup", float, "Share of the steps in which the rate rises."),
@@ -123,8 +129,12 @@ _OPTIONS = (
         "Share of residual blocks left out at random (stochastic depth); of timm's networks from scratch.",
     ),
     Told("smoothing", float, "Share of each label that is spread over all classes."),
-    Told("mixup", float, "Alpha of mixup; 0: none."),
-    Told("cutmix", float, "Alpha of CutMix; 0: none."),
+    Told(
+        "mixup",
+        float,
+        "Blend pictures in pairs (mixup), by shares from the beta distribution of this alpha; 0: none.",
+    ),
+    Told("cutmix", float, "Paste parts of pictures into others (CutMix), alpha as for mixup; 0: none."),
     Told("ema", float, "Decay of the averaged weights, such as 0.999; 0: none."),
     Told(
         "augment",
@@ -132,12 +142,12 @@ _OPTIONS = (
         "auto, none, light, standard, strong, randaugment, trivialaugment, or a list such as flip,crop (see fovea augment).",
         {"metavar": "POLICY"},
     ),
-    Told("activation", str, "Of networks of our own: relu, logistic, tanh, gelu, ...", _WORDS),
+    Told("activation", str, "Activation in networks of our own: relu, logistic, tanh, gelu, ...", _WORDS),
     Told("init", str, "First weights of networks of our own: xavier, he, normal, ...", _WORDS),
     Told(
         "device",
         click.Choice(["auto", "cpu", "cuda", "mps"]),
-        "Where torch trains.",
+        "What torch trains on.",
         {"default": "auto", "show_default": True},
     ),
     Told(
