@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import fovea
 from fovea.errors import InputError
 from fovea.tasks.options import BackboneOptions, TrainingOptions, configure
 from fovea.tasks.train import train
@@ -39,6 +40,14 @@ def test_what_is_not_known_is_refused_before_pictures_are_read(settings: Any, sa
     with pytest.raises(InputError) as caught:
         train("nowhere", out="run", **settings)
     assert str(caught.value) == said
+
+
+def test_what_a_student_is_not_to_be_is_refused_before_its_teacher_is_read() -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.distil("nobody", "nowhere", out="run", net="lenet5", optimizer="adm")
+    assert (
+        str(caught.value) == f"There is no optimizer 'adm' (did you mean 'adam'?). There are: {OPTIMIZERS}."
+    )
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from fovea.tasks.several import end_follower
 from fovea.tasks.sides import units_of
 from fovea.tasks.train_again import read_again
 from fovea.tasks.train_attempt import Attempt, Room, Sides, bring_over, usual_side
+from fovea.tasks.train_check import check_wishes
 from fovea.tasks.train_choose import Candidate, compare
 from fovea.tasks.train_learn import names_and_labels
 from fovea.tasks.train_method import Outcome, TrainingFacts
@@ -155,6 +156,7 @@ def _check(config: Config) -> None:
         raise MissingExtraError(
             'fovea distil trains a network, which needs torch. Install it: pip install "fovea-vision[torch]".'
         )
+    check_wishes(replace(config.training, how=replace(config.training.how, method="scratch")))
 
 
 def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Room) -> Outcome:
