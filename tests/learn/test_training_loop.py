@@ -167,6 +167,17 @@ def test_averaged_weights_are_what_is_judged_and_kept() -> None:
     assert network[5].weight.sum().item() == held[0]
 
 
+@pytest.mark.parametrize(("error", "kept"), [(0.0, 1), (0.01, 1), (0.1, 3)])
+def test_the_last_epoch_that_is_as_good_as_any_but_for_noise_is_kept(error: float, kept: int) -> None:
+    told = iter([0.5, 0.3, 0.4, 0.32])  # of four epochs; 0.3 of an error is noise
+
+    def judge(network: nn.Module) -> Score:
+        return Score(1.0, 0.0, 20, brier=next(told), error=error)
+
+    history = train_network(tiny_network(norm=False), batches(), settings=settings(epochs=4), evaluate=judge)
+    assert history.best_epoch == kept
+
+
 def test_frozen_statistics_stay_while_the_scale_learns() -> None:
     network = tiny_network()
     train_network(network, batches(), settings=settings(epochs=1), frozen_statistics=True)

@@ -12,13 +12,14 @@ from fovea.errors import ModelError
 class Score:
     """What an evaluation says: `loss` (0 is best), `accuracy` in [0, 1], `n` pictures, of classes the `brier` score in [0, 2].
 
-    For a numeric target `accuracy` is R2 (at most 1).
+    For a numeric target `accuracy` is R2 (at most 1). `error` is the standard error of what decides (`penalty`).
     """
 
     loss: float
     accuracy: float
     n: int
     brier: float | None = None
+    error: float = 0.0
 
     @property
     def penalty(self) -> float:

@@ -24,7 +24,7 @@ from fovea.learn.training.optimisers import Optimizers, ParamGroup, make_optimiz
 from fovea.learn.training.processes import join_processes
 from fovea.learn.training.schedules import schedule_factor
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
-from fovea.learn.training.state import Keeper, Place, State, is_better
+from fovea.learn.training.state import Keeper, Place, State, is_as_good
 from fovea.learn.training.step import Goal, Stepper, learning_mode
 from fovea.learn.training.vitals import dead_shares, find_non_finite
 from fovea.progress import Progress, silent
@@ -60,7 +60,7 @@ def train_network(
         kind: what the targets are: "class", "values" or "labels".
         criterion: the loss of each picture, in place of the kind's own.
         evaluate: scores the network on validation pictures; it is called in evaluation mode, without gradients, in the
-            training's precision. The lowest penalty is best (see `Score`); without it the last epoch is.
+            training's precision. The last epoch that is as good as the best one is kept; without it the last epoch is.
         groups: what learns and at which rate, by default all that has a gradient; or the optimisers themselves.
         frozen_statistics: batch-norm layers keep their statistics.
         checkpoint: a file from which an interrupted training goes on; it stays, so that a finished one is not repeated.
@@ -197,9 +197,11 @@ class _Run:
         averages = self.state.averages
         with contextlib.nullcontext() if averages is None else averages.in_place():
             score, dead = self._score()
-            if score is None or is_better(score.penalty, place.best_penalty):
-                place.best_penalty, place.best_epoch = None if score is None else score.penalty, epoch
+            if score is None or is_as_good(score, place.lowest):
+                place.best_epoch = epoch
                 self.state.keep_as_best()
+            if score is not None and math.isfinite(score.penalty):
+                place.lowest = min(score.penalty, math.inf if place.lowest is None else place.lowest)
         record = self._record(place, epoch=epoch, totals=totals, score=score, dead=dead)
         place.records.append(record)
         self.stepper.optimizers.end_epoch(record.valid_loss)
@@ -244,11 +246,12 @@ class _Run:
                 score = None if self.watch.evaluate is None else self.watch.evaluate(self.network)
         if self.watch.evaluate is None:
             return None, dead
-        told = (0.0, 0.0, 0, math.nan)
+        told = (0.0, 0.0, 0, math.nan, 0.0)
         if score is not None:
-            told = (score.loss, score.accuracy, score.n, math.nan if score.brier is None else score.brier)
-        loss, accuracy, n, brier = self.processes.agree(*told)
-        return Score(loss, accuracy, int(n), None if math.isnan(brier) else brier), dead
+            brier = math.nan if score.brier is None else score.brier
+            told = (score.loss, score.accuracy, score.n, brier, score.error)
+        loss, accuracy, n, brier, error = self.processes.agree(*told)
+        return Score(loss, accuracy, int(n), None if math.isnan(brier) else brier, error), dead
 
     def _stop_non_finite(self, batch: Batch, place: Place) -> None:
         with self.machine.autocast():

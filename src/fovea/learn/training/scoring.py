@@ -17,8 +17,10 @@ def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
     losses = torch.stack([nn.functional.cross_entropy(answers / one, y) for one in _TEMPERATURES])
     best = int(losses.argmin())
     wrong = (answers / _TEMPERATURES[best]).softmax(1) - nn.functional.one_hot(y, answers.shape[1])
+    brier = wrong.square().sum(1)
     accuracy = float((answers.argmax(1) == y).float().mean())
-    return Score(float(losses[best]), accuracy, len(y), float(wrong.square().sum(1).mean()))
+    error = float(brier.std(correction=0)) / max(len(y), 1) ** 0.5
+    return Score(float(losses[best]), accuracy, len(y), float(brier.mean()), error)
 
 
 def score_of(

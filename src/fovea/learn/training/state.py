@@ -15,11 +15,14 @@ from torch import Tensor
 
 from fovea.learn.training.averaging import Averages, averaged_tensors
 from fovea.learn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from fovea.learn.training.history import EpochRecord, History
+from fovea.learn.training.history import EpochRecord, History, Score
 from fovea.learn.training.step import Stepper
 
 CHECKPOINT_SECONDS = 30.0  # the most work that a kill costs, but where writing takes long
 _WRITING_SHARE = 0.05  # of the time at most
+_PAIRED = (
+    0.3  # of its own standard error is that of an epoch's difference to one before: 0.1 to 0.5 (lab/LOG.md)
+)
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Place:
     epoch_steps: int = 0
     epoch_pictures: int = 0
     epoch_seconds: float = 0.0
-    best_penalty: float | None = None
+    lowest: float | None = None
     best_epoch: int = -1
     stopped: str = ""
     is_finished: bool = False
@@ -128,9 +131,14 @@ class Keeper:
             )
 
 
-def is_better(penalty: float, best: float | None) -> bool:
-    """Return whether a validation part's penalty is the lowest so far."""
-    return math.isfinite(penalty) and (best is None or penalty < best)
+def is_as_good(score: Score, lowest: float | None) -> bool:
+    """Return whether no earlier epoch was better by more than noise: then the later one, learned at a lower rate, is trusted.
+
+    Noise is one standard error (Breiman 1984) of the difference between the answers of two epochs to the same pictures.
+    """
+    if not math.isfinite(score.penalty):
+        return False
+    return lowest is None or score.penalty <= lowest + _PAIRED * score.error
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
