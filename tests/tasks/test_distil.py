@@ -106,6 +106,36 @@ def test_the_teacher_answers_once_whatever_is_tried(
     assert n_decoded == [0]
 
 
+def test_a_probe_on_a_network_teaches_its_features_too(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    made = distil(
+        "fovea-tiny",
+        job / "photos",
+        out=tmp_path / "run",
+        features=1.0,
+        **QUICK | {"lr": "find", "epochs": 1},
+    )
+    told = made.metrics["training"]
+    assert [one["name"] for one in told["standings"]] == [
+        "the teacher, a probe on fovea-tiny",
+        "lenet5 distilled",
+    ]
+    own = json.loads(
+        (job / "teacher" / "metrics.json").read_text()
+    )  # a probe on the same network and pictures
+    assert (told["standings"][0]["n"], told["standings"][0]["n_right"]) == (own["n_measured"], own["n_right"])
+    assert told["attempts"][0]["plan"][0] == (
+        "From a teacher: its answers to 96 pictures, 96 of them with a label; temperature 4, alpha 0.9; its 1,024 features, "
+        "weight 1."
+    )
+    assert (
+        told["attempts"][0]["settings"]["optimisation"]["lr"]
+        == told["attempts"][0]["rate_search"]["suggestion"]
+    )
+
+
 def test_an_average_teaches(job: Path, student: Run, tmp_path: Path) -> None:
     from fovea.tasks.average import average
 
@@ -122,12 +152,45 @@ def test_an_average_teaches(job: Path, student: Run, tmp_path: Path) -> None:
         ({"net": None}, "A student needs its network's name: --net lenet5, for example."),
         ({"temperature": 0.0}, "--temperature is 0.0; it must be above 0, such as 4."),
         ({"alpha": 1.5}, "--alpha is 1.5; it is the teacher's share, from 0 to 1."),
-        ({"lr": "find"}, "--lr is 'find'; a student's is a number, such as 0.001."),
+        (
+            {"features": -1.0},
+            "--features is -1.0; it is the weight of the teacher's features in the loss, 0 or more, such as 1.",
+        ),
     ],
 )
 def test_what_cannot_be_distilled_is_refused(job: Path, tmp_path: Path, settings: Any, said: str) -> None:
     with pytest.raises(InputError) as caught:
         distil(job / "teacher", job / "photos", out=tmp_path / "run", **{**QUICK, **settings})
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("teacher", "settings", "said"),
+    [
+        (
+            None,
+            {},
+            "A student needs a teacher: a run's folder, the name of a network such as mobilenetv2, or --weights FILE.",
+        ),
+        (
+            "teacher",
+            {"weights": "net.onnx"},
+            "The run in 'teacher' has weights of its own: leave out --weights, or name a network instead of the run.",
+        ),
+        (
+            "fovea-tini",
+            {},
+            "there is no backbone 'fovea-tini', and no run at this path. Did you mean 'fovea-tiny'? Networks of libraries are "
+            "named timm:NAME, torchvision:NAME or keras:NAME; `fovea backbones` lists what can be used.",
+        ),
+    ],
+)
+def test_what_cannot_teach_is_refused(
+    job: Path, monkeypatch: pytest.MonkeyPatch, teacher: Any, settings: Any, said: str
+) -> None:
+    monkeypatch.chdir(job)
+    with pytest.raises(InputError) as caught:
+        distil(teacher, "photos", out="run", **QUICK, **settings)
     assert str(caught.value) == said
 
 

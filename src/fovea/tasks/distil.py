@@ -1,11 +1,12 @@
-"""A small network from a saved model: trained on its answers, on pictures with and without labels; a run like any other.
+"""A small network from a saved model, or from any backbone with a probe on it; a run like any other. Needs the extra torch.
 
-The teacher's answers are computed once and kept in the store, as all features are. Needs the extra torch.
+It learns the teacher's answers, and its features where that is wished, on pictures with and without labels. What the
+teacher says is computed once and kept in the store, as all features are.
 """
 
 import importlib.util
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,21 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError, MissingExtraError
-from fovea.features import Item, Preprocess, extract
+from fovea.features import Encoder, Item, Preprocess, extract
 from fovea.judge import softmax
-from fovea.manifest import (
-    Manifest,
-    Row,
-    SplitPlan,
-    assign_splits,
-    read_manifest,
-    read_source,
-)
-from fovea.manifest.wording import count, some
-from fovea.model import Classifier, load_classifier, read_evidence
+from fovea.manifest import Manifest, Row, SplitPlan, read_source
+from fovea.manifest.wording import count
+from fovea.model import Classifier
 from fovea.progress import Progress, silent, unheard
 from fovea.tasks import train as task
-from fovea.tasks.gather import add_hashes
+from fovea.tasks.distil_teacher import Teacher, make_teacher, open_teacher
+from fovea.tasks.gather import add_hashes, last_average
 from fovea.tasks.options import (
     BackboneOptions,
     PromiseOptions,
@@ -38,14 +33,12 @@ from fovea.tasks.options import (
     configure,
 )
 from fovea.tasks.several import end_follower
-from fovea.tasks.sides import units_of
 from fovea.tasks.train_again import read_again
-from fovea.tasks.train_attempt import Attempt, Room, Sides, bring_over, usual_side
+from fovea.tasks.train_attempt import Attempt, Room, Sides, bring_over, preprocess_for
 from fovea.tasks.train_check import check_wishes
 from fovea.tasks.train_choose import Candidate, compare
 from fovea.tasks.train_learn import names_and_labels
 from fovea.tasks.train_method import Outcome, TrainingFacts
-from fovea.tasks.train_prepare import HELD_OUT
 from fovea.tasks.train_since import Earlier
 
 SMALLEST_PROBABILITY = 1e-12
@@ -53,7 +46,7 @@ SMALLEST_PROBABILITY = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class TeachingOptions:
-    """What the teacher answers beside the labelled pictures, and how much it counts: see `learn.distil.Distilling`.
+    """What the teacher sees beside the labelled pictures, and how much it counts: see `learn.distil.Distilling`.
 
     With `compare` the same network is trained without a teacher too, and all stand side by side.
     """
@@ -61,33 +54,42 @@ class TeachingOptions:
     unlabelled: Path | None = None
     temperature: float = 4.0
     alpha: float = 0.9
+    features: float = 0.0
     compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Whose answers, on which pictures, into which network (`training.how.net`), and where to."""
+    """Whose answers, on which pictures, into which network (`training.how.net`), and where to.
 
-    teacher: Path
+    `teacher` is a run's folder, or as in `fovea predict` a network's name or the file of its weights; None where
+    `backbone.weights` says it all. On a network a probe is fitted first, and that is the teacher.
+    """
+
+    teacher: str | None
     photos: Path
     out: Path
     teaching: TeachingOptions = field(default_factory=TeachingOptions)
     source: SourceOptions = field(default_factory=SourceOptions)
     promise: PromiseOptions = field(default_factory=PromiseOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    backbone: BackboneOptions = field(default_factory=BackboneOptions)
     valid_share: float | None = None
-    threads: int | None = None
     seed: int = 0
     private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """Pictures that can be read, with what the teacher says: `labels` -1 where there is none, `side` "" where unlabelled."""
+    """Pictures that can be read, with what the teacher says: `labels` -1 where there is none, `side` "" where unlabelled.
+
+    `features` are the teacher's, None where they are not learned.
+    """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     answers: NDArray[np.float16]
+    features: NDArray[np.float16] | None
     side: NDArray[np.str_]
     sha256s: tuple[str, ...]
     names: tuple[str, ...]
@@ -95,7 +97,7 @@ class _Given:
 
 
 def distil(
-    teacher: str | Path,
+    teacher: str | Path | None,
     photos: str | Path,
     *,
     out: str | Path,
@@ -103,10 +105,11 @@ def distil(
     announce: Callable[[str], None] = unheard,
     **settings: Any,
 ) -> task.Run:
-    """Train a network on a saved model's answers; `settings`: any field of `Config` or its groups. Raises as `run`."""
-    if settings.get("unlabelled") is not None:
-        settings["unlabelled"] = Path(settings["unlabelled"])
-    given = {"teacher": Path(teacher), "photos": Path(photos), "out": Path(out), **settings}
+    """Train a network on the answers of a run, or of a probe on a network; `settings`: any field of `Config` or its groups.
+
+    Raises as `run`.
+    """
+    given = {"teacher": None if teacher is None else str(teacher), "photos": photos, "out": out, **settings}
     return run(configure(Config, given), progress=progress, announce=announce)
 
 
@@ -116,13 +119,13 @@ def run(
     """Distil as `config` says.
 
     Raises:
-        InputError: no network is named, a setting out of its range, pictures of other classes than the teacher's.
-        MissingInputError, ModelError: the teacher is no run.
+        InputError: no teacher or no network is named, a setting out of its range, pictures of other classes than the teacher's.
+        MissingInputError, ModelError, BackboneError: the teacher is no run, or no network that can be used.
         MissingExtraError: torch is not installed.
         OutputError: something is at `out` already, or it cannot be written.
     """
     _check(config)
-    teacher = load_classifier(config.teacher, threads=config.threads, needed_by="fovea distil")
+    given, teacher = config.backbone, open_teacher(config.teacher, config.backbone)
 
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
         return _learn(manifest, config=config, teacher=teacher, room=room)
@@ -132,7 +135,7 @@ def run(
         config.photos,
         config.out,
         source=config.source,
-        backbone=BackboneOptions(threads=config.threads),
+        backbone=BackboneOptions(fit=given.fit, compute=given.compute, threads=given.threads),
         promise=config.promise,
         training=replace(config.training, how=how),
         valid_share=config.valid_share,
@@ -143,15 +146,17 @@ def run(
 
 
 def _check(config: Config) -> None:
-    teaching, steps = config.teaching, config.training.steps
+    teaching = config.teaching
     if config.training.how.net is None:
         raise InputError("A student needs its network's name: --net lenet5, for example.")
     if not 0 < teaching.temperature < float("inf"):
         raise InputError(f"--temperature is {teaching.temperature!r}; it must be above 0, such as 4.")
     if not 0 <= teaching.alpha <= 1:
         raise InputError(f"--alpha is {teaching.alpha!r}; it is the teacher's share, from 0 to 1.")
-    if isinstance(steps.lr, str):
-        raise InputError(f"--lr is {steps.lr!r}; a student's is a number, such as 0.001.")
+    if not 0 <= teaching.features < float("inf"):
+        raise InputError(
+            f"--features is {teaching.features!r}; it is the weight of the teacher's features in the loss, 0 or more, such as 1."
+        )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(
             'fovea distil trains a network, which needs torch. Install it: pip install "fovea-vision[torch]".'
@@ -159,13 +164,12 @@ def _check(config: Config) -> None:
     check_wishes(replace(config.training, how=replace(config.training.how, method="scratch")))
 
 
-def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Room) -> Outcome:
+def _learn(manifest: Manifest, *, config: Config, teacher: Classifier | Encoder, room: Room) -> Outcome:
     """Return the student, and how it stands beside its teacher."""
     begun = time.perf_counter()
-    _require_same_classes(teacher, manifest.class_names, photos=config.photos)
-    plan = _plan(manifest, teacher, room=room)
+    who, plan = make_teacher(teacher, manifest, name=config.teacher, room=room)
     clock = time.perf_counter()
-    given, notes = _read(plan, config=config, teacher=teacher, room=room)
+    given, notes = _read(plan, config=config, teacher=who, room=room)
     rate = len(given.labels) / max(time.perf_counter() - clock, 1e-9)
     plan = replace(plan, notes=(*plan.notes, *notes))
     n_trainings = 1 + config.teaching.compare
@@ -182,7 +186,7 @@ def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Roo
     said = dict(zip(given.sha256s, given.answers.astype(np.float32), strict=True))
     rows = [learned.plan.manifest.rows[k] for k in learned.rows_valid.tolist()]
     candidates = [
-        Candidate(f"the teacher {config.teacher}", np.array([said[row.sha256] for row in rows]), 0.0),
+        Candidate(who.name, np.array([said[row.sha256] for row in rows]), who.seconds),
         *(Candidate(one.name, one.valid_logits, one.seconds) for one in reversed(attempts)),
     ]
     choice = compare(candidates, labels=learned.valid_labels, seed=room.config.seed)
@@ -190,67 +194,29 @@ def _learn(manifest: Manifest, *, config: Config, teacher: Classifier, room: Roo
     return Outcome(learned, student.exported.encoder, facts)
 
 
-def _plan(manifest: Manifest, teacher: Classifier, *, room: Room) -> SplitPlan:
-    """Return the sides; what the teacher held out is held out again, so that it is judged fairly too."""
-    config = room.config
-    has_sides = read_evidence(teacher.folder, "manifest.csv", document=teacher.document) is not None
-    plan = assign_splits(
-        manifest,
-        units=units_of(manifest),
-        seed=config.seed,
-        valid_share=config.valid_share or HELD_OUT,
-        since=read_manifest(teacher.folder / "manifest.csv") if has_sides else None,
-    )
-    if plan.protocol == "cross-validated":
-        raise InputError(
-            f"{len(manifest.rows):,} pictures are too few to distil with: none could be held out to judge the student by. Bring "
-            "more labelled pictures; those without a label come with --unlabelled."
-        )
-    return plan
-
-
-def _require_same_classes(teacher: Classifier, names: Sequence[str], *, photos: Path) -> None:
-    if set(names) != set(teacher.class_names):
-        raise InputError(
-            f"The teacher tells {some(teacher.class_names)}, and the pictures in {str(photos)!r} show {some(names)}: a student "
-            "learns the same classes as its teacher. Give pictures of these, or bring them together with --merge OLD=CLASS."
-        )
-
-
-def _preprocess(net: str, manifest: Manifest, *, room: Room) -> Preprocess:
-    from fovea.learn.scratch import size_for
-
-    rows = np.array([k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid")], np.int64)
-    size_px = size_for(net, side_px=usual_side(manifest, rows))
-    return Preprocess(size_px, size_px, room.config.backbone.fit)
-
-
-def _read(plan: SplitPlan, *, config: Config, teacher: Classifier, room: Room) -> tuple[_Given, list[str]]:
+def _read(plan: SplitPlan, *, config: Config, teacher: Teacher, room: Room) -> tuple[_Given, list[str]]:
     """Return both sides and the unlabelled pictures with the teacher's answers, and notes on what was left out."""
     from fovea.learn.pixels import try_pixels
 
-    names, _ = names_and_labels(plan.manifest)
-    preprocess = _preprocess(config.training.how.net or "", plan.manifest, room=room)
-    rows = [
-        (plan.manifest, row)
-        for row in plan.manifest.rows
-        if row.split in ("train", "valid") and not row.problem
-    ]
-    more, notes = _unlabelled(config, plan.manifest, room=room)
+    manifest, threads = plan.manifest, config.backbone.threads
+    names, _ = names_and_labels(manifest)
+    chosen = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
+    preprocess = preprocess_for(config.training.how.net or "", manifest, np.array(chosen), room=room)
+    rows = [(manifest, manifest.rows[k]) for k in chosen]
+    more, notes = _unlabelled(config, manifest, room=room)
     reads = [partial(one.read, row) for one, row in (*rows, *more)]
     sha256s = [row.sha256 for _, row in (*rows, *more)]
     read = try_pixels(
-        reads,
-        preprocess=preprocess,
-        folder=room.workspace,
-        threads=config.threads,
-        progress=room.progress,
+        reads, preprocess=preprocess, folder=room.workspace, threads=threads, progress=room.progress
     )
     items = [Item(sha256, one) for sha256, one in zip(sha256s, reads, strict=True)]
     found = extract(teacher.encoder, items, store=room.store, progress=room.progress)
-    logits = teacher.head.logits(found.features.reshape(len(items), -1))
-    order = [teacher.class_names.index(name) for name in names]
-    answers = np.log(np.maximum(softmax(logits, teacher.temperature), SMALLEST_PROBABILITY))[:, order]
+    seen = found.features.reshape(len(items), -1)
+    order = [teacher.head.class_names.index(name) for name in names]
+    probabilities = softmax(teacher.head.logits(seen), teacher.temperature)[:, order]
+    answers = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)).astype(np.float16)
+    last = last_average(teacher.encoder)
+    features = seen[:, last.start : last.stop].astype(np.float16) if config.teaching.features else None
     number = {name: k for k, name in enumerate(names)}
     labels = [number.get(row.label or "", -1) for _, row in rows] + [-1] * len(more)
     side = np.array([row.split for _, row in rows] + [""] * len(more))
@@ -261,7 +227,8 @@ def _read(plan: SplitPlan, *, config: Config, teacher: Classifier, room: Room) -
     given = _Given(
         read.pixels if fine.all() else read.pixels[kept],
         np.array(labels, np.int64)[kept],
-        answers[kept].astype(np.float16),
+        answers[kept],
+        None if features is None else features[kept],
         side[kept],
         tuple(sha256s[k] for k in kept.tolist()),
         names,
@@ -280,7 +247,7 @@ def _unlabelled(
     manifest = add_hashes(
         read_source(place, labelled=False, to_learn=False),
         room.store,
-        threads=config.threads,
+        threads=config.backbone.threads,
         progress=room.progress,
     )
     known = {row.sha256 for row in labelled.rows if row.sha256}
@@ -309,35 +276,36 @@ def _train(
 ) -> Attempt:
     """Return the student, or the same network without a teacher, on the labelled pictures alone."""
     from fovea.learn.distil import Distilling, Taught, distil
-    from fovea.learn.scratch import Making, scratch
+    from fovea.learn.scratch import scratch
     from fovea.learn.trained import Pictures
 
-    how, teaching, begun = config.training.how, config.teaching, time.perf_counter()
-    net = how.net or ""
-    options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
-    making = Making(given=room.given(seconds), options=options)
+    net, teaching, begun = config.training.how.net or "", config.teaching, time.perf_counter()
+    name = f"{Path(net).name} {'distilled' if is_taught else 'without a teacher'}"
     chosen = np.flatnonzero((given.side != "valid") & (is_taught | (given.labels >= 0)))
     held_out = given.side == "valid"
     known = held_out & (given.labels >= 0)
-    train = Taught(given.pixels[chosen], given.labels[chosen], given.answers[chosen])
+    features = None if given.features is None else given.features[chosen]
+    train = Taught(given.pixels[chosen], given.labels[chosen], given.answers[chosen], features)
     sides = Sides(
         Pictures(train.pixels, train.labels),
         Pictures(given.pixels[known], given.labels[known]),
         given.pixels[held_out],
     )
-    shared = {
-        "valid": sides.valid,
-        "class_names": given.names,
-        "progress": room.progress,
-        "announce": room.announce,
-    }
-    if is_taught:
-        wish = Distilling(teaching.temperature, teaching.alpha, making)
-        trained = distil(net, train, wish=wish, workspace=room.workspace / "student", **shared)  # type: ignore[arg-type]
-    else:
-        trained = scratch(net, sides.train, wish=making, workspace=room.workspace / "alone", **shared)  # type: ignore[arg-type]
+    making = room.making(seconds)
+    with room.watched(name) as on_epoch:
+        shared: dict[str, Any] = {
+            "valid": sides.valid,
+            "class_names": given.names,
+            "progress": room.progress,
+            "announce": room.announce,
+            "on_epoch": on_epoch,
+        }
+        if is_taught:
+            wish = Distilling(teaching.temperature, teaching.alpha, teaching.features, making)
+            trained = distil(net, train, wish=wish, workspace=room.workspace / "student", **shared)
+        else:
+            trained = scratch(net, sides.train, wish=making, workspace=room.workspace / "alone", **shared)
     if is_taught != teaching.compare:  # the last training: of several processes the first goes on alone
         end_follower()
-    name = f"{Path(net).name} {'distilled' if is_taught else 'without a teacher'}"
     attempt = bring_over(name, trained, sides, preprocess=given.preprocess, begun=begun, room=room)
     return replace(attempt, net=net)

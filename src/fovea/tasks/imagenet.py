@@ -39,9 +39,7 @@ def open_answering(
     from fovea.model import load_model, open_own_classes
 
     path, is_file = Path(name), Path(name).is_file()
-    is_bare = not (path / "model.json").exists() and (path / "backbone.json").is_file()
-    is_path = path.exists() or ("/" in str(name) and ":" not in str(name))  # timm:NAME may hold a slash
-    if is_path and not is_file and not is_bare:
+    if is_place_of_run(name):
         return load_model(path, precision=None if compute == "auto" else compute, threads=threads)
     encoder = open_backbone(
         path if is_file else None,
@@ -51,6 +49,14 @@ def open_answering(
         offline=offline,
     )
     return open_own_classes(encoder)
+
+
+def is_place_of_run(name: str | Path) -> bool:
+    """Return whether a name is the place where a run is or should be, and not a network's name or a file of its weights."""
+    path = Path(name)
+    is_bare = not (path / "model.json").exists() and (path / "backbone.json").is_file()
+    is_path = path.exists() or ("/" in str(name) and ":" not in str(name))  # timm:NAME may hold a slash
+    return is_path and not path.is_file() and not is_bare
 
 
 def make_refine(model: "Answering", *, top: int | None, sure: float | None) -> Refine:

@@ -29,7 +29,9 @@ from fovea.tasks.train_prepare import Prepared, prepare
 from fovea.tasks.train_watch import track_folder, watched
 
 if TYPE_CHECKING:
+    from fovea.learn.scratch import Making
     from fovea.learn.trained import OnEpoch, Pictures, Trained
+    from fovea.learn.training.losses import Kind
     from fovea.model.export import Exported
     from fovea.tasks.train import Config
 
@@ -118,6 +120,16 @@ class Room:
         told |= {"device": config.training.how.device, "precision": config.backbone.compute}
         return told if seconds is None else {**told, "seconds": max(1.0, seconds)}
 
+    def making(self, seconds: float | None, *, kind: "Kind" = "class", n_again: int = 0) -> "Making":
+        """Return what is wished of a training from scratch: see `learn.scratch.Making`."""
+        from fovea.learn.scratch import Making
+
+        how, finds_rate = self.config.training.how, self.config.training.finds_rate
+        options = {
+            name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None
+        }
+        return Making(self.given(seconds), options, kind=kind, finds_rate=finds_rate, n_again=n_again)
+
     def watched(self, name: str) -> AbstractContextManager["OnEpoch"]:
         """Return the block in which every epoch of the training `name` reaches those who watch it."""
         several = f", seed {self.config.seed}" if self.config.training.how.ensemble > 1 else ""
@@ -170,7 +182,7 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> 
 
 def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> Attempt:
     """Train a network from random weights on the pictures that the probe learned from."""
-    preprocess = _preprocess_for(net, goal.manifest, goal.rows_train, room=room)
+    preprocess = preprocess_for(net, goal.manifest, goal.rows_train, room=room)
     sides = _read_sides(goal, preprocess=preprocess, room=room)
     return train_several(
         lambda room, seconds: _learn_net(
@@ -192,7 +204,7 @@ def train_alone(
 
     manifest, begun = plan.manifest, time.perf_counter()
     opened = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
-    preprocess = _preprocess_for(net, manifest, np.array(opened), room=room)
+    preprocess = preprocess_for(net, manifest, np.array(opened), room=room)
     chosen = sorted(opened, key=lambda k: manifest.rows[k].split)  # each side is a piece of the file
     read = try_pixels(
         [partial(manifest.read, manifest.rows[k]) for k in chosen],
@@ -298,15 +310,10 @@ def _learn_net(
     room: Room,
     n_again: int = 0,
 ) -> Attempt:
-    from fovea.learn.scratch import Making, scratch
+    from fovea.learn.scratch import scratch
 
-    how, name = room.config.training.how, f"{Path(net).name} from scratch"
-    begun = time.perf_counter()
-    options = {name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None}
-    finds_rate = room.config.training.finds_rate
-    wish = Making(
-        room.given(seconds), options, kind=goal.meaning.kind, finds_rate=finds_rate, n_again=n_again
-    )
+    name, begun = f"{Path(net).name} from scratch", time.perf_counter()
+    wish = room.making(seconds, kind=goal.meaning.kind, n_again=n_again)
     with room.watched(name) as on_epoch:
         trained = scratch(
             net,
@@ -356,7 +363,7 @@ def bring_over(
     return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun)
 
 
-def _preprocess_for(net: str, manifest: Manifest, rows: Numbers, *, room: Room) -> Preprocess:
+def preprocess_for(net: str, manifest: Manifest, rows: Numbers, *, room: Room) -> Preprocess:
     """Return the size at which a network from scratch takes these pictures."""
     from fovea.learn.scratch import size_for
 

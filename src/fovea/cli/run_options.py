@@ -1,0 +1,75 @@
+"""The options that the commands which write a run share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLACE = click.Path(path_type=Path)
+
+
+def parse_merge(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Turn `a,b=c` into {"a": "c", "b": "c"}."""
+    from fovea.tasks import option_values
+
+    try:
+        return option_values.parse_merge(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+out_option = click.option(
+    "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
+)
+label_option = click.option(
+    "--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class."
+)
+private_option = click.option(
+    "--private", is_flag=True, help="No thumbnails and no absolute paths in what is written."
+)
+share_option = click.option(
+    "--valid-share",
+    type=float,
+    help="Share of each class to hold out, where no split is given.  [default: 0.2; of large sets that train a network "
+    "2,000 pictures]",
+)
+_PROMISE = (
+    click.option(
+        "--precision", type=float, help="Share of right ones to promise among accepted answers, such as 0.98."
+    ),
+    click.option(
+        "--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised."
+    ),
+    click.option("--per-class", is_flag=True, help="Promise it for each class by itself."),
+)
+_CLASSES = (
+    click.option(
+        "--drop",
+        multiple=True,
+        metavar="CLASS",
+        help="Leave a class out (again for more); no file is touched.",
+    ),
+    click.option(
+        "--merge",
+        multiple=True,
+        callback=parse_merge,
+        metavar="A,B=C",
+        help="Take classes as one (again for more).",
+    ),
+)
+
+
+def promise_options(function: F) -> F:
+    """Give a command the options of a promise."""
+    for option in reversed(_PROMISE):
+        function = option(function)
+    return function
+
+
+def class_options(function: F) -> F:
+    """Give a command the options that change classes."""
+    for option in reversed(_CLASSES):
+        function = option(function)
+    return function
