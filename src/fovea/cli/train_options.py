@@ -90,7 +90,7 @@ _OPTIONS = (
     Told(
         "unfreeze",
         str,
-        "How many of the last blocks learn: a number, all, or auto.",
+        "How many of the last blocks learn: a number, the name of the first (layer4, fc7), all, or auto.",
         {"default": "auto", "show_default": True},
     ),
     Told(

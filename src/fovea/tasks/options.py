@@ -58,9 +58,9 @@ class MethodOptions:
     `method` None is "auto" where there is a budget, else "probe".
     "probe": a linear classifier on stored features. "finetune": the network behind them learns too, from the probe on.
     "scratch": the network `net` learns from random weights. "auto": what `budget` (seconds) allows, side by side.
-    `ensemble` networks with seeds of their own become one. `unfreeze` is how many of the last blocks learn, "all" or "auto";
-    `head` is "linear" or "mlp:256". `track` names trackers that are told every epoch: "tensorboard", "wandb", "mlflow". The rest
-    is for networks of our own, and where torch computes.
+    `ensemble` networks with seeds of their own become one. `unfreeze` is how many of the last blocks learn, the name of the
+    first of them, "all" or "auto"; `head` is "linear" or "mlp:256". `track` names trackers that are told every epoch:
+    "tensorboard", "wandb", "mlflow". The rest is for networks of our own, and where torch computes.
     """
 
     method: str | None = None
