@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from fovea.cli.train import command, parse_merge
+from fovea.cli.run_options import parse_merge
+from fovea.cli.train import command
 from fovea.tasks import train as task
 
 Fovea = Callable[..., Any]

@@ -6,24 +6,17 @@ from typing import Any
 import click
 
 from fovea.cli.console import Console, common_options, require_precision
-
-PLACE = click.Path(path_type=Path)
+from fovea.cli.run_options import PLACE, out_option, private_option, promise_options
 
 
 @click.command()
 @click.argument("runs", type=PLACE, nargs=-1, required=True)
-@click.option(
-    "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
-)
+@out_option
 @click.option(
     "--photos", type=PLACE, help="Where their pictures lie now.  [default: where the first run found them]"
 )
-@click.option(
-    "--precision", type=float, help="Share of right ones to promise among accepted answers, such as 0.98."
-)
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised.")
-@click.option("--per-class", is_flag=True, help="Promise it for each class by itself.")
-@click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in what is written.")
+@promise_options
+@private_option
 @common_options
 def command(console: Console, runs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Make one model of several RUNS: their answers' mean, judged and calibrated anew on what none learned from.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fovea.cli.console import Console, common_options
+from fovea.cli.run_options import label_option
 
 if TYPE_CHECKING:
     from fovea.tasks.check import Result
@@ -19,7 +20,7 @@ SHOWN = 10
     "--html", type=click.Path(path_type=Path), help="Write a page with some pictures of every class."
 )
 @click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in the page.")
-@click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
+@label_option
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
 @common_options
 def command(console: Console, photos: Path, html: Path | None, **options: Any) -> None:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fovea.cli.console import Console, common_options
-from fovea.cli.train import parse_merge
+from fovea.cli.run_options import PLACE, label_option, parse_merge
 
 if TYPE_CHECKING:
     from fovea.tasks.evaluate import Result
-
-PLACE = click.Path(path_type=Path)
 
 
 @click.command()
@@ -26,7 +24,7 @@ PLACE = click.Path(path_type=Path)
 )
 @click.option("--drop", multiple=True, metavar="CLASS", help="Leave a class out (again for more).")
 @click.option("--merge", multiple=True, callback=parse_merge, metavar="A,B=C", help="Take classes as one.")
-@click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
+@label_option
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
 @common_options
 def command(console: Console, run: Path, photos: Path, **options: Any) -> None:

@@ -6,29 +6,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fovea.cli.console import Console, common_options, require_precision
+from fovea.cli.run_options import (
+    PLACE,
+    class_options,
+    label_option,
+    out_option,
+    private_option,
+    promise_options,
+    share_option,
+)
 from fovea.cli.train_options import SectionedCommand, training_options
 
 if TYPE_CHECKING:
     from fovea.tasks.train import Run
 
-PLACE = click.Path(path_type=Path)
-
-
-def parse_merge(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Turn `a,b=c` into {"a": "c", "b": "c"}."""
-    from fovea.tasks import option_values
-
-    try:
-        return option_values.parse_merge(values)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
 
 @click.command(cls=SectionedCommand)
 @click.argument("photos", type=PLACE)
-@click.option(
-    "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
-)
+@out_option
 @click.option(
     "--backbone",
     metavar="NAME",
@@ -73,29 +68,11 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     show_default=True,
     help="Views of each picture to learn from: flips, crops.",
 )
-@click.option(
-    "--precision", type=float, help="Share of right ones to promise among accepted answers, such as 0.98."
-)
-@click.option("--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised.")
-@click.option("--per-class", is_flag=True, help="Promise it for each class by itself.")
+@promise_options
 @click.option("--since", type=PLACE, help="An earlier run: keep its splits, and say which answers changed.")
-@click.option(
-    "--valid-share",
-    type=float,
-    help="Share of each class to hold out, where no split is given.  [default: 0.2; of large sets that train a network "
-    "2,000 pictures]",
-)
+@share_option
 @click.option("--balance", is_flag=True, help="Weigh classes as if they were equally common.")
-@click.option(
-    "--drop", multiple=True, metavar="CLASS", help="Leave a class out (again for more); no file is touched."
-)
-@click.option(
-    "--merge",
-    multiple=True,
-    callback=parse_merge,
-    metavar="A,B=C",
-    help="Take classes as one (again for more).",
-)
+@class_options
 @click.option(
     "--target",
     type=click.Choice(["classes", "regression", "labels"]),
@@ -103,13 +80,13 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
     show_default=True,
     help="What a label is: a class, a number, or several labels a picture (a;b).",
 )
-@click.option("--label-by", metavar="COLUMN", help="Table column (or kind of labels) that gives the class.")
+@label_option
 @click.option("--group-by", metavar="COLUMN", help="Table column whose equal values stay on one side.")
 @click.option(
     "--group-pattern", metavar="REGEX", help="Part of the path whose equal values stay on one side."
 )
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
-@click.option("--private", is_flag=True, help="No thumbnails and no absolute paths in what is written.")
+@private_option
 @training_options
 @common_options
 def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
