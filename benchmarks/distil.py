@@ -1,4 +1,4 @@
-"""MNIST: an ensemble, the student distilled from it, the same student without a teacher; with all labels and with few.
+"""MNIST: an ensemble, students distilled from it (answers; features too), the same without a teacher; all labels and few.
 
     OMP_NUM_THREADS=1 nice python benchmarks/distil.py ../shared/data/mnist --labels 1000 --unlabelled 19000 --seeds 1
 
@@ -76,7 +76,7 @@ def told(run: Run, *, seconds: float) -> dict[str, Any]:
 def measure(
     work: Path, photos: Path, *, more: Path | None, args: argparse.Namespace, seed: int
 ) -> dict[str, Any]:
-    """Return the figures of ensemble, student, and the student without a teacher."""
+    """Return the figures of ensemble, students, and the student without a teacher."""
     figures, shared = {}, {"seed": seed, "threads": 1}
     scratch = {"method": "scratch", **shared}
 
@@ -90,18 +90,20 @@ def measure(
     epochs = {} if args.epochs is None else {"epochs": args.epochs}
     own = epochs if more is None else {}  # few pictures need more epochs: the recipe's own
     teacher = timed("ensemble", train, photos, net=args.teacher, ensemble=args.ensemble, **scratch, **own)
-    timed(
-        "student",
-        distil,
-        teacher.folder,
-        photos,
-        net=args.student,
-        unlabelled=more,
-        temperature=args.temperature,
-        alpha=args.alpha,
-        **shared,
-        **epochs,
-    )
+    for name, weight in (("student", 0.0), ("student of features", args.features)):
+        timed(
+            name,
+            distil,
+            teacher.folder,
+            photos,
+            net=args.student,
+            unlabelled=more,
+            temperature=args.temperature,
+            alpha=args.alpha,
+            features=weight,
+            **shared,
+            **epochs,
+        )
     timed("alone", train, photos, net=args.student, **scratch, **own)
     return figures
 
@@ -121,6 +123,7 @@ def main() -> None:
         ("epochs", int, None),
         ("temperature", float, 4.0),
         ("alpha", float, 0.9),
+        ("features", float, 1.0),
         ("teacher", str, "lenet5"),
         ("student", str, "mlp"),
     ):
