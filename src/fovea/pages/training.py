@@ -113,24 +113,16 @@ def rate_svg(attempt: Attempt) -> "Markup":
     def y(loss: float) -> str:
         return number(TOP + HEIGHT * (1 - (loss - low) / (high - low)))
 
-    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>']
-    for tick in ticks(low, high, n_wanted=4):
-        parts.append(f'<path class="rule" d="M{LEFT} {y(tick)}H{LEFT + WIDTH}"/>')
-        at = number(float(y(tick)) + 4.5)
-        parts.append(f'<text x="{LEFT - 8}" y="{at}" text-anchor="end">{tick:g}</text>')
-    parts += [
-        f'<text x="{x(power)}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{10.0**power:g}</text>'
-        for power in range(math.ceil(first), math.floor(last) + 1)
-    ]
+    parts = _axes(
+        [(y(tick), f"{tick:g}") for tick in ticks(low, high, n_wanted=4)],
+        [(x(power), f"{10.0**power:g}") for power in range(math.ceil(first), math.floor(last) + 1)],
+        below="learning rate",
+    )
     if attempt.rate > 0:
         parts.append(f'<path class="ideal" d="M{x(math.log10(attempt.rate))} {TOP}V{TOP + HEIGHT}"/>')
     path = "L".join(f"{x(one)} {y(loss)}" for one, loss in zip(exponents, losses, strict=True))
     parts.append(f'<path class="curve valid" d="M{path}"/>')
-    middle = f'x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle"'
-    parts.append(f'<text class="axis" {middle}>learning rate</text>')
-    label = f"Loss by learning rate, which rises from step to step; {attempt.rate:.2g} was taken"
-    size = f"0 0 {LEFT + WIDTH + 16} {TOP + HEIGHT + 46}"
-    return svg("curves", f'viewBox="{size}" role="img" aria-label="{label}"', parts)
+    return _plot(parts, f"Loss by learning rate, which rises from step to step; {attempt.rate:.2g} was taken")
 
 
 def render_curves(attempt: Attempt, *, lead: str) -> str:
@@ -153,19 +145,15 @@ def _curves(
     def y(value: float) -> str:
         return number(TOP + HEIGHT * (1 - (value - low) / max(high - low, 1e-9)))
 
-    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>']
-    for tick in ticks(low, high, n_wanted=4):
-        shown = f"{100 * tick:g}\N{NO-BREAK SPACE}%" if top is not None else f"{tick:g}"
-        parts.append(f'<path class="rule" d="M{LEFT} {y(tick)}H{LEFT + WIDTH}"/>')
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{number(float(y(tick)) + 4.5)}" text-anchor="end">{shown}</text>'
-        )
+    def shown(value: float) -> str:
+        return f"{value:g}" if top is None else f"{100 * value:g}\N{NO-BREAK SPACE}%"
+
     numbers = sorted({round(tick) for tick in ticks(1, max(last, 2), n_wanted=6)})
-    parts += [
-        f'<text x="{x(epoch - 1)}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{epoch}</text>'
-        for epoch in numbers
-        if epoch <= last
-    ]
+    parts = _axes(
+        [(y(tick), shown(tick)) for tick in ticks(low, high, n_wanted=4)],
+        [(x(epoch - 1), str(epoch)) for epoch in numbers if epoch <= last],
+        below="epoch",
+    )
     if 0 <= best < last:
         parts.append(f'<path class="ideal" d="M{x(best)} {TOP}V{TOP + HEIGHT}"/>')
     for kind, line in lines:
@@ -176,10 +164,24 @@ def _curves(
             parts += [
                 f'<circle class="curve {kind}" cx="{x(e)}" cy="{y(v)}" r="2.5"/>' for e, v in known[:60]
             ]
-    parts.append(
-        f'<text class="axis" x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle">epoch</text>'
-    )
     parts.append(f'<text class="axis" x="{LEFT + 8}" y="{TOP + HEIGHT - 8}">{what}</text>')
+    return _plot(parts, f"{what.capitalize()} by epoch, of training and validation, as in the table below")
+
+
+def _axes(heights: Sequence[tuple[str, str]], places: Sequence[tuple[str, str]], *, below: str) -> list[str]:
+    """Return a plot's frame, with (place, label) of the rules across it and of the numbers below it, and what these are."""
+    parts = [f'<rect class="plot" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>']
+    for y, label in heights:
+        parts.append(f'<path class="rule" d="M{LEFT} {y}H{LEFT + WIDTH}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{number(float(y) + 4.5)}" text-anchor="end">{label}</text>')
+    parts += [
+        f'<text x="{x}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{label}</text>' for x, label in places
+    ]
+    middle = f'x="{LEFT + WIDTH / 2:g}" y="{TOP + HEIGHT + 38}" text-anchor="middle"'
+    return [*parts, f'<text class="axis" {middle}>{below}</text>']
+
+
+def _plot(parts: Sequence[str], label: str) -> "Markup":
+    """Return the picture of a plot; `label` says what it shows to those who cannot see it."""
     size = f"0 0 {LEFT + WIDTH + 16} {TOP + HEIGHT + 46}"
-    label = f"{what.capitalize()} by epoch, of training and validation, as in the table below"
     return svg("curves", f'viewBox="{size}" role="img" aria-label="{label}"', parts)
