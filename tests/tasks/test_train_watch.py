@@ -54,7 +54,14 @@ def test_a_notebook_shows_one_figure_drawn_anew_after_every_epoch(notebook: Hand
         2,
         4,
     ]  # losses, accuracies
-    assert "lenet5, epoch 2 of 2: loss 0.60, training 50.0 %" in notebook.shown[1]
+    assert "lenet5, epoch 2 of 2: training loss 0.60, 50.0 %; " in notebook.shown[1]
+
+
+def test_a_notebook_calls_what_is_told_of_numbers_by_its_name(notebook: Handle, tmp_path: Path) -> None:
+    with watched("mlp", trackers=(), folder=tmp_path, announce=print, kind="values") as tell:
+        tell(RECORDS[0], SETTINGS)
+    assert "variance explained</text>" in notebook.shown[0]
+    assert ", R2 0.500" in notebook.shown[0] and "50.0 %" not in notebook.shown[0]
 
 
 def test_nothing_is_drawn_where_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,6 +138,7 @@ class Room:
             trackers=self.config.training.how.track,
             folder=track_folder(self.config.out),
             announce=self.announce,
+            kind=kind,
         )
 
 
@@ -160,7 +161,7 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> 
             kind=goal.meaning.kind,
             finds_rate=room.config.training.finds_rate,
         )
-        with room.watched(name) as on_epoch:
+        with room.watched(name, kind=goal.meaning.kind) as on_epoch:
             trained = finetune(
                 network,
                 sides.train,

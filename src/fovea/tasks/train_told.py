@@ -1,12 +1,16 @@
 """What a run says of training: the values of the report's part from those of metrics.json, and what to do next."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fovea.pages import training as pages
 from fovea.tasks.train_method import PROBE
+from fovea.tasks.train_watch import ACCURACIES
 
-ACCURACIES = {"classes": "accuracy", "regression": "variance explained", "labels": "labels right"}
+if TYPE_CHECKING:
+    from fovea.learn.training.losses import Kind
+
+_KINDS: Mapping[str, "Kind"] = {"classes": "class", "regression": "values", "labels": "labels"}
 MEASURES = {"regression": "Root mean square error", "labels": "Log loss a label"}
 
 _FAILED = frozenset(
@@ -91,7 +95,7 @@ def _attempt(one: Mapping[str, Any], *, target: str) -> pages.Attempt:
         export=_export(one["export"], target=target),
         tried=() if search is None else tuple(zip(search["rates"], search["losses"], strict=True)),
         rate=0.0 if search is None else search["suggestion"],
-        accuracy=ACCURACIES[target],
+        accuracy=ACCURACIES[_KINDS[target]],
     )
 
 

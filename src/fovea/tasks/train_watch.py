@@ -6,7 +6,7 @@ Neither can spoil it: what fails is said once, and training goes on.
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,14 @@ from fovea.pages.training import Attempt, Point, render_curves
 if TYPE_CHECKING:
     from fovea.learn.trained import OnEpoch
     from fovea.learn.training import EpochRecord, Tracker, Training
+    from fovea.learn.training.losses import Kind
+
+ACCURACIES: Mapping["Kind", str] = {
+    "class": "accuracy",
+    "values": "variance explained",
+    "labels": "labels right",
+}
+"""What the accuracies of a training's records are called, by what is learned."""
 
 
 def track_folder(out: Path) -> Path:
@@ -24,11 +32,16 @@ def track_folder(out: Path) -> Path:
 
 @contextlib.contextmanager
 def watched(
-    name: str, *, trackers: Sequence[str], folder: Path, announce: Callable[[str], None]
+    name: str,
+    *,
+    trackers: Sequence[str],
+    folder: Path,
+    announce: Callable[[str], None],
+    kind: "Kind" = "class",
 ) -> Iterator["OnEpoch"]:
     """Yield what is told every epoch of the training `name`: it logs to `trackers` in `folder`, and draws in a notebook."""
     opened: list[Tracker | None] = []
-    curves = notebook_curves(name)
+    curves = notebook_curves(name, kind=kind)
 
     def log(record: "EpochRecord", settings: "Training") -> None:
         from fovea.learn.training import open_trackers
@@ -61,20 +74,21 @@ def watched(
                     announce(f"{', '.join(trackers)}: could not be closed ({error}).")
 
 
-def notebook_curves(name: str) -> "OnEpoch | None":
+def notebook_curves(name: str, *, kind: "Kind" = "class") -> "OnEpoch | None":
     """Return what draws the curves of the training `name` where this runs in a notebook; None elsewhere."""
     ipython = sys.modules.get("IPython")  # whoever runs in a notebook has it loaded
     shell = None if ipython is None else ipython.get_ipython()
     if not hasattr(shell, "kernel"):  # a terminal shows no pictures
         return None
-    return _Curves(name, importlib.import_module("IPython.display"))
+    return _Curves(name, importlib.import_module("IPython.display"), kind=kind)
 
 
 class _Curves:
     """One figure in a notebook, drawn anew when told."""
 
-    def __init__(self, name: str, display: Any) -> None:
-        self._name, self._display, self._points, self._handle = name, display, list[Point](), None
+    def __init__(self, name: str, display: Any, *, kind: "Kind") -> None:
+        self._name, self._display, self._kind = name, display, kind
+        self._points, self._handle = list[Point](), None
 
     def __call__(self, record: "EpochRecord", settings: "Training") -> None:
         """Draw all epochs so far."""
@@ -84,8 +98,10 @@ class _Curves:
         self._points.append(Point(**{key: getattr(record, key) for key in keys}))
         known = [one for one in self._points if one.valid_loss is not None]
         best = min(known, key=lambda one: one.valid_loss or 0.0).epoch if known else -1
-        attempt = Attempt(self._name, points=tuple(self._points), best_epoch=best)
-        lead = f"{self._name}, {describe_epoch(record, n_epochs=settings.looping.epochs or 1)}"
+        called = ACCURACIES[self._kind]
+        attempt = Attempt(self._name, points=tuple(self._points), best_epoch=best, accuracy=called)
+        told = describe_epoch(record, n_epochs=settings.looping.epochs or 1, kind=self._kind)
+        lead = f"{self._name}, {told}"
         shown = self._display.HTML(render_curves(attempt, lead=lead))
         if self._handle is None:
             self._handle = self._display.display(shown, display_id=True)
