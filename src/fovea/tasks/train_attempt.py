@@ -130,7 +130,7 @@ class Room:
         }
         return Making(self.given(seconds), options, kind=kind, finds_rate=finds_rate, n_again=n_again)
 
-    def watched(self, name: str) -> AbstractContextManager["OnEpoch"]:
+    def watched(self, name: str, *, kind: "Kind" = "class") -> AbstractContextManager["OnEpoch"]:
         """Return the block in which every epoch of the training `name` reaches those who watch it."""
         several = f", seed {self.config.seed}" if self.config.training.how.ensemble > 1 else ""
         return watched(
@@ -315,7 +315,7 @@ def _learn_net(
 
     name, begun = f"{Path(net).name} from scratch", time.perf_counter()
     wish = room.making(seconds, kind=goal.meaning.kind, n_again=n_again)
-    with room.watched(name) as on_epoch:
+    with room.watched(name, kind=goal.meaning.kind) as on_epoch:
         trained = scratch(
             net,
             sides.train,
