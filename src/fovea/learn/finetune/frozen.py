@@ -42,7 +42,7 @@ class Frozen:
             height_px=self.height_px,
             width_px=self.width_px,
             precision="bf16" if has_native_bf16() else "f32",
-            threads=available_cores(),
+            threads=min(available_cores(), torch.get_num_threads()),  # as few as torch was told to keep to
         )
 
     def compute(
