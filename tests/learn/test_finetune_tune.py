@@ -19,9 +19,10 @@ from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import blend, rate_groups, settings_of
 from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.trained import Pictures, Trained, describe_epoch
-from fovea.learn.training import EpochRecord, Machine, Score, overridden
+from fovea.learn.training import EpochRecord, Machine, Score, Training, overridden
 from fovea.learn.training.memory import Memory
 from fovea.learn.training.planned import TooLittleTimeError
+from fovea.learn.training.timing import Trial
 from fovea.nets.blocks import find_blocks
 from fovea.nets.cut import Cut
 from fovea.nets.stages import Place
@@ -173,7 +174,7 @@ def test_pictures_of_another_shape_than_the_networks_are_cut_and_learned(tmp_pat
 def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs() -> None:
     part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
     settings = overridden(recipe(), {"epochs": 100})
-    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path())  # type: ignore[arg-type]
+    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None)  # type: ignore[arg-type]
     # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
     assert [_share_out(job, part, left=left) for left in (10, 100)] == [(1, 3), (9, 8)]
 
@@ -340,6 +341,23 @@ def test_after_the_plan_the_network_is_back_on_the_cpu(
     with pytest.raises(ZeroDivisionError):
         tuned(tmp_path, unfreeze=1)
     assert told == ["timed on the device", "cpu", "train"]
+
+
+def test_where_nothing_is_frozen_augmenting_is_part_of_the_step_that_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def look(trial: Trial, *, settings: Training) -> float:
+        assert trial.frozen_statistics
+        seen.append(next(iter(trial.batches.epoch(0))).x)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan_module, "time_step", look)
+    for augment in ("none", "none", "flip"):
+        with pytest.raises(KeyboardInterrupt):
+            tuned(tmp_path, unfreeze="all", given={"augment": augment})
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
 
 
 @pytest.mark.parametrize(

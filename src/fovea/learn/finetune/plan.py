@@ -7,17 +7,31 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from fovea.learn.finetune.frozen import Frozen
-from fovea.learn.finetune.ready import learning
+from fovea.learn.augment import Augmentation, normalise
+from fovea.learn.finetune.frozen import Frozen, FrozenBatches
+from fovea.learn.finetune.ready import Rows, learning
 from fovea.learn.finetune.settings import MOST_VIEWS, Tuning
-from fovea.learn.training import Training, choose_machine, forecast_memory, free_bytes, require_memory
+from fovea.learn.training import (
+    ArrayBatches,
+    Batches,
+    Training,
+    choose_machine,
+    forecast_memory,
+    free_bytes,
+    require_memory,
+)
 from fovea.learn.training.described import describe_settings
+from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import Memory, describe_bytes
 from fovea.learn.training.planned import PlanFile, TooLittleTimeError, job_of
+from fovea.learn.training.step import Goal
+from fovea.learn.training.timing import Trial, time_step
 from fovea.manifest.wording import count
 from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable
@@ -26,12 +40,12 @@ _SHARE = 0.9  # of a budget that is planned for: speed varies
 _LEAST = 4  # epochs that the last third of the blocks must fit to be chosen; deeper, all of them
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
-_TIMED = 3  # batches
+_TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be planned: the network, numbers of pictures, their (height, width), what is wished, where files go."""
+    """What is to be planned: a network, numbers of pictures and their (height, width), what is wished, and where files go."""
 
     headed: Headed
     trainable: Trainable
@@ -41,6 +55,7 @@ class Job:
     wish: Tuning
     settings: Training
     workspace: Path
+    augment: Augmentation
 
     @property
     def batch_size(self) -> int:
@@ -116,7 +131,7 @@ def plan_finetune(job: Job) -> Plan:
     )
 
 
-def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
+def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
     blocks = job.trainable.blocks
     what = f"all {len(blocks)} blocks learn"
@@ -129,14 +144,15 @@ def describe_plan(plan: Plan, job: Job, *, policy: str) -> tuple[str, ...]:
         )
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
-        f"{job.wish.head_layers!r}, {_augmentation(plan, job, policy=policy)}.",
+        f"{job.wish.head_layers!r}, {_augmentation(plan, job)}.",
         describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
 
 
-def _augmentation(plan: Plan, job: Job, *, policy: str) -> str:
+def _augmentation(plan: Plan, job: Job) -> str:
     """Say how pictures are changed, or why they are not: the first view of a picture is the picture as it is."""
+    policy = job.augment.policy
     if policy == "none" or plan.part.cut is None or plan.n_views > 1:
         return f"augmentation {policy!r}"
     reason = "one epoch" if (job.settings.looping.epochs or 1) == 1 else "the budget"
@@ -182,7 +198,7 @@ def _measure(job: Job, n_blocks: int) -> Part:
     """Cut the network below the last blocks, and time the frozen part and training steps."""
     headed, card, blocks = job.headed, job.trainable.card, job.trainable.blocks
     cut = None if n_blocks >= len(blocks) else find_cut(headed, blocks[-n_blocks][0], size_px=job.size_px)
-    n_rows = min(job.batch_size, 16)
+    n_rows = min(job.batch_size, _N_TIMED)
     pixels = np.random.default_rng(0).integers(0, 256, (max(2, _TIMED * n_rows), *job.size_px, 3), np.uint8)
     frozen, seconds, values = None, 0.0, None
     if cut is not None:
@@ -193,32 +209,35 @@ def _measure(job: Job, n_blocks: int) -> Part:
         begun = time.perf_counter()
         values = frozen.compute(pixels)[:, 0]
         seconds = (time.perf_counter() - begun) / len(pixels)
-    with learning(
-        headed, cut, card=card, rows=pixels if values is None else values, size_px=job.size_px
-    ) as one:
-        x = one.planes(pixels[:n_rows] if values is None else values[:n_rows])
-        memory = forecast_memory(one.network, x, settings=job.settings)
-        step_seconds = _time_step(one.network, x, settings=job.settings) / len(x)
+    rows: Rows = pixels if values is None else values
+    with learning(headed, cut, card=card, rows=rows, size_px=job.size_px) as one:
+        memory = forecast_memory(one.network, one.planes(rows[:1]), settings=job.settings)
+        step_seconds = _time_step(one.network, job, rows=rows)
     headed.cpu()  # where the next part is cut off, and the frozen one converted
     n_bytes = 0 if values is None else values[0].nbytes
     n_learning = len(blocks) if cut is None else n_blocks
     return Part(n_learning, cut, frozen, seconds, step_seconds, memory, n_bytes, n_asked=n_blocks)
 
 
-def _time_step(network: torch.nn.Module, x: torch.Tensor, *, settings: Training) -> float:
-    """Return the seconds of a forward and backward pass, the shortest of a few; no weight changes."""
-    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
-    network.to(machine.device).eval()
-    x = x.to(machine.device)
-    if x.ndim == 4:
-        x = x.contiguous(memory_format=torch.channels_last)
-    seconds = []
-    for _ in range(_TIMED):
-        begun = time.perf_counter()
-        with machine.autocast():
-            loss = network(x).float().square().mean()
-        loss.backward()
-        loss.item()
-        seconds.append(time.perf_counter() - begun)
-        network.zero_grad(set_to_none=True)
-    return min(seconds)
+def _time_step(network: nn.Module, job: Job, *, rows: Rows) -> float:
+    """Return the seconds a picture of training steps on pictures, or on stored values, as they would be made."""
+    kind = job.wish.kind
+    labels: NDArray[np.int64] | NDArray[np.float32] = np.zeros(len(rows), np.int64)
+    if kind != "class":
+        labels = np.zeros((len(rows), cast("nn.Linear", job.headed.head[-1]).out_features), np.float32)
+    goal = Goal(kind, usual_criterion(kind, smoothing=job.settings.regularisation.smoothing or 0.0))
+    batches: Batches
+    if rows.dtype == np.uint8:
+        scale = normalise(job.trainable.card.mean, job.trainable.card.std)
+        batches = ArrayBatches(
+            rows.transpose(0, 3, 1, 2),
+            labels,
+            batch_size=min(job.batch_size, _N_TIMED),
+            seed=0,
+            prepare=lambda x, generator: scale(job.augment(x, generator)),
+            device=choose_machine(device=job.settings.looping.device).device,
+        )
+    else:
+        values = np.asarray(rows[:, None], np.float16)
+        batches = FrozenBatches(values, labels, batch_size=min(job.batch_size, _N_TIMED), seed=0)
+    return time_step(Trial(network, batches, goal, frozen_statistics=True), settings=job.settings)

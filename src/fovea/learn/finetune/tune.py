@@ -74,6 +74,7 @@ def finetune(
     wish = replace(wish, unfreeze=count_unfrozen(wish.unfreeze, trainable))
     begun, settings = time.perf_counter(), settings_of(wish)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
+    augment = _augmentation(train, settings=settings)
     workspace.mkdir(parents=True, exist_ok=True)
     job = Job(
         headed=headed,
@@ -84,9 +85,10 @@ def finetune(
         wish=wish,
         settings=settings,
         workspace=workspace,
+        augment=augment,
     )
-    plan, augment = plan_finetune(job), _augmentation(train, settings=settings)
-    sentences = describe_plan(plan, job, policy=augment.policy)
+    plan = plan_finetune(job)
+    sentences = describe_plan(plan, job)
     for sentence in sentences:
         announce(sentence)
     prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
