@@ -81,6 +81,45 @@ def test_a_loss_still_falling_at_the_end_was_stopped_too_soon() -> None:
     assert (finding.kind, finding.try_next) == ("stopped too soon", "--epochs 10")
 
 
+@pytest.mark.parametrize(
+    ("stopped", "seconds", "try_next"),
+    [
+        ("", None, "--epochs 10"),
+        ("", 100.0, "--epochs 10"),  # five epochs took 50 s
+        ("", 99.0, "--epochs 10 and a larger --budget"),
+        ("seconds", 52.0, "a larger --budget"),
+    ],
+)
+def test_where_a_budget_ended_it_a_larger_one_is_advised(
+    stopped: str, seconds: float | None, try_next: str
+) -> None:
+    document = history([1.0, 0.8, 0.6, 0.5, 0.4], [1.1, 0.9, 0.7, 0.6, 0.5], right=(0.8, 0.78))
+    for record in document["records"]:
+        record["seconds"] = 10.0
+    told = only(document | {"stopped": stopped}, settings={"seconds": seconds})
+    assert (told.kind, told.try_next) == ("stopped too soon", try_next)
+
+
+def test_a_rate_far_above_any_usual_one_is_to_be_found() -> None:
+    document = history(FALLING, JUDGED, dead={"relu": 1.0})
+    assert only(document, settings={"lr": 1e6}).try_next == "--lr find"
+    assert only(document, settings={"lr": 10.0}).try_next == "--lr 1"
+
+
+def test_an_activation_is_advised_only_where_it_can_be_chosen() -> None:
+    used = {"net": "resnet18", "has_activation": False}
+    dead = only(history(FALLING, JUDGED, dead={"relu": 0.5}), settings=used)
+    assert dead.try_next == "--lr 0.03"
+    vanishing = only(history(FALLING, JUDGED, norms={"conv1": 1e-7, "fc": 0.5}), settings=used)
+    assert vanishing.try_next == "--init he, or a network with shortcuts: --net resnet20"
+
+
+def test_numbers_and_labels_that_begin_at_the_probe_have_no_rate_too_low() -> None:
+    still = [0.1, 0.1, 0.099, 0.099, 0.099]
+    assert only(history(still, still)).kind == "fits"
+    assert only(history(still, still), settings={"net": "lenet5"}).kind == "rate too low"
+
+
 def test_training_pictures_that_are_not_learned_are_underfitting() -> None:
     finding = only(history([1.5, 1.1, 1.05, 1.02, 1.0], [1.5, 1.1, 1.06, 1.05, 1.04], right=(0.6, 0.59)))
     assert (finding.kind, finding.try_next) == (

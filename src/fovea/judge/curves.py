@@ -21,6 +21,7 @@ _JUMP = 1.1  # times the epoch before: a training loss above this rises
 _FEW = 3  # epochs: fewer make no curve
 _FLAT = 0.02  # of its first value: a training loss that fell by less has not begun to learn
 _STEP, _FAR = 3.0, 10.0  # by which a rate is changed
+_HIGHEST = 1.0  # usual rate of any optimiser (Adadelta's)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def diagnose(
         history: `History.to_json()` of a training.
         n_valid: pictures of the validation part, by which a difference may be chance.
         chance: the accuracy of always answering the commonest class, in [0, 1]; None where it is not known.
-        settings: what was used, by its usual name: lr, augment, dropout (None: the network has none), mixup, cutmix, and net
-            where it was from scratch.
+        settings: what was used, by its usual name: lr, augment, dropout (None: the network has none), mixup, cutmix, seconds
+            where there was a budget, and net where it was from scratch; has_activation: whether --activation is for it.
     """
     used = settings or {}
     records: Sequence[Mapping[str, Any]] = history["records"]
@@ -86,7 +87,8 @@ def _of_rate(
         return [Finding("rate too high", text, _rate(records, used, 1 / _STEP))]
     accuracies = [record["train_accuracy"] for record in records if record["train_accuracy"] is not None]
     knows_nothing = chance is not None and bool(accuracies) and max(accuracies) <= chance + _GAP
-    if min(losses) > (1 - _FLAT) * losses[0] and (chance is None or knows_nothing):
+    begins_anew = chance is None and bool(used.get("net"))  # else it began with the probe's answers
+    if min(losses) > (1 - _FLAT) * losses[0] and (begins_anew or knows_nothing):
         text = (
             f"The learning rate seems too low: over {len(losses)} epochs the loss on the training pictures only went from "
             f"{losses[0]:.3g} to {losses[-1]:.3g}."
@@ -112,7 +114,8 @@ def _of_gradients(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any])
             f"Gradients vanish on their way down: in the first layer, {first_name!r}, they have a length of "
             f"{_number(first):.1g}, in {longest_name!r} of {_number(longest):.1g}. The first layers hardly learn."
         )
-        another = "--activation relu --init he, or a network with shortcuts: --net resnet20"
+        relu = "--activation relu " if used.get("has_activation", True) else ""
+        another = f"{relu}--init he, or a network with shortcuts: --net resnet20"
         return [
             Finding("vanishing gradients", text, another if used.get("net") else _rate(records, used, _STEP))
         ]
@@ -128,7 +131,7 @@ def _of_units(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any]) -> 
     others = ", ".join(repr(other) for _, other in dead[1:4])
     more = f"; so are many in {others}" if others else ""
     text = f"{share:.0%} of the units of the layer {name!r} are dead: they answer 0 to every picture and cannot learn again{more}."
-    activation = " --activation leaky" if used.get("net") else ""
+    activation = " --activation leaky" if used.get("net") and used.get("has_activation", True) else ""
     factor = 1 / _FAR if _blocks(records) else 1 / _STEP
     return [Finding("dead units", text, _rate(records, used, factor) + activation)]
 
@@ -168,8 +171,19 @@ def _of_fit(history: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int
             f"Stopped too soon: the loss on the validation pictures was still falling at the end, from {back:.3g} to "
             f"{last:.3g} over the last epochs."
         )
-        return [Finding("stopped too soon", text, f"--epochs {2 * len(history['records'])}")]
+        return [Finding("stopped too soon", text, _longer(history, used))]
     return _underfit(records[best], used)
+
+
+def _longer(history: Mapping[str, Any], used: Mapping[str, Any]) -> str:
+    """Return options for twice as many epochs, within a budget that holds them."""
+    epochs = f"--epochs {2 * len(history['records'])}"
+    if used.get("seconds") is None:
+        return epochs
+    if history["stopped"] == "seconds":
+        return "a larger --budget"
+    fits = 2 * sum(record["seconds"] for record in history["records"]) <= used["seconds"]
+    return epochs if fits else f"{epochs} and a larger --budget"
 
 
 def _gap(record: Mapping[str, Any], used: Mapping[str, Any], *, n_valid: int) -> str:
@@ -218,8 +232,10 @@ def _fits(history: Mapping[str, Any]) -> Finding:
 
 
 def _rate(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any], factor: float) -> str:
-    """Return --lr changed by a factor: of the rate used, else of the highest one that was told."""
+    """Return --lr changed by a factor: of the rate used, else of the highest one that was told; far off, one that is found."""
     lr = used.get("lr") or max((record["lr"] for record in records), default=0.0)
+    if lr * factor > _HIGHEST:
+        return "--lr find"
     return f"--lr {float(f'{lr * factor:.1g}'):g}" if lr else "a lower --lr"
 
 

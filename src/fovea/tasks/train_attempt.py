@@ -71,13 +71,14 @@ class Attempt:
     def _findings(self, history: Mapping[str, Any]) -> tuple[Finding, ...]:
         """Return what the curves tell."""
         settings = self.trained.settings
-        used = (
-            {} if settings is None else {**asdict(settings.optimisation), **asdict(settings.regularisation)}
-        )
+        used: dict[str, Any] = {"net": self.net, "has_activation": self.trained.card.library == "fovea"}
+        if settings is not None:
+            used |= {**asdict(settings.optimisation), **asdict(settings.regularisation)}
+            used["seconds"] = settings.looping.seconds
         n_valid = len(self.sides.valid.labels)
         classes = self.sides.valid.classes
         chance = None if classes is None else float(np.bincount(classes).max()) / n_valid
-        return diagnose(history, n_valid=n_valid, chance=chance, settings={**used, "net": self.net})
+        return diagnose(history, n_valid=n_valid, chance=chance, settings=used)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for metrics.json."""
