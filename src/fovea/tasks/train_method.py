@@ -1,6 +1,7 @@
 """Beyond the probe: its network trained further, or another from scratch, and whichever is better kept."""
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +15,16 @@ from fovea.learn import ProbeFit
 from fovea.manifest import Manifest, Strata, assign_splits
 from fovea.tasks.gather import Gathered
 from fovea.tasks.sides import units_of
-from fovea.tasks.train_attempt import Attempt, Room, features_of, train_alone, train_beside, tune, usual_side
+from fovea.tasks.train_attempt import (
+    END_SECONDS,
+    Attempt,
+    Room,
+    features_of,
+    train_alone,
+    train_beside,
+    tune,
+    usual_side,
+)
 from fovea.tasks.train_choose import Candidate, Choice, choose, compare
 from fovea.tasks.train_goal import Aim, Goal, aim_at_classes, goal_of
 from fovea.tasks.train_learn import Learned, make_learned
@@ -184,16 +194,7 @@ def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
     if seconds is not None and seconds < LEAST_SECONDS:
         return (
             f"The budget of {room.config.training.how.budget:.0f} s is too small to train a network in beside the probe, which "
-            f"took {time.perf_counter() - room.begun:.0f} s: the probe is given."
+            f"took {time.perf_counter() - room.begun:.1f} s, since {END_SECONDS:.0f} s are kept to convert it and for the report: "
+            f"the probe is given. Raise --budget by {math.ceil(LEAST_SECONDS - seconds)} s or more."
         )
     return ""
-
-
-def _in_time(train: Callable[[], Attempt]) -> tuple[list[Attempt], str]:
-    """Return the network that is trained, or none and why, where the budget does not hold one epoch."""
-    from fovea.learn.training.planned import TooLittleTimeError
-
-    try:
-        return [train()], ""
-    except TooLittleTimeError as error:
-        return [], f"{error} The probe is given."
