@@ -198,3 +198,13 @@ def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
             f"the probe is given. Raise --budget by {math.ceil(LEAST_SECONDS - seconds)} s or more."
         )
     return ""
+
+
+def _in_time(train: Callable[[], Attempt]) -> tuple[list[Attempt], str]:
+    """Return the network that is trained, or none and why, where the budget does not hold one epoch."""
+    from fovea.learn.training.planned import TooLittleTimeError
+
+    try:
+        return [train()], ""
+    except TooLittleTimeError as error:
+        return [], f"{error} The probe is given."
