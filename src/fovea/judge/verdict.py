@@ -147,21 +147,17 @@ def judge(
         temperature = fit_temperature(cal_logits, cal_labels)
     scores = calibration_scores(softmax(cal_logits, temperature), cal_labels, units=cal_units, seed=seed)
     guarantees = _promises(scores, precisions, confidence=confidence)
-    supported = [g for g in guarantees if g.threshold is not None]
-    unsure = supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
+    unsure = _first_supported(guarantees, scores, confidence=confidence)
     unsure_threshold = UNSURE_PRECISION if unsure.threshold is None else unsure.threshold
     if valid_labels is None or valid_logits is None:
-        labels, logits, leaked = train_labels, oof_logits, None
-        probabilities = cross_fitted(
-            logits, labels, parts=_parts(len(labels), seed) if folds is None else folds
-        )
-        held_out = None
+        labels, logits, leaked, held_out = train_labels, oof_logits, None, None
+        parts = _parts(len(labels), seed) if folds is None else folds
+        probabilities = cross_fitted(logits, labels, parts=parts)
     else:
         labels, logits, probabilities = valid_labels, valid_logits, softmax(valid_logits, temperature)
         if by_valid:
-            probabilities[valid_labels >= 0] = cross_fitted(
-                cal_logits, cal_labels, parts=_parts(len(cal_labels), seed)
-            )
+            parts = _parts(len(cal_labels), seed)
+            probabilities[labels >= 0] = cross_fitted(cal_logits, cal_labels, parts=parts)
         held_out = (labels, probabilities)
     known = labels >= 0
     commonest = int(np.bincount(train_labels, minlength=len(class_names)).argmax())
@@ -185,9 +181,8 @@ def judge(
         if held_out and not by_valid
         else None,
         guarantees=guarantees,
-        per_class_guarantees=tuple(
-            _promises_per_class(scores, p, class_names=class_names, confidence=confidence)
-            for p in (precisions if per_class else ())
+        per_class_guarantees=_promises_per_class(
+            scores, precisions if per_class else (), class_names=class_names, confidence=confidence
         ),
         mistakes=find_mistakes(labels, probabilities),
         suspects=find_suspects(
@@ -205,6 +200,14 @@ def _known(
         raise ValueError("a trained network is judged by a validation part, and there is none")
     known = labels >= 0
     return labels[known], logits[known], None if units is None else units[known]
+
+
+def _first_supported(
+    guarantees: Sequence[Guarantee], scores: CalibrationScores, *, confidence: float
+) -> Guarantee:
+    """Return the first promise that the data support, else what they say of the usual one."""
+    supported = [one for one in guarantees if one.threshold is not None]
+    return supported[0] if supported else _promises(scores, (UNSURE_PRECISION,), confidence=confidence)[0]
 
 
 def _parts(n: int, seed: int) -> Numbers:
@@ -268,15 +271,18 @@ def _promises(
 
 
 def _promises_per_class(
-    scores: CalibrationScores, precision: float, *, class_names: Sequence[str], confidence: float
-) -> tuple[Guarantee, ...]:
-    return thresholds_per_class(
-        scores.top,
-        scores.correct,
-        predicted=scores.predicted,
-        class_names=class_names,
-        precision=precision,
-        confidence=confidence,
+    scores: CalibrationScores, precisions: Sequence[float], *, class_names: Sequence[str], confidence: float
+) -> tuple[tuple[Guarantee, ...], ...]:
+    return tuple(
+        thresholds_per_class(
+            scores.top,
+            scores.correct,
+            predicted=scores.predicted,
+            class_names=class_names,
+            precision=precision,
+            confidence=confidence,
+        )
+        for precision in precisions
     )
 
 

@@ -24,6 +24,7 @@ _LAST_AXIS = {
     "Softmax",
 }
 _NO_PLACES = ("Input", "ZeroPadding", "Cropping", "Dropout", "SpatialDropout", "Gaussian", "Alpha", "Random")
+_REASONS = (ValueError, TypeError, RuntimeError, AssertionError, IndexError)  # why a network takes no picture
 SAME_ANSWER = 1e-4  # of the largest value, in float32
 
 
@@ -96,7 +97,6 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
 
     aliases = _without_aliases()
     n_planes, axis = planes_of(model)
-    reasons = (ValueError, TypeError, RuntimeError, AssertionError, IndexError)
 
     class KerasNetwork(torch.nn.Module):
         def __init__(self) -> None:
@@ -131,26 +131,35 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
             return self.answer(planes)
 
         def answer(self, planes: torch.Tensor, *, as_converted: bool = True) -> torch.Tensor:
-            planes = planes.flip(1) if bgr else planes
-            if n_planes == 1:  # grey as Pillow makes it
-                weights = torch.tensor([0.299, 0.587, 0.114], device=planes.device).reshape(1, 3, 1, 1)
-                planes = (planes * weights).sum(1, keepdim=True)
+            planes = _entering(planes, n_planes=n_planes, bgr=bgr)
+            turned = planes.permute(0, 2, 3, 1) if axis == 3 else planes
             try:
                 converts = as_converted and not self.training
                 with keras.device(planes.device.type), aliases if converts else contextlib.nullcontext():
-                    return cast(
-                        "torch.Tensor", self._run(planes.permute(0, 2, 3, 1) if axis == 3 else planes)
-                    )
-            except reasons as error:
-                if isinstance(error, BackboneError):
-                    raise
-                size = " x ".join(str(int(side)) for side in planes.shape[2:])
-                reason = " ".join(str(error).split())[:300]
-                raise BackboneError(
-                    f"the keras network {model.name!r} does not take pictures of {size} px: {reason}"
-                ) from error
+                    return cast("torch.Tensor", self._run(turned))
+            except BackboneError:
+                raise
+            except _REASONS as error:
+                raise _refusal(model, planes, error) from error
 
     return KerasNetwork().eval()
+
+
+def _entering(planes: "torch.Tensor", *, n_planes: int, bgr: bool) -> "torch.Tensor":
+    """Return RGB planes (n, 3, h, w) as a model takes them: blue first, or one of grey as Pillow makes it."""
+    import torch
+
+    planes = planes.flip(1) if bgr else planes
+    if n_planes != 1:
+        return planes
+    weights = torch.tensor([0.299, 0.587, 0.114], device=planes.device).reshape(1, 3, 1, 1)
+    return (planes * weights).sum(1, keepdim=True)
+
+
+def _refusal(model: Any, planes: "torch.Tensor", error: Exception) -> BackboneError:
+    size = " x ".join(str(int(side)) for side in planes.shape[2:])
+    reason = " ".join(str(error).split())[:300]
+    return BackboneError(f"the keras network {model.name!r} does not take pictures of {size} px: {reason}")
 
 
 def _add(network: "torch.nn.Module", path: str, layer: Any) -> None:

@@ -6,7 +6,7 @@ named, and the figures given with and without them.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fovea.judge import Figures
+    from fovea.judge import Figures, Mistake
     from fovea.manifest import Manifest, Row
     from fovea.model import Classifier, Estimator
     from fovea.tasks.gather import Gathered
@@ -230,19 +230,20 @@ def _measure(model: "Classifier", gathered: "Gathered", *, trained: set[str], se
         "leaked": [row.path for row, hit in zip(rows, leaked & known, strict=True) if hit],
         "without_leaks": None if fresh is None else figures_json(fresh),
         "mistakes": [
-            {
-                "path": rows[mistake.index].path,
-                "label": rows[mistake.index].label,
-                "class": model.class_names[mistake.answer],
-                "probability": mistake.probability,
-            }
-            for mistake in find_mistakes(labels, probabilities)
+            _mistake(one, rows=rows, class_names=model.class_names)
+            for one in find_mistakes(labels, probabilities)
         ],
     }
 
 
 def _unknown(rows: "list[Row]", number: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(Counter(row.label or "" for row in rows if row.label not in number).items()))
+
+
+def _mistake(mistake: "Mistake", *, rows: "list[Row]", class_names: Sequence[str]) -> dict[str, Any]:
+    row = rows[mistake.index]
+    answer = class_names[mistake.answer]
+    return {"path": row.path, "label": row.label, "class": answer, "probability": mistake.probability}
 
 
 def _promise(

@@ -25,14 +25,12 @@ def make_page(
     """Return the report's values, thumbnails made from the user's files."""
     verdict, figures = evidence.verdict, evidence.verdict.figures
     thumbs = Thumbs(evidence)
-    names = verdict.class_names
-    measured = evidence.measured_rows
     quarantined = [(row.path, row.problem) for row in evidence.plan.manifest.rows if row.problem]
     progress("report", 0, 1)
     report = pages.Report(
         title=evidence.config.out.name,
         protocol=evidence.plan.protocol,
-        class_names=names,
+        class_names=verdict.class_names,
         n_judged=figures.n,
         n_right=figures.n_right,
         accuracy=figures.accuracy,
@@ -46,19 +44,9 @@ def make_page(
         training=training_part(metrics.get("training")),
         classes=_classes(evidence),
         confusion=tuple(tuple(line) for line in figures.confusion.tolist()),
-        reliability=tuple(
-            pages.Bin(b.n, b.mean_probability or 0.0, b.accuracy or 0.0, b.accuracy_interval)
-            for b in verdict.reliability
-            if b.n
-        ),
+        reliability=_reliability(verdict),
         promises=_promises(verdict),
-        mistakes=pages.Gallery(
-            tuple(
-                thumbs.of(int(measured[m.index]), answer=names[m.answer], probability=m.probability)
-                for m in verdict.mistakes[:SHOWN]
-            ),
-            len(verdict.mistakes),
-        ),
+        mistakes=_mistakes(evidence, thumbs),
         label_issues=_doubtful(evidence, thumbs),
         duplicates=(pairs := twin_pairs(evidence, thumbs))[0],
         n_duplicates=pairs[1],
@@ -66,15 +54,7 @@ def make_page(
         leak_figures=_leak_figures(verdict),
         quarantined=tuple(quarantined),
         conversions=conversions(evidence),
-        novelty=None
-        if evidence.novelty is None
-        else pages.Novelty(
-            limit=evidence.novelty.limit,
-            false_alarm_rate=evidence.novelty.false_alarm,
-            n_reference=len(evidence.rows_train),
-            n_unlike=evidence.n_unlike,
-            n_judged=len(evidence.rows_valid),
-        ),
+        novelty=_novelty(evidence),
         since="" if changes is None else changes.earlier.folder.name,
         changes_text="" if changes is None else changes.comparison.text,
         changes=() if changes is None else _change_list(evidence, changes, thumbs),
@@ -98,6 +78,37 @@ def _figures(metrics: Mapping[str, Any]) -> tuple[pages.Figure, ...]:
         pages.Figure(key, metrics[key], tuple(metrics["accuracy_interval"]) if key == "accuracy" else None)
         for key in keys
         if key in metrics
+    )
+
+
+def _reliability(verdict: Verdict) -> tuple[pages.Bin, ...]:
+    return tuple(
+        pages.Bin(b.n, b.mean_probability or 0.0, b.accuracy or 0.0, b.accuracy_interval)
+        for b in verdict.reliability
+        if b.n
+    )
+
+
+def _mistakes(evidence: Evidence, thumbs: Thumbs) -> pages.Gallery:
+    mistakes, names = evidence.verdict.mistakes, evidence.verdict.class_names
+    measured = evidence.measured_rows
+    shown = (
+        thumbs.of(int(measured[m.index]), answer=names[m.answer], probability=m.probability)
+        for m in mistakes[:SHOWN]
+    )
+    return pages.Gallery(tuple(shown), len(mistakes))
+
+
+def _novelty(evidence: Evidence) -> pages.Novelty | None:
+    novelty = evidence.novelty
+    if novelty is None:
+        return None
+    return pages.Novelty(
+        limit=novelty.limit,
+        false_alarm_rate=novelty.false_alarm,
+        n_reference=len(evidence.rows_train),
+        n_unlike=evidence.n_unlike,
+        n_judged=len(evidence.rows_valid),
     )
 
 

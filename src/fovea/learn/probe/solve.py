@@ -186,18 +186,13 @@ def solve(problems: Problems, *, tolerance: float, start: Start | None = None) -
             point.image = problems.image(point.params)  # the sum of many steps has drifted
         step, step_bias = problems.precondition(g, g_bias, inverse)
         down = _Point(-step, -problems.image(step), -step_bias)
-
-        def slope(of: tuple[Reals, Reals], along: _Point) -> NDArray[np.float64]:
-            product = problems.inner(of[0], along.params, along.image) + (of[1] * along.bias).sum(0)
-            return np.asarray(product, np.float64)
-
-        left = -slope((g, g_bias), down)
+        left = -_slope_along(problems, (g, g_bias), down)
         if (left <= floor).all():
             break
         if direction is not None:
-            keep = np.maximum((left + slope(old, down)) / np.maximum(before, 1e-30), 0)
+            keep = np.maximum((left + _slope_along(problems, old, down)) / np.maximum(before, 1e-30), 0)
             moved = down.moved(keep.astype(g.dtype), direction)
-            downhill = slope((g, g_bias), moved) < 0
+            downhill = _slope_along(problems, (g, g_bias), moved) < 0
             down = (
                 moved
                 if downhill.all()
@@ -210,7 +205,7 @@ def solve(problems: Problems, *, tolerance: float, start: Start | None = None) -
             value=value,
             probabilities=probabilities,
             direction=direction,
-            slope=slope(old, direction),
+            slope=_slope_along(problems, old, direction),
             active=left > floor,
         )
         if stuck:
@@ -220,6 +215,12 @@ def solve(problems: Problems, *, tolerance: float, start: Start | None = None) -
     return Solution(
         point.params, point.bias, point.image + point.bias[:, :, None], value, share, n_iterations
     )
+
+
+def _slope_along(problems: Problems, gradient: tuple[Reals, Reals], along: _Point) -> NDArray[np.float64]:
+    """Return the slope of each problem's objective in a direction, of the gradient and that of the biases."""
+    product = problems.inner(gradient[0], along.params, along.image) + (gradient[1] * along.bias).sum(0)
+    return np.asarray(product, np.float64)
 
 
 def _slope_at(problems: Problems, point: _Point, probabilities: Reals, inverse: Reals) -> NDArray[np.float64]:
