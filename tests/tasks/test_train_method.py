@@ -199,25 +199,79 @@ def test_of_a_large_set_two_thousand_pictures_are_held_out(tmp_path: Path):
 def test_small_pictures_are_also_learned_from_scratch_and_all_stand_side_by_side(drawn: Path, tmp_path: Path):
     run = train(drawn, out=tmp_path / "run", **{**TUNED, "method": "auto", "net": "lenet5"})
     names = [one["name"] for one in run.metrics["training"]["standings"]]
-    assert names == ["the probe", "fovea-tiny fine-tuned", "lenet5 from scratch"]
+    assert names == [
+        "the probe",
+        "fovea-tiny fine-tuned",
+        "fovea-tiny fine-tuned, all unfrozen",
+        "lenet5 from scratch",
+    ]
     assert all(name in run.report.read_text() for name in names)
 
 
-def test_a_network_from_scratch_that_has_no_time_leaves_the_others(monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what tries small pictures in so many seconds, and the list of (how or which network, seconds) it fills."""
     from fovea.learn.training.planned import TooLittleTimeError
 
-    def no_time(*_, **__):
-        raise TooLittleTimeError("5 s of the budget are left.")
+    asked = []
+
+    def tune(*_, seconds, room, whole=False):
+        asked.append(("all" if whole else "planned", seconds))
+        return SimpleNamespace(name=asked[-1][0], trained=SimpleNamespace(is_whole=whole))
+
+    def no_time(*_, net, seconds, room):
+        asked.append((net, seconds))
+        raise TooLittleTimeError("It takes longer.")
 
     monkeypatch.setattr(train_method, "train_beside", no_time)
-    monkeypatch.setattr(train_method, "tune", lambda *_, **__: "tuned")
+    monkeypatch.setattr(train_method, "tune", tune)
     monkeypatch.setattr(train_method, "usual_side", lambda *_: 32)
-    training = SimpleNamespace(method="auto", how=SimpleNamespace(net=None))
-    room = SimpleNamespace(config=SimpleNamespace(training=training), seconds_left=lambda *_, **__: 60.0)
     goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), known=np.ones(8, bool), manifest=None)
     gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
-    attempts, _ = train_method.try_further(goal, None, gathered=gathered, room=room)
-    assert attempts == ["tuned"]
+
+    def run(seconds: float, net: str | None = None):
+        training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net))
+        room = SimpleNamespace(
+            config=SimpleNamespace(training=training),
+            seconds_left=lambda *_, **__: seconds,
+            workspace=tmp_path / "work",
+        )
+        attempts, _ = train_method.try_further(goal, None, gathered=gathered, room=room)
+        return [one.name for one in attempts]
+
+    return run, asked
+
+
+def test_a_network_from_scratch_that_has_no_time_leaves_the_others(far):
+    run, asked = far
+    assert run(60.0) == ["planned", "all"]
+    assert asked[:2] == [("planned", 12.0), ("all", 12.0)]
+    assert asked[2][0] == "fast" and 59 < asked[2][1] <= 60  # all that the others left
+
+
+def test_of_larger_pictures_a_network_is_tried_beside_where_it_is_named(far, monkeypatch: pytest.MonkeyPatch):
+    run, asked = far
+    monkeypatch.setattr(train_method, "usual_side", lambda *_: 65)
+    assert run(60.0, net="lenet5") == ["planned"]
+    assert [one for one, _ in asked] == ["planned", "lenet5"]
+    assert asked[0][1] == 24.0
+
+
+def test_an_interrupted_run_tries_the_same_networks_for_as_long_as_before(far):
+    run, asked = far
+    run(60.0)
+    first = asked.copy()
+    asked.clear()
+    assert run(600.0) == ["planned", "all"]
+    assert asked == first[:2]  # the network that had no time has none now
+
+
+def test_what_is_planned_whole_is_not_trained_whole_again(far, monkeypatch: pytest.MonkeyPatch):
+    run, asked = far
+    whole = SimpleNamespace(name="whole", trained=SimpleNamespace(is_whole=True))
+    monkeypatch.setattr(train_method, "tune", lambda *_, **__: whole)
+    assert run(60.0) == ["whole"]
+    assert [net for net, _ in asked] == ["fast"]
 
 
 @pytest.mark.parametrize(("n_decoded", "rate"), [(1, 150.0), (30, 60.0)])

@@ -143,20 +143,21 @@ class Room:
         )
 
 
-def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> Attempt:
-    """Train the probe's network further, from the probe on."""
+def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, whole: bool = False) -> Attempt:
+    """Train the probe's network further, from the probe on; with `whole` everything in it, whatever was said of that."""
     from fovea.learn.finetune import Tuning, finetune, open_trainable
 
     backbone, how = room.config.backbone, room.config.training.how
     sides = _read_sides(goal, preprocess=encoder.preprocess, room=room)
+    unfreeze = "all" if whole else how.unfreeze
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
-        begun, name = time.perf_counter(), f"{encoder.name} fine-tuned"
+        begun, name = time.perf_counter(), f"{encoder.name} fine-tuned{', all unfrozen' if whole else ''}"
         network = open_trainable(
             backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
         )
         wish = Tuning(
-            unfreeze=int(how.unfreeze) if how.unfreeze.isdigit() else how.unfreeze,
+            unfreeze=int(unfreeze) if unfreeze.isdigit() else unfreeze,
             head_layers=how.head,
             given=room.given(seconds),
             kind=goal.meaning.kind,
@@ -170,7 +171,7 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room) -> 
                 class_names=goal.names,
                 start=goal.start,
                 wish=wish,
-                workspace=room.workspace / "finetune",
+                workspace=room.workspace / ("finetune-all" if whole else "finetune"),
                 progress=room.progress,
                 announce=room.announce,
                 on_epoch=on_epoch,

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ LEAST_SECONDS = 5.0
 SMALL_PX = 64
 """Pictures up to this side lie far from what backbones know, which see them several times enlarged."""
 SMALL_NET = "fast"
-FIRST_SHARE = 0.4
-"""Of the budget for fine-tuning, where a network is trained from scratch beside it."""
+EACH_SHARE = 0.2
+"""Of the budget for fine-tuning as planned, and as much for all of the network, where one from scratch is tried beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +133,55 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     if why_not:
         return [], why_not
     net = room.config.training.how.net
-    is_far = method == "auto" and (net or usual_side(goal.manifest, goal.rows_train) <= SMALL_PX)
-    begun = time.perf_counter()
-    part = None if seconds is None else seconds * (FIRST_SHARE if is_far else 1.0)
-    attempts, why_not = _in_time(lambda: tune(goal, encoder, seconds=part, room=room))
-    left = None if seconds is None else seconds - (time.perf_counter() - begun)
-    if is_far and (left is None or left > LEAST_SECONDS):
-        more, too_slow = _in_time(lambda: train_beside(goal, net=net or SMALL_NET, seconds=left, room=room))
-        attempts, why_not = [*attempts, *more], why_not or too_slow
-    return attempts, why_not
+    is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
+    has_net = method == "auto" and (is_far or net is not None)
+    tries = Tries(room, seconds)
+    share = EACH_SHARE if is_far else 2 * EACH_SHARE if has_net else 1.0
+    tries.add("finetune", partial(tune, goal, encoder, room=room), share=share)
+    if is_far and not any(one.trained.is_whole for one in tries.attempts):
+        tries.add("finetune-all", partial(tune, goal, encoder, room=room, whole=True), share=EACH_SHARE)
+    if has_net:
+        tries.add("scratch", partial(train_beside, goal, net=net or SMALL_NET, room=room), share=1.0)
+    return tries.attempts, tries.why_not
+
+
+class Tries:
+    """What is trained one after the other within `seconds` (None: without end), and why the first that was not was not.
+
+    Which had time, and how much, is written in the run's workspace: an interrupted run goes on with the same ones.
+    """
+
+    def __init__(self, room: Room, seconds: float | None) -> None:
+        from fovea.learn.training.planned import PlanFile
+
+        self.seconds, self.begun = seconds, time.perf_counter()
+        self.kept = PlanFile(room.workspace / "tries.json", job="")
+        room.workspace.mkdir(parents=True, exist_ok=True)
+        self.attempts: list[Attempt] = []
+        self.why_not = ""
+
+    def add(self, name: str, train: Callable[..., Attempt], *, share: float) -> None:
+        """Train with a share of the seconds, or what is left of them, unless too few are left."""
+        from fovea.learn.training.planned import TooLittleTimeError
+
+        held = self.kept.read().get(name)
+        seconds, why_not = held or (self._left(share), "")
+        is_next = bool(self.attempts or self.why_not)
+        if not (why_not or (is_next and seconds is not None and seconds <= LEAST_SECONDS)):
+            self.kept.add(**{name: (seconds, "")})
+            try:
+                self.attempts.append(train(seconds=seconds))
+                return
+            except TooLittleTimeError as error:
+                why_not = f"{error} The probe is given."
+        self.kept.add(**{name: (seconds, why_not)})
+        self.why_not = self.why_not or why_not
+
+    def _left(self, share: float) -> float | None:
+        """Return a share of all seconds, or what is left where that is less, or everything is given."""
+        if self.seconds is None:
+            return None
+        return min(share * self.seconds, self.seconds - (time.perf_counter() - self.begun))
 
 
 def train_from_scratch(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
@@ -198,13 +239,3 @@ def _why_not(goal: Goal, *, seconds: float | None, room: Room) -> str:
             f"the probe is given. Raise --budget by {math.ceil(LEAST_SECONDS - seconds)} s or more."
         )
     return ""
-
-
-def _in_time(train: Callable[[], Attempt]) -> tuple[list[Attempt], str]:
-    """Return the network that is trained, or none and why, where the budget does not hold one epoch."""
-    from fovea.learn.training.planned import TooLittleTimeError
-
-    try:
-        return [train()], ""
-    except TooLittleTimeError as error:
-        return [], f"{error} The probe is given."
