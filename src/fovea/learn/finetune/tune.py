@@ -1,13 +1,13 @@
 """The fine-tuning itself: from the probe's answers on, the last blocks (or all) of a network learn."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
@@ -35,7 +35,6 @@ from fovea.progress import Progress, silent, unheard
 _LEFT_ALONE = Tuning()
 _GPU_BATCH = 64  # not measured: no GPU was at hand
 _FALLING = 0.7  # the rate of a block over that of the block behind it
-_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 _HEAD_RATE = 0.1  # over the blocks': thousands of standardised columns move an answer together
 
 
@@ -93,7 +92,6 @@ def finetune(
         announce(sentence)
     prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
     with prepared as one:
-        before = _weights(one.network)
 
         def evaluate(network: nn.Module) -> Score:
             return score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind)
@@ -116,14 +114,12 @@ def finetune(
             on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
         )
         with torch.no_grad(), _machine(settings).autocast():
-            share = blend(one.network.eval(), before, evaluate=evaluate)
-            logits = one.answer(one.network).numpy()
-    note = f"Its weights are {100 * share:.0f} % those of the best epoch, else those it began with: the lowest validation loss."
+            logits = one.answer(one.network.eval()).numpy()
     last = f"head.{len(headed.head) - 1}"
     used = replace(plan.settings, optimisation=settings.optimisation)
     told = (*sentences, *found)
     whole = plan.part.cut is None
-    return Trained(headed.cpu(), card, last, history, logits, (note,), used, told, search, is_whole=whole)
+    return Trained(headed.cpu(), card, last, history, logits, (), used, told, search, is_whole=whole)
 
 
 def settings_of(wish: Tuning) -> Training:
@@ -170,37 +166,6 @@ def _with_rate(
         groups=groups,
         frozen_statistics=True,
     )
-
-
-def blend(
-    network: nn.Module, before: Mapping[str, Tensor], *, evaluate: Callable[[nn.Module], Score]
-) -> float:
-    """Mix what a network learned with the weights it began with (Wortsman 2022, WiSE-FT), and return the learned share.
-
-    The share with the lowest validation loss is left in the network; at 0 it is the one that training began with.
-    """
-    after = _weights(network)
-
-    def put(share: float) -> None:
-        for name, weight in network.named_parameters():
-            if name in after:
-                first = before[name].to(weight.device)
-                weight.data.copy_(torch.lerp(first, after[name], share))
-
-    losses = {}
-    for share in _SHARES:
-        put(share)
-        losses[share] = evaluate(network).loss
-    best = min(losses, key=losses.__getitem__)
-    put(best)
-    return best
-
-
-def _weights(network: nn.Module) -> dict[str, Tensor]:
-    """Return copies of what learns."""
-    return {
-        name: weight.detach().clone() for name, weight in network.named_parameters() if weight.requires_grad
-    }
 
 
 def _augmentation(train: Pictures, *, settings: Training) -> Augmentation:
