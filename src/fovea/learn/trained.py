@@ -88,9 +88,9 @@ class Trained:
 
     `network` takes normalised float32 (n, 3, h, w) and gives logits (n, k); `card` names the k classes and builds it again
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
-    `notes` are plain sentences for the user, `plan` those that were announced before training; `settings` are what it
-    was trained with in the end, `rate_search` is how their learning rate was found, where it was. `is_whole`: nothing of a
-    network that was trained further was frozen.
+    `plan` are the sentences that were announced before training; `settings` are what it was trained with in the end,
+    `rate_search` is how their learning rate was found, where it was. `is_whole`: nothing of a network that was trained
+    further was frozen.
     """
 
     network: "torch.nn.Module"
@@ -98,7 +98,6 @@ class Trained:
     classifier: str
     history: "History"
     valid_logits: NDArray[np.float32]
-    notes: tuple[str, ...] = ()
     settings: "Training | None" = None
     plan: tuple[str, ...] = ()
     rate_search: "RateSearch | None" = None

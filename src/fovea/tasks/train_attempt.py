@@ -88,7 +88,7 @@ class Attempt:
             "name": self.name,
             "seconds": round(self.seconds, 3),
             "plan": list(self.trained.plan),
-            "notes": [*self.trained.notes, *([] if is_told else history["notes"]), *self.exported.notes],
+            "notes": [*([] if is_told else history["notes"]), *self.exported.notes],
             "history": history,
             "findings": [asdict(one) for one in self._findings(history)],
             "settings": None if self.trained.settings is None else asdict(self.trained.settings),

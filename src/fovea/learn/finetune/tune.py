@@ -119,7 +119,17 @@ def finetune(
     used = replace(plan.settings, optimisation=settings.optimisation)
     told = (*sentences, *found)
     whole = plan.part.cut is None
-    return Trained(headed.cpu(), card, last, history, logits, (), used, told, search, is_whole=whole)
+    return Trained(
+        headed.cpu(),
+        card,
+        last,
+        history,
+        logits,
+        settings=used,
+        plan=told,
+        rate_search=search,
+        is_whole=whole,
+    )
 
 
 def settings_of(wish: Tuning) -> Training:
