@@ -87,9 +87,7 @@ def finetune(
         augment=augment,
     )
     plan = plan_finetune(job)
-    sentences = describe_plan(plan, job)
-    for sentence in sentences:
-        announce(sentence)
+    sentences = _announced(describe_plan(plan, job), announce)
     prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
     with prepared as one:
 
@@ -98,9 +96,7 @@ def finetune(
 
         groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
         settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), job=job, groups=groups)
-        found = () if search is None else (search.describe(),)
-        for sentence in found:
-            announce(sentence)
+        found = _announced(() if search is None else (search.describe(),), announce)
         history = train_network(
             one.network,
             one.batches,
@@ -130,6 +126,13 @@ def finetune(
         rate_search=search,
         is_whole=whole,
     )
+
+
+def _announced(sentences: tuple[str, ...], announce: Callable[[str], None]) -> tuple[str, ...]:
+    """Tell these sentences, and return them."""
+    for sentence in sentences:
+        announce(sentence)
+    return sentences
 
 
 def settings_of(wish: Tuning) -> Training:
