@@ -114,17 +114,9 @@ def finetune(
     last = f"head.{len(headed.head) - 1}"
     used = replace(plan.settings, optimisation=settings.optimisation)
     told = (*sentences, *found)
-    whole = plan.part.cut is None
+    network, whole = headed.cpu(), plan.part.cut is None
     return Trained(
-        headed.cpu(),
-        card,
-        last,
-        history,
-        logits,
-        settings=used,
-        plan=told,
-        rate_search=search,
-        is_whole=whole,
+        network, card, last, history, logits, settings=used, plan=told, rate_search=search, is_whole=whole
     )
 
 
