@@ -29,7 +29,7 @@ def test_help_needs_one_line_a_command(fovea: Fovea, monkeypatch: pytest.MonkeyP
 
 def test_there_is_a_command_for_every_file() -> None:
     files = {path.stem for path in Path(sys.modules["fovea.cli"].__file__ or "").parent.glob("*.py")}
-    assert files == {"__init__", "console", "train_options", *COMMANDS}
+    assert files == {"__init__", "console", "run_options", "train_options", *COMMANDS}
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,6 @@ def test_settings_that_belong_to_its_layers_are_refused(file: Path) -> None:
 
 def test_its_checkpoint_lies_in_the_workspace_and_not_beside_the_file(file: Path) -> None:
     trained(file)
-    assert [path.name for path in (file.parent / "workspace").iterdir()] == ["own.keras.checkpoint"]
+    names = sorted(path.name for path in (file.parent / "workspace").iterdir())
+    assert names == ["own.keras.checkpoint", "plan.json"]
     assert sorted(path.name for path in file.parent.iterdir()) == ["own.keras", "workspace"]
