@@ -35,7 +35,7 @@ def test_the_same_answers_leave_the_first():
     assert told.chosen == 0
     assert told.text == (
         "The probe is kept. On the 400 validation pictures fine-tuning has +0.0 points of accuracy against the probe "
-        "(0 answers mended, 0 broken) and a Brier score of -0.0000 ± 0.0000: not better by more than noise."
+        "(0 answers mended, 0 broken); its Brier score, 0 at best, changes by -0.0000 ± 0.0000: not better by more than noise."
     )
 
 

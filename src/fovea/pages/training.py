@@ -32,7 +32,7 @@ class Standing:
 
     name: str
     accuracy: float
-    log_loss: float
+    brier: float
     seconds: float
     points: float = 0.0
     n_fixed: int = 0

@@ -191,6 +191,6 @@ def _reason(standings: Sequence[Standing], *, chosen: int) -> str:
     kept = standings[chosen].name
     return (
         f"{kept[:1].upper()}{kept[1:]} is kept. On the {first.n:,} validation pictures {told.name} has {points:+.1f} "
-        f"points of accuracy against {first.name} ({told.n_fixed} answers mended, {told.n_broken} broken) and a Brier score of "
-        f"{-told.gain:+.4f} ± {told.gain_error:.4f}: {verdict}."
+        f"points of accuracy against {first.name} ({told.n_fixed} answers mended, {told.n_broken} broken); its Brier score, 0 at "
+        f"best, changes by {-told.gain:+.4f} ± {told.gain_error:.4f}: {verdict}."
     )

@@ -71,7 +71,7 @@ def _standings(told: Mapping[str, Any]) -> tuple[pages.Standing, ...]:
         pages.Standing(
             name=one["name"],
             accuracy=one["accuracy"],
-            log_loss=one["log_loss"],
+            brier=one["brier"],
             seconds=one["seconds"],
             points=100 * (one["n_fixed"] - one["n_broken"]) / max(one["n"], 1),
             n_fixed=one["n_fixed"],
