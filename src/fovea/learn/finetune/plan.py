@@ -37,7 +37,7 @@ from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
-_LEAST = 4  # epochs that the last third of the blocks must fit to be chosen; deeper, all of them
+_LEAST = 4  # epochs that the last third of the blocks must fit to be chosen; deeper was no better (lab/LOG.md)
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
 _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
@@ -164,14 +164,14 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
     budget, wished = job.settings.looping.seconds, job.settings.looping.epochs or 1
     n_blocks = len(job.trainable.blocks)
     third = -(-n_blocks // 3)
-    choices = [third] if budget is None else sorted({n_blocks, 2 * third, third, 2, 1}, reverse=True)
+    choices = [third] if budget is None else sorted({third, min(2, third), 1}, reverse=True)
     if job.wish.unfreeze != "auto":
         choices = [n_blocks if job.wish.unfreeze == "all" else int(job.wish.unfreeze)]
     for number in choices:
         part = _measure(job, min(number, n_blocks))
         left = math.inf if budget is None else _SHARE * (budget - (time.perf_counter() - begun))
         first, epoch = part.views_seconds(job, n_views=1), part.epoch_seconds(job)
-        needed = 1 if number == choices[-1] else wished if number > third else min(_LEAST, wished)
+        needed = 1 if number == choices[-1] else min(_LEAST, wished)
         if left >= first + needed * epoch:
             return part, left
     raise TooLittleTimeError(
