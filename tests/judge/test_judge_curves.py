@@ -38,7 +38,7 @@ def only(document: dict[str, Any], **named: Any) -> Finding:
 def test_curves_that_agree_fit() -> None:
     finding = only(history(FALLING, JUDGED))
     assert finding == Finding(
-        "fits", "Neither overfitting nor underfitting: the best epoch was 5 of 5, and the curves agree.", ""
+        "fits", "Neither overfitting nor underfitting by more than noise: epoch 5 of 5 is kept.", ""
     )
 
 

@@ -23,9 +23,9 @@ def test_losses_are_drawn_from_zero_and_lower_ones_lower():
     svg = loss_svg(Attempt("a", points=POINTS, best_epoch=3))
     heights = [y for _, y in places(svg, "train")]
     assert heights == sorted(heights)
-    assert heights[0] - 12 == pytest.approx(
+    assert heights[0] - 26 == pytest.approx(
         (1 - 1.0 / 1.2) * 190, abs=0.01
-    )  # the plot is 190 high from 12 on, and 1.2 its highest
+    )  # the plot is 190 high from 26 on, and 1.2 its highest
 
 
 def test_the_epoch_that_is_kept_is_marked():
@@ -49,7 +49,7 @@ def test_a_trial_of_rates_is_drawn_over_powers_of_ten_with_the_one_taken():
     third = line.split("L")[2].split()
     (mark,) = re.findall(r'<path class="ideal" d="M([\d.]+) ', svg)
     assert mark == third[0]
-    assert float(third[1]) == 12 + 190  # the lowest loss is at the bottom
+    assert float(third[1]) == 26 + 190  # the lowest loss is at the bottom
 
 
 def test_curves_for_a_notebook_are_one_piece_of_html():

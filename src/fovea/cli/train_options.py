@@ -121,7 +121,7 @@ _OPTIONS = (
     Told("gamma", float, "What schedule step multiplies the rate by."),
     Told("warmup", float, "Share of the steps in which the rate rises."),
     Told("clip", float, "Length that gradients of all weights together are shortened to."),
-    Told("patience", click.IntRange(1), "Epochs without a better validation loss before it stops."),
+    Told("patience", click.IntRange(1), "Epochs without one as good as the best before it stops."),
     Told("dropout", float, "Share of units left out at random before fully connected layers."),
     Told(
         "drop-path",

@@ -226,8 +226,8 @@ def _against_heart(used: Mapping[str, Any], *, epochs: int | None = None) -> str
 
 
 def _fits(history: Mapping[str, Any]) -> Finding:
-    best = history["best_epoch"] + 1
-    text = f"Neither overfitting nor underfitting: the best epoch was {best} of {len(history['records'])}, and the curves agree."
+    kept = history["best_epoch"] + 1
+    text = f"Neither overfitting nor underfitting by more than noise: epoch {kept} of {len(history['records'])} is kept."
     return Finding("fits", text, "")
 
 

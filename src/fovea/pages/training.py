@@ -12,7 +12,7 @@ from fovea.pages.templating import render
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-WIDTH, HEIGHT, LEFT, TOP = 340, 190, 54, 12  # a plot's area and where it begins, in its own pixels
+WIDTH, HEIGHT, LEFT, TOP = 340, 190, 54, 26  # a plot's area and where it begins, in its own pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _curves(
             parts += [
                 f'<circle class="curve {kind}" cx="{x(e)}" cy="{y(v)}" r="2.5"/>' for e, v in known[:60]
             ]
-    parts.append(f'<text class="axis" x="{LEFT + 8}" y="{TOP + HEIGHT - 8}">{what}</text>')
+    parts.append(f'<text class="axis" x="{LEFT}" y="{TOP - 8}">{what}</text>')
     return _plot(parts, f"{what.capitalize()} by epoch, of training and validation, as in the table below")
 
 

@@ -37,9 +37,7 @@ from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
-_LEAST = (
-    4  # epochs that the last third of the blocks must fit to be chosen; deeper was no better (lab/LOG.md)
-)
+_LEAST = 4  # epochs that must fit for the last third of the blocks; deeper was no better (lab/LOG.md)
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
 _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
