@@ -111,7 +111,7 @@ def test_a_budget_too_small_for_training_gives_the_probe(photos: Path, tmp_path:
     run = train(photos, out=tmp_path / "run", budget=2.0)
     assert run.metrics["training"]["kept"] == "the probe"
     assert re.fullmatch(
-        r"The budget of 2 s is too small to train a network in beside the probe, which took \d+\.\d s, since 10 s are kept "
+        r"The budget of 2 s is too small to train a network in beside the probe, which took \d+\.\d s, since 18 s are kept "
         r"to convert it and for the report: the probe is given\. Raise --budget by \d+ s or more\.",
         run.metrics["training"]["text"],
     )

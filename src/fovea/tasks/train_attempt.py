@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
-END_SECONDS = 10.0
-"""For converting the network and writing the report."""
+END_SECONDS = 18.0
+"""For converting the network, comparing its answers, and writing the report."""
 SAMPLE = 25
 """Pictures whose sides are looked at."""
 

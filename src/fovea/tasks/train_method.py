@@ -128,7 +128,8 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     # Where most lay in the store, the time says nothing about how fast pictures are read.
     is_told = 2 * gathered.n_decoded > n_rows
     rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if is_told else USUAL_RATE
-    seconds = room.seconds_left(n_rows, rate=rate)
+    n_test = sum(row.split == "test" and not row.problem for row in goal.manifest.rows)
+    seconds = room.seconds_left(n_rows + n_test, rate=rate)
     why_not = _why_not(goal, seconds=seconds, room=room)
     if why_not:
         return [], why_not
