@@ -225,7 +225,12 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(train_method, "train_beside", no_time)
     monkeypatch.setattr(train_method, "tune", tune)
     monkeypatch.setattr(train_method, "usual_side", lambda *_: 32)
-    goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), known=np.ones(8, bool), manifest=None)
+    goal = SimpleNamespace(
+        rows_train=range(32),
+        rows_valid=range(8),
+        known=np.ones(8, bool),
+        manifest=SimpleNamespace(rows=()),
+    )
     gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
 
     def run(seconds: float, net: str | None = None):
