@@ -5,7 +5,7 @@ from fovea.features.cache import CacheFacts, StoredEncoder, clear_cache, describ
 from fovea.features.card import BackboneCard, read_card
 from fovea.features.default import config_file, read_default, write_default
 from fovea.features.encoder import Encoder, Preprocess, Stage
-from fovea.features.extract import Extraction, Item, extract
+from fovea.features.extract import EVERY_COLUMN, Extraction, Item, extract
 from fovea.features.finding import (
     is_weights_file,
     list_backbone_stages,
@@ -27,6 +27,7 @@ from fovea.nets import Shown
 
 __all__ = [
     "EMBEDDED",
+    "EVERY_COLUMN",
     "KNOWN",
     "BackboneCard",
     "CacheFacts",

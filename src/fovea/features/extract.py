@@ -24,6 +24,7 @@ from fovea.progress import Progress, silent
 _COMMIT_ROWS = 256
 _COMMIT_SECONDS = 1.0
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+EVERY_COLUMN = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Item:
 class Extraction:
     """Features of pictures, row by row in the order given.
 
-    `features` is float32 (n, d), or (n, views, d) where several views were asked for; each value is one that
+    `features` is float32 (n, d) of the columns asked for, or (n, views, d) where several views were; each value is one that
     float16 can hold, so that stored and fresh ones are the same. Rows with a problem are zero. `problems` is
     "" where all is well. `n_decoded` counts the pictures that had to be decoded, `seconds` is the whole time.
     """
@@ -67,16 +68,18 @@ def extract(
     *,
     store: Store | None,
     views: int = 1,
+    columns: slice = EVERY_COLUMN,
     progress: Progress = silent,
 ) -> Extraction:
     """Return the features of `items`, decoding and encoding only what `store` does not have.
 
-    View 0 is the plain picture, 1 its mirror image, further ones random crops fixed by content and number.
+    View 0 is the plain picture, 1 its mirror image, further ones random crops fixed by content and number. Of the encoder's
+    columns only `columns` are held in memory and returned; all are stored.
     On Ctrl-C (KeyboardInterrupt, its text says how far it came) what is computed is stored first.
     Raises StoreError where the store cannot be read, BackboneError where the network cannot be prepared.
     """
     started = time.perf_counter()
-    work = _Work(encoder, items, store=store, n_views=views, progress=progress)
+    work = _Work(encoder, items, store=store, n_views=views, columns=columns, progress=progress)
     work.read_stored()
     try:
         work.compute()
@@ -95,18 +98,20 @@ class _Work:
         *,
         store: Store | None,
         n_views: int,
+        columns: slice,
         progress: Progress,
     ) -> None:
         self.encoder = encoder
         self.store = store
         self.progress = progress
-        self.n_views = n_views
+        self.n_views, self.columns = n_views, columns
         self.items = {item.sha256: item for item in reversed(items)}
         self.order = [item.sha256 for item in items]
         self.rows: dict[str, list[int]] = {}
         for row, sha256 in enumerate(self.order):
             self.rows.setdefault(sha256, []).append(row)
-        self.features = np.zeros((len(items), n_views, encoder.n_features), np.float32)
+        n_columns = len(range(*columns.indices(encoder.n_features)))
+        self.features = np.zeros((len(items), n_views, n_columns), np.float32)
         self.has_row = np.zeros((len(items), n_views), bool)
         self.known: dict[str, Known] = {}
         self.n_decoded = 0
@@ -127,7 +132,7 @@ class _Work:
 
     def _put(self, sha256: str, view: int, vector: NDArray[np.float16]) -> None:
         for row in self.rows[sha256]:
-            self.features[row, view] = vector
+            self.features[row, view] = vector[self.columns]
             self.has_row[row, view] = True
 
     def _missing(self) -> list[tuple[Item, tuple[int, ...]]]:

@@ -8,6 +8,7 @@ from fovea.errors import InputError
 from fovea.features import (
     EMBEDDED,
     KNOWN,
+    Encoder,
     Shown,
     config_file,
     is_published,
@@ -16,6 +17,7 @@ from fovea.features import (
     list_converted,
     list_own_weights,
     on_disk,
+    open_backbone,
     place_of,
     read_default,
     require_backbone,
@@ -142,6 +144,20 @@ def with_default(options: BackboneOptions) -> tuple[BackboneOptions, tuple[str, 
     if is_weights_file(default):
         return replace(options, weights=Path(default)), (note,)
     return replace(options, backbone=default), (note,)
+
+
+def open_encoder(options: BackboneOptions) -> Encoder:
+    """Return the network that the options name."""
+    return open_backbone(
+        options.weights,
+        backbone=options.backbone,
+        stages=options.stages,
+        engine=options.engine,
+        fit=options.fit,
+        precision=options.compute,
+        threads=options.threads,
+        offline=options.offline,
+    )
 
 
 def _example(action: str) -> str:

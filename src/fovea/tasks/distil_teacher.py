@@ -10,7 +10,7 @@ from fovea.learn import Head
 from fovea.manifest import Manifest, SplitPlan, assign_splits, read_manifest
 from fovea.manifest.wording import some
 from fovea.model import Classifier, load_classifier, read_evidence
-from fovea.tasks import train as task
+from fovea.tasks.backbones import open_encoder
 from fovea.tasks.imagenet import is_place_of_run
 from fovea.tasks.options import BackboneOptions
 from fovea.tasks.sides import units_of
@@ -50,7 +50,7 @@ def open_teacher(name: str | None, backbone: BackboneOptions) -> Classifier | En
         backbone = replace(backbone, weights=Path(name))
     elif name is not None:
         backbone = replace(backbone, backbone=name)
-    return task.open_encoder(backbone)
+    return open_encoder(backbone)
 
 
 def make_teacher(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import Encoder, Extraction, Item, Part, Stage, Store, extract, read_hashes
+from fovea.features import EVERY_COLUMN, Encoder, Extraction, Item, Part, Stage, Store, extract, read_hashes
 from fovea.manifest import Manifest, Row
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
@@ -65,10 +65,14 @@ def gather(
     encoder: Encoder,
     store: Store | None,
     views: int = 1,
+    columns: slice = EVERY_COLUMN,
     without: str = "",
     progress: Progress = silent,
 ) -> Gathered:
-    """Return features and facts of every row of a manifest whose hashes are known (`add_hashes`), but the split `without`."""
+    """Return features and facts of every row of a manifest whose hashes are known (`add_hashes`), but the split `without`.
+
+    Of the features only `columns` are held; see `extract`.
+    """
     begun = time.perf_counter()
     opened = [
         k
@@ -76,8 +80,8 @@ def gather(
         if row.sha256 and not row.problem and not (without and row.split == without)
     ]
     items = [Item(manifest.rows[k].sha256, partial(manifest.read, manifest.rows[k])) for k in opened]
-    found = extract(encoder, items, store=store, views=views, progress=progress)
-    features = found.features.reshape(len(items), views, encoder.n_features)
+    found = extract(encoder, items, store=store, views=views, columns=columns, progress=progress)
+    features = found.features.reshape(len(items), views, -1 if items else 0)
     seconds = time.perf_counter() - begun
     return settle(manifest, opened, found=replace(found, features=features, seconds=seconds))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fovea.errors import InputError
-from fovea.features import KNOWN, Encoder, open_backbone, open_store
+from fovea.features import KNOWN, open_store
 from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
 from fovea.manifest import (
     Manifest,
@@ -31,7 +31,7 @@ from fovea.manifest import (
 from fovea.model import Classifier, DataFacts, Estimator, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, TargetReport, render_report_fragment, render_target_fragment
 from fovea.progress import Progress, silent, unheard
-from fovea.tasks.backbones import with_default
+from fovea.tasks.backbones import open_encoder, with_default
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import (
     BackboneOptions,
@@ -313,20 +313,6 @@ def read_labelled(photos: Path, source: SourceOptions) -> Manifest:
     except InputError as error:
         raise InputError(f"{error} {note}".strip()) from None
     return manifest.with_rows(manifest.rows, notes=(note,) if note else ())
-
-
-def open_encoder(options: BackboneOptions) -> Encoder:
-    """Return the network that the options name."""
-    return open_backbone(
-        options.weights,
-        backbone=options.backbone,
-        stages=options.stages,
-        engine=options.engine,
-        fit=options.fit,
-        precision=options.compute,
-        threads=options.threads,
-        offline=options.offline,
-    )
 
 
 def _judge(config: Config, parts: Learned, *, by_valid: bool) -> Verdict:

@@ -27,14 +27,13 @@ from fovea.manifest import (
 )
 from fovea.model import DataFacts, ModelParts, Thresholds, write_model
 from fovea.progress import Progress, unheard
-from fovea.tasks.backbones import with_default
+from fovea.tasks.backbones import open_encoder, with_default
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import check_choice
 from fovea.tasks.train import (
     FALSE_ALARM,
     Config,
     Run,
-    open_encoder,
     saved_settings,
     settings_json,
     share_held_out,
