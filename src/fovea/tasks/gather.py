@@ -81,7 +81,7 @@ def gather(
     ]
     items = [Item(manifest.rows[k].sha256, partial(manifest.read, manifest.rows[k])) for k in opened]
     found = extract(encoder, items, store=store, views=views, columns=columns, progress=progress)
-    features = found.features.reshape(len(items), views, -1 if items else 0)
+    features = found.features.reshape(len(items), views, found.features.shape[-1])
     seconds = time.perf_counter() - begun
     return settle(manifest, opened, found=replace(found, features=features, seconds=seconds))
 
