@@ -1,6 +1,7 @@
 """Sources become one manifest: one row per picture, its class, its split, its group, its problem."""
 
 from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
+from fovea.manifest.fixes import read_answers
 from fovea.manifest.folds import fold_numbers, label_fold_numbers
 from fovea.manifest.layouts import packed_pictures
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits, write_folder
@@ -65,6 +66,7 @@ __all__ = [
     "number_of",
     "packed_pictures",
     "plain_names",
+    "read_answers",
     "read_manifest",
     "read_source",
     "require_labels",

@@ -1,0 +1,94 @@
+"""Lists that people filled: what they say, and what is wrong with a row, in words."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fovea.errors import ManifestError
+from fovea.manifest import Manifest, Row, read_answers
+
+PHOTOS = Manifest(
+    Path("/photos"),
+    (Row("cat/1.jpg", "cat"), Row("dog/2.jpg", "dog"), Row("set.idx#3", None), Row("käfer 4.png", None)),
+)
+
+
+def answers(folder: Path, text: str, manifest: Manifest = PHOTOS) -> dict[str, str]:
+    file = folder / "fixes.csv"
+    file.write_text(text)
+    return read_answers(file, manifest)
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(ManifestError) as caught:
+        answers(folder, text)
+    return re.sub(r"'[^']*fixes\.csv'", "'fixes.csv'", str(caught.value))
+
+
+def test_filled_labels_are_answers_and_empty_ones_are_none(tmp_path: Path) -> None:
+    text = "path,label,suggested\ncat/1.jpg,dog,dog\ndog/2.jpg,,cat\nset.idx#3, cat ,\n"
+    assert answers(tmp_path, text) == {"cat/1.jpg": "dog", "set.idx#3": "cat"}
+
+
+def test_an_unknown_picture_without_a_label_says_nothing(tmp_path: Path) -> None:
+    assert answers(tmp_path, "path,label\ngone.jpg,\n") == {}
+
+
+def test_columns_of_other_names_and_order_are_fine(tmp_path: Path) -> None:
+    assert answers(tmp_path, "score;Label;note;PATH\n0.1;dog;sure;cat/1.jpg\n") == {"cat/1.jpg": "dog"}
+
+
+@pytest.mark.parametrize("path", ["/photos/cat/1.jpg", " cat/1.jpg ", "cat\\1.jpg"])
+def test_other_spellings_of_a_path_are_understood(tmp_path: Path, path: str) -> None:
+    assert answers(tmp_path, f"path,label\n{path},dog\n") == {"cat/1.jpg": "dog"}
+
+
+def test_the_same_answer_twice_is_one(tmp_path: Path) -> None:
+    assert answers(tmp_path, "path,label\ncat/1.jpg,dog\ncat/1.jpg,dog\n") == {"cat/1.jpg": "dog"}
+
+
+def test_two_answers_for_one_picture_are_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, "path,label\ncat/1.jpg,dog\ncat/1.jpg,cat\n") == (
+        "1 row of 2 in 'fixes.csv' cannot be used: row 3: 'cat/1.jpg' has the label 'cat' here and 'dog' in row 2. "
+        "Correct them, or empty their labels."
+    )
+
+
+def test_an_unknown_path_is_named_with_the_closest(tmp_path: Path) -> None:
+    assert refused(tmp_path, "path,label\ncat/l.jpg,dog\nwolf/2.jpg,dog\n,dog\nzzz,dog\n") == (
+        "4 rows of 4 in 'fixes.csv' cannot be used: row 2: there is no picture 'cat/l.jpg' among the 4 (did you mean "
+        "'cat/1.jpg'?); row 3: there is no picture 'wolf/2.jpg' among the 4 (did you mean 'dog/2.jpg'?); row 4: the "
+        "path is empty; row 5: there is no picture 'zzz' among the 4. Correct them, or empty their labels."
+    )
+
+
+def test_of_many_wrong_rows_five_are_named(tmp_path: Path) -> None:
+    said = refused(tmp_path, "path,label\n" + ",dog\n" * 7)
+    assert said.endswith("row 6: the path is empty; and 2 more. Correct them, or empty their labels.")
+
+
+def test_a_row_with_too_many_cells_is_refused(tmp_path: Path) -> None:
+    assert "row 2: it has 3 cells, the header 2" in refused(tmp_path, "path,label\ncat/1.jpg,dog,cat\n")
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    assert refused(tmp_path, "path,class\ncat/1.jpg,dog\n") == (
+        "'fixes.csv' has no column 'label': its first line names 'path', 'class'. The header must have path and label; "
+        "other columns may stand between and behind them."
+    )
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([row.path for row in PHOTOS.rows]), st.sampled_from(["", "cat", "käfer, rot"])
+    )
+)
+def test_what_is_answered_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, given: dict[str, str]
+) -> None:
+    lines = "".join(f'"{path}","{label}"\n' for path, label in given.items())
+    found = answers(tmp_path_factory.mktemp("fixes"), "path,label\n" + lines)
+    assert found == {path: label for path, label in given.items() if label}
