@@ -1,4 +1,5 @@
-"""Training from scratch on MNIST or CIFAR-10: accuracy on the test pictures, seconds, arithmetic, share of the product rate.
+"""Training from scratch on MNIST, CIFAR-10 or the digits inside fovea: test accuracy, seconds, arithmetic, share of the
+product rate.
 
     nohup python benchmarks/scratch.py cifar10 ../shared/data/cifar10 --net fast --seed 0 >log 2>&1 &
 
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from machine import describe_machine
+from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from fovea.learn.augment import normalise
@@ -27,6 +29,7 @@ from fovea.learn.scratch.answers import answer
 from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import choose_machine
 from fovea.manifest.idx import read_array
+from fovea.manifest.named import digits
 from fovea.manifest.unpickle import read_batch
 from fovea.nets.classic import MultiView
 
@@ -54,6 +57,15 @@ def read_cifar10(folder: Path) -> tuple[Pictures, Pictures]:
     return parts[0], parts[1]
 
 
+def read_digits(_: Path) -> tuple[Pictures, Pictures]:
+    """Return training and test pictures of the digits inside fovea, 32 px as `fovea data digits` writes them; the last 500 test."""
+    ink, labels = digits()
+    grey = [Image.fromarray(np.rint(255 - one * (255 / 16)).astype(np.uint8)) for one in ink]
+    enlarged = np.stack([np.asarray(one.resize((32, 32), Image.Resampling.LANCZOS)) for one in grey])
+    pixels = np.repeat(enlarged[..., None], 3, axis=3)
+    return Pictures(pixels[:-500], labels[:-500]), Pictures(pixels[-500:], labels[-500:])
+
+
 def product_rate() -> float:
     """Return the rate of bf16 matrix products on all threads, in FLOP/s, best of thirty."""
     a = torch.randn(2048, 2048, dtype=torch.bfloat16)
@@ -76,8 +88,9 @@ def forward_flop(trained: Trained) -> int:
 
 def split(pictures: Pictures, n_train: int | None, *, seed: int) -> tuple[Pictures, Pictures]:
     """Return those to train on and those by which weights are chosen."""
+    n_held = min(N_HELD_OUT, len(pictures.labels) // 5)
     order = np.random.default_rng(seed).permutation(len(pictures.labels))
-    held, rest = order[:N_HELD_OUT], order[N_HELD_OUT:][:n_train]
+    held, rest = order[:n_held], order[n_held:][:n_train]
     return tuple(Pictures(pictures.pixels[rows], pictures.labels[rows]) for rows in (rest, held))  # type: ignore[return-value]
 
 
@@ -90,8 +103,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", choices=("mnist", "cifar10"))
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("data", choices=("mnist", "cifar10", "digits"))
+    parser.add_argument("folder", type=Path, help="of digits anything")
     parser.add_argument("--net", default="fast")
     parser.add_argument("--train", type=int, help="training pictures (all but those held out)")
     parser.add_argument("--seed", type=int, default=0)
@@ -117,7 +130,9 @@ def main() -> None:
     told = parse()
     if told.threads:
         torch.set_num_threads(told.threads)
-    whole, test = {"mnist": read_mnist, "cifar10": read_cifar10}[told.data](told.folder)
+    whole, test = {"mnist": read_mnist, "cifar10": read_cifar10, "digits": read_digits}[told.data](
+        told.folder
+    )
     train, valid = split(whole, told.train, seed=told.seed)
     rate, begun = product_rate(), time.perf_counter()
 
