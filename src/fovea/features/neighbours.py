@@ -1,0 +1,160 @@
+"""The rows of a catalogue that are most like each query: an exact search in bounded memory, in threads of our own.
+
+A blocked matrix product with a running top k. A catalogue may be a memory-mapped file: it is read once for 512 queries.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features.processor import available_cores
+
+METRICS = ("cosine", "dot", "euclidean")
+Rows: TypeAlias = NDArray[np.floating]
+Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+_ROWS = 1024  # of the catalogue in one product: 5 MB of 1,280 columns
+_QUERIES = 512
+_WAVE = 32  # products whose best are held before they are merged
+_WORTH = 2e6  # multiplications below which starting threads costs more than it saves
+
+
+def nearest(
+    queries: Rows,
+    catalogue: Rows,
+    *,
+    k: int,
+    metric: str = "cosine",
+    threads: int | None = None,
+    leave_out_self: bool = False,
+) -> Neighbours:
+    """Return the k rows of `catalogue` that are most like each query, the best first; of equals the lower row.
+
+    Args:
+        queries: float (q, d), finite.
+        catalogue: float (n, d), finite, in memory or mapped from a file.
+        k: how many; no more than there are come back.
+        metric: "cosine" (a row of zeros has 0 with every other), "dot", or "euclidean".
+        threads: to search in; None: one a core.
+        leave_out_self: the queries are the catalogue, and row i is no answer to query i.
+
+    Returns:
+        Row numbers int64 (q, k) and similarities float32 (q, k), higher is more alike: the cosine in [-1, 1], the dot
+        product, or minus the Euclidean distance.
+
+    Raises:
+        ValueError: an unknown metric, or numbers of columns that differ.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric is {metric!r}; there are: {', '.join(METRICS)}")
+    if queries.ndim != 2 or catalogue.ndim != 2 or queries.shape[1] != catalogue.shape[1]:
+        raise ValueError(f"queries {queries.shape} and catalogue {catalogue.shape} need the same columns")
+    k = max(0, min(k, len(catalogue) - leave_out_self))
+    indices, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    is_small = len(queries) * catalogue.size < _WORTH
+    with _spreading(1 if is_small else threads or available_cores()) as spread:
+        for start in range(0, len(queries) if k else 0, _QUERIES):
+            some = slice(start, start + _QUERIES)
+            block = _Block(np.asarray(queries[some], np.float32), catalogue, k, metric)
+            if leave_out_self:
+                block.own = np.arange(start, start + len(block.queries))
+            for wave in range(0, len(catalogue), _WAVE * _ROWS):
+                starts = range(wave, min(wave + _WAVE * _ROWS, len(catalogue)), _ROWS)
+                for found in spread(block.search, starts):
+                    block.keep(found)
+            indices[some], similarities[some] = block.finish()
+    return indices, similarities
+
+
+@contextmanager
+def _spreading(
+    threads: int,
+) -> "Iterator[Callable[[Callable[[int], Neighbours], range], Iterable[Neighbours]]]":
+    """Give a `map` that works in so many threads, BLAS kept to one in each: its own wait by spinning (lab/LOG.md)."""
+    if threads == 1:
+        yield map
+        return
+    from threadpoolctl import threadpool_limits
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-search") as pool, threadpool_limits(1):
+        yield pool.map
+
+
+class _Block:
+    """A few queries and the best that they have found so far, in the order of rows where equal."""
+
+    def __init__(self, queries: NDArray[np.float32], catalogue: Rows, k: int, metric: str) -> None:
+        self.queries = unit_rows(queries) if metric == "cosine" else queries
+        self.catalogue, self.k, self.metric = catalogue, k, metric
+        self.own: NDArray[np.int64] | None = None
+        self.indices = np.empty((len(queries), 0), np.int64)
+        self.scores = np.empty((len(queries), 0), np.float32)
+
+    def search(self, start: int) -> Neighbours:
+        """Return the best of the rows from `start` on, each query's in the order of rows."""
+        rows = np.asarray(self.catalogue[start : start + _ROWS], np.float32)
+        scores = self.queries @ rows.T
+        if self.metric == "cosine":
+            scores *= _inverse_lengths(rows)
+        elif (
+            self.metric == "euclidean"
+        ):  # minus half the squared distance, but for what is the same in all rows
+            scores -= np.einsum("nd,nd->n", rows, rows) / 2
+        if self.own is not None:
+            mine = np.flatnonzero((self.own >= start) & (self.own < start + len(rows)))
+            scores[mine, self.own[mine] - start] = -np.inf
+        best = _largest(scores, k=self.k)
+        return best + start, np.take_along_axis(scores, best, axis=1)
+
+    def keep(self, found: Neighbours) -> None:
+        """Merge the best of further rows, which come after those before."""
+        indices = np.concatenate((self.indices, found[0]), axis=1)
+        scores = np.concatenate((self.scores, found[1]), axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.k]
+        self.indices = np.take_along_axis(indices, order, axis=1)
+        self.scores = np.take_along_axis(scores, order, axis=1)
+
+    def finish(self) -> Neighbours:
+        """Return the best and their similarities."""
+        if self.metric == "cosine":
+            return self.indices, np.clip(self.scores, -1, 1)
+        if self.metric == "dot":
+            return self.indices, self.scores
+        similarities = np.empty_like(self.scores)
+        for query, best, out in zip(self.queries, self.indices, similarities, strict=True):
+            # by differences: what a product of float32 leaves of a small distance is rounding
+            out[:] = -np.linalg.norm(np.asarray(self.catalogue[best], np.float32) - query, axis=1)
+        order = np.lexsort((self.indices, -similarities), axis=1)
+        best = np.take_along_axis(self.indices, order, axis=1)
+        return best, np.take_along_axis(similarities, order, axis=1)
+
+
+def _largest(scores: NDArray[np.float32], *, k: int) -> NDArray[np.int64]:
+    """Return the columns of the k largest of each row (q, min(k, n)), ascending; of equals the first."""
+    n = scores.shape[1]
+    if n <= k:
+        return np.broadcast_to(np.arange(n), scores.shape)
+    kth = np.partition(scores, n - k, axis=1)[:, n - k, None]
+    kept = scores >= kth
+    if np.count_nonzero(kept) > k * len(scores):  # more equals of the last than there is room for
+        above = scores > kth
+        equal = kept & ~above
+        kept = above | (equal & (np.cumsum(equal, axis=1) <= k - above.sum(axis=1, keepdims=True)))
+    return np.nonzero(kept)[1].reshape(len(scores), k)
+
+
+def _inverse_lengths(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one over the length of each row (n,); 0 for a row of zeros."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    inverse: NDArray[np.float32] = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return inverse
+
+
+def unit_rows(rows: Rows) -> NDArray[np.float32]:
+    """Return rows of length 1, float32 (n, d); a row of zeros stays zero."""
+    single = np.asarray(rows, np.float32)
+    return single * _inverse_lengths(single)[:, None]

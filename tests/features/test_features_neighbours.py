@@ -1,0 +1,101 @@
+"""The exact search against brute force in float64, and the laws that it keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fovea.features import METRICS, nearest, neighbours
+
+
+def draw(n: int, d: int = 8, *, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def brute(queries: np.ndarray, catalogue: np.ndarray, metric: str) -> np.ndarray:
+    """Every similarity (q, n), by its definition."""
+    a, b = queries[:, None].astype(np.float64), catalogue[None].astype(np.float64)
+    if metric == "euclidean":
+        return -np.linalg.norm(a - b, axis=2)
+    dots = (a * b).sum(2)
+    return dots if metric == "dot" else dots / np.linalg.norm(a, axis=2) / np.linalg.norm(b, axis=2)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_nearest_are_those_of_brute_force(metric: str, threads: int) -> None:
+    queries, catalogue = draw(520, seed=1), draw(1100, seed=2)
+    indices, similarities = nearest(queries, catalogue, k=7, metric=metric, threads=threads)
+    exact = brute(queries, catalogue, metric)
+    order = np.argsort(-exact, axis=1)[:, :7]
+    np.testing.assert_allclose(similarities, np.take_along_axis(exact, order, 1), atol=2e-6)
+    np.testing.assert_array_equal(indices, order)
+    assert (indices.dtype, similarities.dtype) == (np.int64, np.float32)
+
+
+def test_blocks_and_waves_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, catalogue = draw(40, seed=1), draw(300, seed=2)
+    whole = nearest(queries, catalogue, k=9)
+    for name, value in (("_ROWS", 7), ("_QUERIES", 11), ("_WAVE", 3), ("_WORTH", 0)):
+        monkeypatch.setattr(neighbours, name, value)
+    parts = nearest(queries, catalogue, k=9, threads=2)
+    np.testing.assert_array_equal(parts[0], whole[0])
+    np.testing.assert_allclose(parts[1], whole[1], atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 6))
+def test_of_equals_the_lower_row_comes_first(seed: int, k: int, rows: int) -> None:
+    generator = np.random.default_rng(seed)
+    queries, catalogue = generator.integers(-1, 2, (5, 2)), generator.integers(-1, 2, (20, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_ROWS", rows)
+        indices, _ = nearest(queries.astype(np.float32), catalogue.astype(np.float32), k=k, metric="dot")
+    expected = np.argsort(-(queries @ catalogue.T), axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices, expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_row_is_no_answer_to_itself(metric: str) -> None:
+    rows = draw(1500)
+    indices, _ = nearest(rows, rows, k=5, metric=metric, leave_out_self=True)
+    assert not (indices == np.arange(1500)[:, None]).any()
+    exact = brute(rows[:50], rows, metric)
+    exact[np.arange(50), np.arange(50)] = -np.inf
+    np.testing.assert_array_equal(indices[:50], np.argsort(-exact, axis=1)[:, :5])
+
+
+def test_a_row_of_zeros_has_the_cosine_zero_with_all() -> None:
+    catalogue = np.array([[0, 0], [-1, 0], [2, 0]], np.float32)
+    indices, similarities = nearest(np.array([[3, 0], [0, 0]], np.float32), catalogue, k=3)
+    np.testing.assert_array_equal(indices, [[2, 0, 1], [0, 1, 2]])
+    np.testing.assert_array_equal(similarities, [[1, 0, -1], [0, 0, 0]])
+
+
+def test_a_copy_is_at_no_distance_at_all() -> None:
+    catalogue = draw(30) + 1000  # where a difference of squares would be rounding alone
+    indices, similarities = nearest(catalogue[:3], catalogue, k=1, metric="euclidean")
+    np.testing.assert_array_equal(indices[:, 0], [0, 1, 2])
+    np.testing.assert_array_equal(similarities, 0)
+
+
+def test_no_more_come_back_than_there_are() -> None:
+    rows = draw(4)
+    assert nearest(rows, rows, k=10)[0].shape == (4, 4)
+    assert nearest(rows, rows, k=10, leave_out_self=True)[0].shape == (4, 3)
+    assert nearest(rows[:0], rows, k=2)[0].shape == (0, 2)
+    assert nearest(rows, rows[:0], k=2)[0].shape == (4, 0)
+
+
+def test_a_mapped_file_of_halves_is_searched_as_it_lies(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    rows = draw(50).astype(np.float16)
+    np.save(tmp_path / "rows.npy", rows)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    np.testing.assert_array_equal(nearest(rows, mapped, k=4)[0], nearest(rows, rows, k=4)[0])
+
+
+def test_an_unknown_metric_and_other_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match="metric is 'cosin'; there are: cosine, dot, euclidean"):
+        nearest(draw(2), draw(2), k=1, metric="cosin")
+    with pytest.raises(ValueError, match=r"queries \(2, 8\) and catalogue \(2, 9\) need the same columns"):
+        nearest(draw(2), draw(2, 9), k=1)
