@@ -61,6 +61,49 @@ _CLASSES = (
 )
 
 
+_NETWORK = (
+    click.option(
+        "--backbone",
+        metavar="NAME",
+        help="A network by name: resnet18, timm:NAME, an earlier run, ... (see fovea backbones).  "
+        "[default: the embedded fovea-tiny]",
+    ),
+    click.option(
+        "--weights",
+        type=PLACE,
+        help="A network's file: .safetensors or .onnx; with --backbone also its tensors.",
+    ),
+    click.option(
+        "--stage",
+        "stages",
+        multiple=True,
+        metavar="NAME",
+        help="Take features here instead of the network's own places, such as fc7 (again for more).",
+    ),
+    click.option(
+        "--compute",
+        type=click.Choice(["auto", "bf16", "f32"]),
+        default="auto",
+        show_default=True,
+        help="What the network computes in; auto: bf16 where the processor has it.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(["crop", "pad", "squash"]),
+        default="crop",
+        show_default=True,
+        help="How a picture fills the network's square input.",
+    ),
+)
+
+
+def network_options(function: F) -> F:
+    """Give a command the options that say which network turns pictures into features, and how (`BackboneOptions`)."""
+    for option in reversed(_NETWORK):
+        function = option(function)
+    return function
+
+
 def promise_options(function: F) -> F:
     """Give a command the options of a promise."""
     for option in reversed(_PROMISE):
