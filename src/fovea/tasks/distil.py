@@ -196,12 +196,13 @@ def _learn(manifest: Manifest, *, config: Config, teacher: Classifier | Encoder,
 
 def _read(plan: SplitPlan, *, config: Config, teacher: Teacher, room: Room) -> tuple[_Given, list[str]]:
     """Return both sides and the unlabelled pictures with the teacher's answers, and notes on what was left out."""
-    from fovea.learn.pixels import try_pixels
+    from fovea.learn.pixels import close_up, try_pixels
 
     manifest, threads = plan.manifest, config.backbone.threads
     names, _ = names_and_labels(manifest)
     chosen = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
     preprocess = preprocess_for(config.training.how.net or "", manifest, np.array(chosen), room=room)
+    chosen.sort(key=lambda k: manifest.rows[k].split == "train")  # each side is a piece of the file
     rows = [(manifest, manifest.rows[k]) for k in chosen]
     more, notes = _unlabelled(config, manifest, room=room)
     reads = [partial(one.read, row) for one, row in (*rows, *more)]
@@ -220,12 +221,12 @@ def _read(plan: SplitPlan, *, config: Config, teacher: Teacher, room: Room) -> t
     number = {name: k for k, name in enumerate(names)}
     labels = [number.get(row.label or "", -1) for _, row in rows] + [-1] * len(more)
     side = np.array([row.split for _, row in rows] + [""] * len(more))
-    fine = np.array([not (one or other) for one, other in zip(read.problems, found.problems, strict=True)])
-    if not fine.all():
-        notes.append(f"{count(int((~fine).sum()), 'picture')} could not be read and taught nothing.")
-    kept = np.flatnonzero(fine)
+    problems = tuple(one or other for one, other in zip(read.problems, found.problems, strict=True))
+    kept = close_up(replace(read, problems=problems))
+    if len(kept) < len(items):
+        notes.append(f"{count(len(items) - len(kept), 'picture')} could not be read and taught nothing.")
     given = _Given(
-        read.pixels if fine.all() else read.pixels[kept],
+        read.pixels[: len(kept)],
         np.array(labels, np.int64)[kept],
         answers[kept],
         None if features is None else features[kept],
@@ -276,20 +277,21 @@ def _train(
 ) -> Attempt:
     """Return the student, or the same network without a teacher, on the labelled pictures alone."""
     from fovea.learn.distil import Distilling, Taught, distil
+    from fovea.learn.pixels import piece_of
     from fovea.learn.scratch import scratch
     from fovea.learn.trained import Pictures
 
     net, teaching, begun = config.training.how.net or "", config.teaching, time.perf_counter()
     name = f"{Path(net).name} {'distilled' if is_taught else 'without a teacher'}"
-    chosen = np.flatnonzero((given.side != "valid") & (is_taught | (given.labels >= 0)))
+    chosen = (given.side != "valid") & (is_taught | (given.labels >= 0))
     held_out = given.side == "valid"
     known = held_out & (given.labels >= 0)
     features = None if given.features is None else given.features[chosen]
-    train = Taught(given.pixels[chosen], given.labels[chosen], given.answers[chosen], features)
+    train = Taught(piece_of(given.pixels, chosen), given.labels[chosen], given.answers[chosen], features)
     sides = Sides(
         Pictures(train.pixels, train.labels),
-        Pictures(given.pixels[known], given.labels[known]),
-        given.pixels[held_out],
+        Pictures(piece_of(given.pixels, known), given.labels[known]),
+        piece_of(given.pixels, held_out),
     )
     making = room.making(seconds)
     with room.watched(name) as on_epoch:
