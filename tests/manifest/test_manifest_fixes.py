@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fovea.errors import ManifestError
-from fovea.manifest import Manifest, Row, read_answers
+from fovea.errors import InputError, ManifestError
+from fovea.manifest import Fix, Manifest, Row, apply_fixes, fixes_bytes, read_answers
 
 PHOTOS = Manifest(
     Path("/photos"),
@@ -92,3 +92,59 @@ def test_what_is_answered_is_read_back(
     lines = "".join(f'"{path}","{label}"\n' for path, label in given.items())
     found = answers(tmp_path_factory.mktemp("fixes"), "path,label\n" + lines)
     assert found == {path: label for path, label in given.items() if label}
+
+
+def fixed(folder: Path, text: str, rows: tuple[Row, ...] = PHOTOS.rows) -> tuple[Manifest, tuple[Fix, ...]]:
+    file = folder / "fixes.csv"
+    file.write_text(text)
+    return apply_fixes(Manifest(Path("/photos"), rows), file)
+
+
+def test_fixes_change_labels_and_are_told(tmp_path: Path) -> None:
+    manifest, fixes = fixed(tmp_path, "path,label\ncat/1.jpg,dog\ndog/2.jpg,dog\nset.idx#3,-\n")
+    assert [row.label for row in manifest.rows] == ["dog", "dog", None, None]
+    assert [row.problem for row in manifest.rows] == [
+        "",
+        "",
+        "left out: fixes.csv says that it belongs to no class",
+        "",
+    ]
+    assert fixes == (
+        Fix("cat/1.jpg", "dog", "cat"),
+        Fix("dog/2.jpg", "dog", "dog"),
+        Fix("set.idx#3", "-", ""),
+    )
+    assert manifest.notes == (
+        "fixes.csv applied: 1 label corrected (1 from 'cat' to 'dog'), 1 confirmed, 1 picture left out. The pictures and "
+        "their folders are as they were.",
+    )
+
+
+def test_a_nearly_right_class_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        fixed(tmp_path, "path,label\ncat/1.jpg,dgo\n")
+    assert str(caught.value).endswith(
+        "gives 'cat/1.jpg' the label 'dgo', which is no class (did you mean 'dog'?). Write a class as it is called, or '-' "
+        "for a picture that belongs to none; a new class takes a name less like the others."
+    )
+
+
+def test_a_name_unlike_the_others_makes_a_new_class(tmp_path: Path) -> None:
+    assert fixed(tmp_path, "path,label\ncat/1.jpg,zebra\n")[0].class_names == ("dog", "zebra")
+
+
+def test_a_class_called_by_the_sign_is_a_class(tmp_path: Path) -> None:
+    rows = (Row("cat/1.jpg", "cat"), Row("-/2.jpg", "-"))
+    assert fixed(tmp_path, "path,label\ncat/1.jpg,-\n", rows)[0].rows[0] == Row("cat/1.jpg", "-")
+
+
+def test_an_empty_list_of_fixes_changes_nothing(tmp_path: Path) -> None:
+    manifest, fixes = fixed(tmp_path, "path,label\ncat/1.jpg,\n")
+    assert (manifest.rows, fixes) == (PHOTOS.rows, ())
+    assert manifest.notes[0].startswith("fixes.csv applied: 0 labels corrected. ")
+
+
+def test_written_fixes_are_read_again(tmp_path: Path) -> None:
+    fixes = fixed(tmp_path, 'path,label\ncat/1.jpg,dog\n"käfer 4.png","käfer, rot"\n')[1]
+    (tmp_path / "kept.csv").write_bytes(fixes_bytes(fixes))
+    assert apply_fixes(PHOTOS, tmp_path / "kept.csv")[1] == fixes

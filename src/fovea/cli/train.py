@@ -70,6 +70,12 @@ if TYPE_CHECKING:
 )
 @promise_options
 @click.option("--since", type=PLACE, help="An earlier run: keep its splits, and say which answers changed.")
+@click.option(
+    "--fixes",
+    type=PLACE,
+    metavar="CSV",
+    help="Labels that were corrected, as fovea suspects --fixes writes them to be filled; the pictures stay as they are.",
+)
 @share_option
 @click.option("--balance", is_flag=True, help="Weigh classes as if they were equally common.")
 @class_options

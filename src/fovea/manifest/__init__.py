@@ -1,7 +1,7 @@
 """Sources become one manifest: one row per picture, its class, its split, its group, its problem."""
 
 from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
-from fovea.manifest.fixes import read_answers
+from fovea.manifest.fixes import LEAVE_OUT, Fix, apply_fixes, fixes_bytes, read_answers
 from fovea.manifest.folds import fold_numbers, label_fold_numbers
 from fovea.manifest.layouts import packed_pictures
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits, write_folder
@@ -38,8 +38,10 @@ from fovea.manifest.units import equal_groups, join_units
 
 __all__ = [
     "DATA_SETS",
+    "LEAVE_OUT",
     "SPLITS",
     "TARGETS",
+    "Fix",
     "Manifest",
     "PackedPicture",
     "Row",
@@ -47,12 +49,14 @@ __all__ = [
     "Strata",
     "Synset",
     "ancestors",
+    "apply_fixes",
     "assign_splits",
     "canonical_labels",
     "change_classes",
     "change_labels",
     "equal_groups",
     "fingerprint",
+    "fixes_bytes",
     "fold_numbers",
     "formula_notes",
     "imagenet_classes",

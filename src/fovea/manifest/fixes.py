@@ -1,15 +1,32 @@
 """What a person answered in a CSV with the columns path and label: one reader for all lists that are given out to be filled.
 
-Suspects, questions and groups are written with an empty label; what is left empty says nothing.
+Suspects, questions and groups are written with an empty label; what is left empty says nothing. Fixes are such answers laid
+over the labels that pictures have: the pictures and their folders stay as they are.
 """
 
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fovea.errors import ManifestError
+from fovea.errors import InputError, ManifestError
 from fovea.manifest.places import below
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest
 from fovea.manifest.wording import count, did_you_mean, some
+
+LEAVE_OUT = "-"
+"""The answer of a picture that belongs to no class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What a person answered of a picture: the `label` it gets, "-" where it is left out, and the one it was `given`."""
+
+    path: str
+    label: str
+    given: str
 
 
 def read_answers(file: Path, manifest: Manifest) -> dict[str, str]:
@@ -75,3 +92,59 @@ def _problem(record: Record, *, path: str, known: set[str], first: dict[str, Rec
     if earlier and earlier.cell("label") != record.cell("label"):
         return f"{path!r} has the label {record.cell('label')!r} here and {earlier.cell('label')!r} in row {earlier.number}"
     return ""
+
+
+def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ...]]:
+    """Return the manifest with the labels that a table of answers gives its pictures, and each answer.
+
+    The given label once more says that it is right; "-" leaves a picture out, which becomes its row's problem.
+
+    Raises:
+        ManifestError: see `read_answers`.
+        InputError: a label that is no class but nearly one: another new name makes a new class.
+    """
+    answers = read_answers(file, manifest)
+    known = {row.label for row in manifest.rows if row.label is not None}
+    for path, label in answers.items():
+        near = "" if label in known or label == LEAVE_OUT else did_you_mean(label, known)
+        if near:
+            raise InputError(
+                f"{str(file)!r} gives {path!r} the label {label!r}, which is no class{near}. Write a class as it is called, "
+                f"or {LEAVE_OUT!r} for a picture that belongs to none; a new class takes a name less like the others."
+            )
+    fixes, rows = [], []
+    left_out = f"left out: {file.name} says that it belongs to no class"
+    for row in manifest.rows:
+        label = answers.get(row.path)
+        if label is None:
+            rows.append(row)
+            continue
+        fixes.append(Fix(row.path, label, row.label or ""))
+        if label == LEAVE_OUT and LEAVE_OUT not in known:
+            rows.append(replace(row, problem=row.problem or left_out))
+        else:
+            rows.append(replace(row, label=label))
+    return manifest.with_rows(rows, notes=_told(fixes, file=file)), tuple(fixes)
+
+
+def fixes_bytes(fixes: "tuple[Fix, ...]") -> bytes:
+    """Return answers as CSV, a table that `read_answers` takes again."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\r\n")
+    table.writerow(("path", "label", "given"))
+    table.writerows((fix.path, fix.label, fix.given) for fix in fixes)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _told(fixes: list[Fix], *, file: Path) -> tuple[str, ...]:
+    """Say what was changed, kept and left out."""
+    out = [fix for fix in fixes if fix.label == LEAVE_OUT]
+    changed = [fix for fix in fixes if fix.label not in (fix.given, LEAVE_OUT)]
+    n_kept = len(fixes) - len(out) - len(changed)
+    pairs = Counter((fix.given, fix.label) for fix in changed).most_common()
+    listed = ", ".join(f"{n:,} from {given!r} to {label!r}" for (given, label), n in pairs[:5])
+    parts = [f"{count(len(changed), 'label')} corrected{f' ({listed}' if changed else ''}"]
+    parts[0] += f" and {len(pairs) - 5:,} other pairs)" if len(pairs) > 5 else ")" if changed else ""
+    parts += [f"{n_kept:,} confirmed"] if n_kept else []
+    parts += [f"{count(len(out), 'picture')} left out"] if out else []
+    return (f"{file.name} applied: {', '.join(parts)}. The pictures and their folders are as they were.",)

@@ -148,6 +148,8 @@ def _training(config: Config, first: _Given) -> task.Config:
         )
     known: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
     known["drop"] = tuple(known.get("drop") or ())
+    fixes = config.runs[0] / "fixes.csv"  # the run's own record: the user's file may have changed since
+    known["fixes"] = fixes if fixes.is_file() else None
     return task.Config(
         Path(str(photos)),
         config.out,

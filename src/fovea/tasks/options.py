@@ -13,7 +13,7 @@ from fovea.tasks.option_values import as_option
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How labelled pictures are read: see `manifest.read_source` and `manifest.change_classes`."""
+    """How labelled pictures are read: see `manifest.read_source`, `manifest.change_classes` and `manifest.apply_fixes`."""
 
     label_by: str | None = None
     group_by: str | None = None
@@ -21,6 +21,7 @@ class SourceOptions:
     strict: bool = False
     drop: tuple[str, ...] = ()
     merge: Mapping[str, str] = field(default_factory=dict)
+    fixes: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

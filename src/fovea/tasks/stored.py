@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 from fovea.features import EVERY_COLUMN, Encoder, Stage, Store
-from fovea.manifest import Manifest, change_classes, read_source
+from fovea.manifest import Manifest, apply_fixes, change_classes, read_source
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import open_encoder, with_default
 from fovea.tasks.gather import add_hashes, gather, last_average
@@ -62,9 +62,11 @@ def read_pictures(photos: Path, source: SourceOptions, *, labelled: bool | None 
     if labelled is not False:
         try:
             manifest = read_source(photos, to_learn=False, label_by=source.label_by, **told)  # type: ignore[arg-type]
+            if source.fixes is not None:
+                manifest, _ = apply_fixes(manifest, source.fixes)
             return change_classes(manifest, drop=source.drop, merge=source.merge)
         except InputError:
-            if labelled or source.label_by or not photos.is_dir():
+            if labelled or source.label_by or source.fixes or not photos.is_dir():
                 raise
     return read_source(photos, labelled=False, **told)  # type: ignore[arg-type]
 

@@ -16,18 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fovea.errors import InputError
 from fovea.features import KNOWN, open_store
 from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
-from fovea.manifest import (
-    Manifest,
-    change_classes,
-    fingerprint,
-    formula_notes,
-    read_source,
-    require_trainable,
-    suggest_target,
-)
+from fovea.manifest import Manifest, fingerprint, fixes_bytes, formula_notes
 from fovea.model import Classifier, DataFacts, Estimator, ModelParts, Thresholds, load_model, write_model
 from fovea.pages import Report, TargetReport, render_report_fragment, render_target_fragment
 from fovea.progress import Progress, silent, unheard
@@ -49,6 +40,7 @@ from fovea.tasks.train_evidence import Evidence
 from fovea.tasks.train_learn import Learned, learn
 from fovea.tasks.train_method import Outcome, train_from_scratch, train_further
 from fovea.tasks.train_prepare import HELD_OUT
+from fovea.tasks.train_read import read_fixed
 from fovea.tasks.train_report import evidence_files
 from fovea.tasks.train_since import Earlier, read_earlier
 from fovea.tasks.train_test import read_test
@@ -177,7 +169,7 @@ def _run(
     config = replace(config, backbone=backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
-        manifest = read_labelled(config.photos, config.source)
+        manifest, fixes = read_fixed(config.photos, config.source)
         config = replace(config, valid_share=share_held_out(config, manifest))
         with open_store() as store, workspace_beside(config.out) as workspace:
             room = Room(config, workspace, store, begun, progress, announce)
@@ -187,6 +179,8 @@ def _run(
             notes = (*told, *evidence.notes, *formula_notes(manifest), *store.notes)
             evidence = replace(evidence, notes=notes)
         metrics, files, page = evidence_files(evidence, progress=progress)
+        if fixes:
+            files["fixes.csv"] = fixes_bytes(fixes)
         write_model(
             config.out,
             _model_parts(evidence, outcome.learned, metrics=metrics),
@@ -277,6 +271,7 @@ def settings_json(config: Config) -> dict[str, Any]:
         plain["backbone"]["backbone"] = str(Path(config.backbone.backbone or "").absolute())
     plain["source"]["drop"] = list(config.source.drop)
     plain["source"]["merge"] = dict(config.source.merge)
+    plain["source"]["fixes"] = None if config.source.fixes is None else str(config.source.fixes.absolute())
     return plain
 
 
@@ -285,6 +280,7 @@ def saved_settings(config: Config) -> dict[str, Any]:
     settings = settings_json(config)
     if config.private:
         settings["photos"] = settings["since"] = settings["backbone"]["weights"] = None
+        settings["source"]["fixes"] = None
         if _is_folder(config.backbone.backbone):
             settings["backbone"]["backbone"] = Path(settings["backbone"]["backbone"]).name
         how = settings["training"]["how"]
@@ -295,24 +291,6 @@ def saved_settings(config: Config) -> dict[str, Any]:
 def _is_folder(backbone: str | None) -> bool:
     """Return whether a backbone is named by its place: a run, or a saved network."""
     return backbone is not None and backbone not in KNOWN and Path(backbone).is_dir()
-
-
-def read_labelled(photos: Path, source: SourceOptions) -> Manifest:
-    """Return the labelled pictures of a folder or table. Raises InputError where they cannot be trained on."""
-    manifest = read_source(
-        photos,
-        label_by=source.label_by,
-        group_by=source.group_by,
-        group_pattern=source.group_pattern,
-        strict=source.strict,
-    )
-    note = suggest_target(manifest)
-    manifest = change_classes(manifest, drop=source.drop, merge=source.merge)
-    try:
-        require_trainable(manifest)
-    except InputError as error:
-        raise InputError(f"{error} {note}".strip()) from None
-    return manifest.with_rows(manifest.rows, notes=(note,) if note else ())
 
 
 def _judge(config: Config, parts: Learned, *, by_valid: bool) -> Verdict:

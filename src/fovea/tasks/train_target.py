@@ -89,6 +89,7 @@ def check_target(config: Config) -> None:
         "--balance": config.balance,
         "--since": config.since is not None,
         "--per-class": config.promise.per_class,
+        "--fixes": config.source.fixes is not None,
         "--precision": is_number and config.promise.precision is not None,
         "--drop": is_number and bool(config.source.drop),
         "--merge": is_number and bool(config.source.merge),
