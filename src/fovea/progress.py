@@ -16,3 +16,8 @@ def silent(stage: str, n_done: int, n_total: int) -> None:
 
 def unheard(sentence: str) -> None:
     """Let a sentence about what is under way go unheard."""
+
+
+def part_of(progress: Progress, *, number: int, n_parts: int) -> Progress:
+    """Return what tells `progress` of one of several equal parts, the `number`th from 0, as of the whole."""
+    return lambda stage, n_done, n_total: progress(stage, number * n_total + n_done, n_parts * n_total)

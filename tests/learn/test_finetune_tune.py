@@ -14,7 +14,7 @@ from fovea.errors import InputError
 from fovea.learn import Head
 from fovea.learn.finetune import Tuning, finetune
 from fovea.learn.finetune.frozen import FrozenBatches
-from fovea.learn.finetune.plan import Job, Part, _share_out
+from fovea.learn.finetune.plan import Job, Part, Shares, _share_out
 from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import rate_groups, settings_of
 from fovea.learn.finetune.unfreezing import count_unfrozen
@@ -176,7 +176,33 @@ def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs
     settings = overridden(recipe(), {"epochs": 100})
     job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None)  # type: ignore[arg-type]
     # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
-    assert [_share_out(job, part, left=left) for left in (10, 100)] == [(1, 3), (9, 8)]
+    assert [_share_out(job, part, left=left) for left in (10, 100)] == [Shares(1, 3), Shares(9, 8)]
+
+
+def test_what_a_budget_leaves_goes_into_more_trainings_of_two_thirds_of_the_epochs_or_more() -> None:
+    part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
+    settings = overridden(recipe(), {"epochs": 12})
+    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None)  # type: ignore[arg-type]
+    # 8 s of views, 10 s an epoch: 15 epochs fit, 16, 20, 30, and far more than four trainings take
+    shared = [_share_out(job, part, left=left) for left in (158, 168, 208, 308, 5008)]
+    assert shared == [Shares(12, 8), Shares(8, 8, 2), Shares(10, 8, 2), Shares(10, 8, 3), Shares(12, 8, 4)]
+
+
+def test_several_trainings_that_a_budget_has_room_for_become_one(tmp_path: Path) -> None:
+    given = {"seconds": 500.0, "epochs": 2, "lr": 3e-3}
+    trained = tuned(tmp_path, unfreeze=2, given=given)
+    assert trained.plan[1].startswith(
+        "4 trainings in different orders, their weights averaged, each 2 epochs in"
+    )
+    assert {one.name for one in tmp_path.glob("*.checkpoint")} == {
+        f"finetune{number}.checkpoint" for number in ("", 1, 2, 3)
+    }
+    assert re.search(
+        r"^The weights of \d of 4 trainings are averaged: Brier score ", trained.history.notes[-1]
+    )
+    np.testing.assert_allclose(trained.valid_logits, answers(trained, drawn(16).pixels), atol=0.1)
+    again = tuned(tmp_path, unfreeze=2, given=given)  # every training is found finished
+    np.testing.assert_array_equal(again.valid_logits, trained.valid_logits)
 
 
 def test_an_unknown_head_is_refused(tmp_path: Path) -> None:

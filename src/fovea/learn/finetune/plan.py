@@ -5,7 +5,7 @@ The choice is written beside the checkpoint, so that an interrupted training goe
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +16,7 @@ from torch import nn
 from fovea.learn.augment import Augmentation, normalise
 from fovea.learn.finetune.frozen import Frozen, FrozenBatches
 from fovea.learn.finetune.ready import Rows, learning
-from fovea.learn.finetune.settings import MOST_VIEWS, Tuning
+from fovea.learn.finetune.settings import MOST_RUNS, MOST_VIEWS, Tuning
 from fovea.learn.training import (
     ArrayBatches,
     Batches,
@@ -38,6 +38,7 @@ from fovea.nets.trainable import Headed, Trainable
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
 _LEAST = 4  # epochs that must fit for the last third of the blocks; deeper was no better (lab/LOG.md)
+_OF_SEVERAL = 2 / 3  # of the wished epochs do where several trainings are averaged (lab/LOG.md)
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
 _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
@@ -98,13 +99,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done: which part learns; settings with their epochs, views a picture, forecast."""
+    """What will be done: which part learns; settings with their epochs, views a picture, trainings to average, forecast."""
 
     part: Part
     settings: Training
     n_views: int
+    n_runs: int
     seconds: float
     n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a budget is spent on: trainings, epochs of each, views of a picture."""
+
+    n_epochs: int
+    n_views: int
+    n_runs: int = 1
 
 
 def plan_finetune(job: Job) -> Plan:
@@ -115,19 +126,22 @@ def plan_finetune(job: Job) -> Plan:
     """
     begun, held = time.perf_counter(), job.kept.read()
     if held:
-        part, n_epochs, n_views = _measure(job, held["blocks"]), held["epochs"], held["views"]
+        part, shares = _measure(job, held["blocks"]), Shares(**held["shares"])
     else:
         part, left = _choose(job, begun=begun)
-        n_epochs, n_views = _share_out(job, part, left=left)
-        job.kept.add(blocks=part.n_asked, epochs=n_epochs, views=n_views)
+        shares = _share_out(job, part, left=left)
+        job.kept.add(blocks=part.n_asked, shares=asdict(shares))
     free = free_bytes(choose_machine(device=job.settings.looping.device).device)
     require_memory(part.memory, batch_size=job.batch_size, free=free)
     return Plan(
         part=part,
-        settings=replace(job.settings, looping=replace(job.settings.looping, epochs=n_epochs)),
-        n_views=n_views,
-        seconds=part.views_seconds(job, n_views=n_views) + n_epochs * part.epoch_seconds(job),
-        n_bytes=part.memory.of(job.batch_size) + part.value_bytes * (job.n_train * n_views + job.n_valid),
+        settings=replace(job.settings, looping=replace(job.settings.looping, epochs=shares.n_epochs)),
+        n_views=shares.n_views,
+        n_runs=shares.n_runs,
+        seconds=part.views_seconds(job, n_views=shares.n_views)
+        + shares.n_runs * shares.n_epochs * part.epoch_seconds(job),
+        n_bytes=part.memory.of(job.batch_size)
+        + part.value_bytes * (job.n_train * shares.n_views + job.n_valid),
     )
 
 
@@ -142,10 +156,16 @@ def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
             f"the last {plan.part.n_blocks} of {len(blocks)} blocks learn (from {blocks[-plan.part.n_blocks][0]!r}), the "
             f"rest is computed once, in {count(plan.n_views, 'view')} a picture"
         )
+    several = (
+        ""
+        if plan.n_runs == 1
+        else f"{plan.n_runs} trainings in different orders, their weights averaged, each "
+    )
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
         f"{job.wish.head_layers!r}, {_augmentation(plan, job)}.",
-        describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
+        several
+        + describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
 
@@ -180,18 +200,19 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
     )
 
 
-def _share_out(job: Job, part: Part, *, left: float) -> tuple[int, int]:
-    """Return how many epochs fit, and how many views of each picture are computed."""
+def _share_out(job: Job, part: Part, *, left: float) -> Shares:
+    """Return how many epochs fit, how many views of each picture are computed, and how many trainings are averaged."""
     wished = job.settings.looping.epochs or 1
     n_views = (
         1 if part.cut is None or job.settings.regularisation.augment == "none" else min(MOST_VIEWS, wished)
     )
     if math.isinf(left):
-        return wished, n_views
+        return Shares(wished, n_views)
     while n_views > 1 and part.views_seconds(job, n_views=n_views) > _FROZEN_SHARE * left:
         n_views -= 1
-    rest = left - part.views_seconds(job, n_views=n_views)
-    return max(1, min(wished, int(rest / part.epoch_seconds(job)))), n_views
+    n_epochs = int((left - part.views_seconds(job, n_views=n_views)) / part.epoch_seconds(job))
+    n_runs = max(1, min(MOST_RUNS, n_epochs // math.ceil(_OF_SEVERAL * wished)))
+    return Shares(max(1, min(wished, n_epochs // n_runs)), n_views, n_runs)
 
 
 def _measure(job: Job, n_blocks: int) -> Part:

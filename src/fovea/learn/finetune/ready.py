@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -67,10 +67,10 @@ def learning(
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The module that learns, its batches, and what it answers to the validation pictures."""
+    """The module that learns, its batches in the order of a seed, and what it answers to the validation pictures."""
 
     network: nn.Module
-    batches: Batches
+    batches: Callable[[int], Batches]
     answer: Callable[[nn.Module], Tensor]
 
 
@@ -93,32 +93,26 @@ def ready(
     rows: Rows = train.pixels
     size = int(rows.shape[1]), int(rows.shape[2])
     held: Rows = valid.pixels
-    batches: Batches
     if frozen is not None:
         values = frozen.compute(
             train.pixels, n_views=plan.n_views, augment=augment, seed=looping.seed, progress=progress
         )
         rows, held = values[:, 0], frozen.compute(valid.pixels)[:, 0]
     with learning(headed, cut, card=card, rows=rows, size_px=size) as one:
-        if frozen is not None:
-            batches = FrozenBatches(
-                values,
-                train.labels,
-                batch_size=batch_size,
-                seed=looping.seed,
-                weights=weights,
-                device=device,
-            )
-        else:
-            scale = normalise(card.mean, card.std)
-            batches = ArrayBatches(
-                train.pixels.transpose(0, 3, 1, 2),
-                train.labels,
-                batch_size=batch_size,
-                seed=looping.seed,
-                prepare=lambda x, generator: scale(augment(x, generator)),
-                weights=weights,
-                device=device,
+        scale = normalise(card.mean, card.std)
+
+        def batches(seed: int) -> Batches:
+            told: dict[str, Any] = {
+                "batch_size": batch_size,
+                "seed": seed,
+                "weights": weights,
+                "device": device,
+            }
+            if frozen is not None:
+                return FrozenBatches(values, train.labels, **told)
+            planes = train.pixels.transpose(0, 3, 1, 2)
+            return ArrayBatches(
+                planes, train.labels, prepare=lambda x, generator: scale(augment(x, generator)), **told
             )
 
         def answer(network: nn.Module) -> Tensor:

@@ -14,6 +14,7 @@ USUAL_EPOCHS = 12
 BATCH = 16  # beyond it a processor's blocks of memory come from the system anew each step: 34 -> 22 img/s (lab/LOG.md)
 
 MOST_VIEWS = 8  # of a picture below a cut: more change little
+MOST_RUNS = 4  # trainings whose weights are averaged, where a budget has room
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ import torch
 from torch import nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
-from fovea.learn.finetune.plan import Job, describe_plan, plan_finetune
+from fovea.learn.finetune.plan import Job, Plan, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
+from fovea.learn.finetune.soup import train_soup
 from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.probe import Head
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
+    History,
     Machine,
     ParamGroup,
     RateSearch,
@@ -30,7 +32,7 @@ from fovea.learn.training import (
 from fovea.learn.training.scoring import score_of
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.nets.weights import WeightsCard
-from fovea.progress import Progress, silent, unheard
+from fovea.progress import Progress, part_of, silent, unheard
 
 _LEFT_ALONE = Tuning()
 _GPU_BATCH = 64  # not measured: no GPU was at hand
@@ -95,20 +97,30 @@ def finetune(
             return score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind)
 
         groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
-        settings, search = _with_rate(one, _in_time(plan.settings, begun=begun), job=job, groups=groups)
+        settings, search = _with_rate(one, plan.settings, job=job, groups=groups)
         found = _announced(() if search is None else (search.describe(),), announce)
-        history = train_network(
-            one.network,
-            one.batches,
-            settings=settings,
-            kind=wish.kind,
-            groups=groups,
-            evaluate=evaluate,
-            frozen_statistics=True,
-            checkpoint=workspace / "finetune.checkpoint",
-            progress=progress,
-            on_epoch=teller(announce, on_epoch, settings=settings, kind=wish.kind),
-        )
+
+        def train_once(number: int) -> History:
+            return train_network(
+                one.network,
+                one.batches(settings.looping.seed + number),
+                settings=_of_run(number, plan, settings=settings, begun=begun),
+                kind=wish.kind,
+                groups=groups,
+                evaluate=evaluate,
+                frozen_statistics=True,
+                checkpoint=workspace / f"finetune{number or ''}.checkpoint",
+                progress=part_of(progress, number=number, n_parts=plan.n_runs),
+                on_epoch=teller(
+                    announce, unwatched if number else on_epoch, settings=settings, kind=wish.kind
+                ),
+            )
+
+        def score() -> Score:
+            with torch.no_grad(), _machine(settings).autocast():
+                return evaluate(one.network.eval())
+
+        history = train_soup(one.network, train_once, n_runs=plan.n_runs, score=score, announce=announce)
         with torch.no_grad(), _machine(settings).autocast():
             logits = one.answer(one.network.eval()).numpy()
     last = f"head.{len(headed.head) - 1}"
@@ -164,7 +176,7 @@ def _with_rate(
         return settings, None
     return with_found_rate(
         one.network,
-        one.batches,
+        one.batches(settings.looping.seed),
         settings=settings,
         kept=job.kept,
         kind=job.wish.kind,
@@ -184,13 +196,16 @@ def _machine(settings: Training) -> Machine:
     return choose_machine(device=settings.looping.device, precision=settings.looping.precision)
 
 
-def _in_time(settings: Training, *, begun: float) -> Training:
-    """Return the settings with what is left of their seconds."""
-    seconds = settings.looping.seconds
-    if seconds is None:
-        return settings
-    left = max(1.0, seconds - (time.perf_counter() - begun))
-    return replace(settings, looping=replace(settings.looping, seconds=left))
+def _of_run(number: int, plan: Plan, *, settings: Training, begun: float) -> Training:
+    """Return the settings of one of several trainings: its own order, and its share of what is left of the budget."""
+    looping, seconds = (
+        replace(settings.looping, seed=settings.looping.seed + number),
+        plan.settings.looping.seconds,
+    )
+    if seconds is not None:
+        left = seconds - (time.perf_counter() - begun)
+        looping = replace(looping, seconds=max(1.0, left / (plan.n_runs - number)))
+    return replace(settings, looping=looping)
 
 
 def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:
