@@ -241,3 +241,13 @@ def test_two_processes_give_the_same_bytes_on_any_number_of_threads() -> None:
     digests = {run.stdout.strip() for run in runs}
     assert len(digests) == 1
     assert len(digests.pop()) == len(hashlib.sha256().hexdigest())
+
+
+@pytest.mark.parametrize("seed", [40, 44])
+def test_eight_rows_give_a_head_of_numbers(seed: int) -> None:
+    # Of so few rows the last steps are all rounding; a step along a direction that seemed to bend downwards overflowed.
+    drawn = np.abs(np.random.default_rng(seed).normal(size=(8, 20)))
+    labels, folds = np.repeat(np.arange(4), 2), np.array([0, 1, 0, 2, 1, 4, 3, 2])
+    features = drawn.astype(np.float16).astype(np.float32)
+    fit = fit_probe(features, labels, folds=folds, class_names=list("abcd"), threads=1)
+    assert fit.head.logits(features).argmax(axis=1).tolist() == labels.tolist()

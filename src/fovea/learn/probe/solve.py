@@ -243,7 +243,8 @@ def _search(
 ) -> tuple[_Point, NDArray[np.float64], Reals, bool]:
     """Take Newton's step along a direction, shortened where it does not go down; the last value: nobody moved."""
     bend = problems.curvature(probabilities, direction)
-    steps = np.where(active & (slope < 0), -slope / np.maximum(bend, 1e-30), 0.0)
+    # Convex as it is, it cannot bend downwards: where it seems to, rounding is all that is left of the direction.
+    steps = np.where(active & (slope < 0) & (bend > 0), -slope / np.maximum(bend, 1e-30), 0.0)
     slack = 1e-7 * np.abs(value)  # float32 cannot tell smaller differences
     for _ in range(12):
         new = point.moved(steps.astype(point.params.dtype), direction)
