@@ -99,3 +99,12 @@ def test_an_unknown_metric_and_other_columns_are_refused() -> None:
         nearest(draw(2), draw(2), k=1, metric="cosin")
     with pytest.raises(ValueError, match=r"queries \(2, 8\) and catalogue \(2, 9\) need the same columns"):
         nearest(draw(2), draw(2, 9), k=1)
+
+
+def test_only_the_rows_asked_for_are_looked_at() -> None:
+    queries, catalogue = draw(5, seed=1), draw(3000, seed=2)
+    among = np.arange(1, 3000, 2)
+    indices, similarities = nearest(queries, catalogue, k=6, among=among)
+    there, expected = nearest(queries, catalogue[among], k=6)
+    np.testing.assert_array_equal(indices, among[there])
+    np.testing.assert_array_equal(similarities, expected)

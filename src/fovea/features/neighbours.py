@@ -31,6 +31,7 @@ def nearest(
     metric: str = "cosine",
     threads: int | None = None,
     leave_out_self: bool = False,
+    among: NDArray[np.int64] | None = None,
 ) -> Neighbours:
     """Return the k rows of `catalogue` that are most like each query, the best first; of equals the lower row.
 
@@ -41,6 +42,7 @@ def nearest(
         metric: "cosine" (a row of zeros has 0 with every other), "dot", or "euclidean".
         threads: to search in; None: one a core.
         leave_out_self: the queries are the catalogue, and row i is no answer to query i.
+        among: rows of the catalogue (m,), ascending: the others are not looked at; not with `leave_out_self`.
 
     Returns:
         Row numbers int64 (q, k) and similarities float32 (q, k), higher is more alike: the cosine in [-1, 1], the dot
@@ -53,17 +55,18 @@ def nearest(
         raise ValueError(f"metric is {metric!r}; there are: {', '.join(METRICS)}")
     if queries.ndim != 2 or catalogue.ndim != 2 or queries.shape[1] != catalogue.shape[1]:
         raise ValueError(f"queries {queries.shape} and catalogue {catalogue.shape} need the same columns")
-    k = max(0, min(k, len(catalogue) - leave_out_self))
+    n = len(catalogue) if among is None else len(among)
+    k = max(0, min(k, n - leave_out_self))
     indices, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    is_small = len(queries) * catalogue.size < _WORTH
+    is_small = len(queries) * n * catalogue.shape[1] < _WORTH
     with _spreading(1 if is_small else threads or available_cores()) as spread:
         for start in range(0, len(queries) if k else 0, _QUERIES):
             some = slice(start, start + _QUERIES)
-            block = _Block(np.asarray(queries[some], np.float32), catalogue, k, metric)
+            block = _Block(np.asarray(queries[some], np.float32), catalogue, k, metric=metric, among=among)
             if leave_out_self:
                 block.own = np.arange(start, start + len(block.queries))
-            for wave in range(0, len(catalogue), _WAVE * _ROWS):
-                starts = range(wave, min(wave + _WAVE * _ROWS, len(catalogue)), _ROWS)
+            for wave in range(0, n, _WAVE * _ROWS):
+                starts = range(wave, min(wave + _WAVE * _ROWS, n), _ROWS)
                 for found in spread(block.search, starts):
                     block.keep(found)
             indices[some], similarities[some] = block.finish()
@@ -87,16 +90,25 @@ def _spreading(
 class _Block:
     """A few queries and the best that they have found so far, in the order of rows where equal."""
 
-    def __init__(self, queries: NDArray[np.float32], catalogue: Rows, k: int, metric: str) -> None:
+    def __init__(
+        self,
+        queries: NDArray[np.float32],
+        catalogue: Rows,
+        k: int,
+        *,
+        metric: str,
+        among: NDArray[np.int64] | None,
+    ) -> None:
         self.queries = unit_rows(queries) if metric == "cosine" else queries
-        self.catalogue, self.k, self.metric = catalogue, k, metric
+        self.catalogue, self.k, self.metric, self.among = catalogue, k, metric, among
         self.own: NDArray[np.int64] | None = None
         self.indices = np.empty((len(queries), 0), np.int64)
         self.scores = np.empty((len(queries), 0), np.float32)
 
     def search(self, start: int) -> Neighbours:
         """Return the best of the rows from `start` on, each query's in the order of rows."""
-        rows = np.asarray(self.catalogue[start : start + _ROWS], np.float32)
+        some = slice(start, start + _ROWS)
+        rows = np.asarray(self.catalogue[some if self.among is None else self.among[some]], np.float32)
         scores = self.queries @ rows.T
         if self.metric == "cosine":
             scores *= _inverse_lengths(rows)
@@ -108,7 +120,8 @@ class _Block:
             mine = np.flatnonzero((self.own >= start) & (self.own < start + len(rows)))
             scores[mine, self.own[mine] - start] = -np.inf
         best = _largest(scores, k=self.k)
-        return best + start, np.take_along_axis(scores, best, axis=1)
+        numbers = best + start if self.among is None else self.among[best + start]
+        return numbers, np.take_along_axis(scores, best, axis=1)
 
     def keep(self, found: Neighbours) -> None:
         """Merge the best of further rows, which come after those before."""

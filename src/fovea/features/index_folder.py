@@ -1,0 +1,338 @@
+"""The index of a catalogue: a folder with a row for each picture (SQLite) and their vectors (one file that grows).
+
+Rows are the truth: vectors are written and synced before the rows that name them are committed. A crash leaves what was
+there, and processes write one after the other. All of it can be made again from pictures and the store.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import StoreError
+from fovea.features.folder import cache_folder
+
+COLUMNS = ("path", "label", "split", "sha256")
+"""What pictures can be chosen by."""
+BUSY_SECONDS = 600.0
+_FILE = "index-1.sqlite"  # the number is the format: another fovea makes another file
+_CHUNK = 400  # values in one question; SQLite's lowest limit is 999
+_SLACK = 1000  # vectors of pictures that are gone which are let lie, beside as many as there are
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS picture (
+    slot INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, label BLOB, split BLOB NOT NULL, sha256 BLOB NOT NULL,
+    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an index is of: a catalogue (a folder's or table's whole path), and the numbers that are compared.
+
+    `space` names them among all that the network gives; `width` is how many they are.
+    """
+
+    catalogue: str
+    backbone: str
+    precision: str
+    fingerprint: str
+    space: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture in an index, and what tells that its file is unchanged (-1: look again)."""
+
+    path: str
+    label: str | None
+    split: str
+    sha256: str
+    size_bytes: int = -1
+    mtime_ns: int = -1
+    inode: int = -1
+
+
+class CatalogueIndex:
+    """An open index; use it in a `with`, or close it. Methods raise StoreError where it is damaged or cannot be written."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._connection = connection
+
+    def __enter__(self) -> "CatalogueIndex":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @property
+    def made(self) -> Made:
+        """What it is of."""
+        return Made(**self.read_meta("made"))
+
+    def read_meta(self, key: str) -> Any:
+        """Return what was noted under a name, None where nothing was."""
+        row = self._run("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def write_meta(self, **values: Any) -> None:
+        """Note values under their names."""
+        with self._writing():
+            self._note(**values)
+
+    def entries(self) -> dict[str, Entry]:
+        """Return all pictures by their path."""
+        found = self._run("SELECT path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture")
+        return {one.path: one for one in map(_entry_of, found.fetchall())}
+
+    def append(self, entries: Sequence[Entry], vectors: NDArray[np.float32]) -> int:
+        """Add pictures, or put new content in place of what their paths had; float32 (n, width). Return how many were new.
+
+        What another process has added meanwhile with the same content is not added twice.
+        """
+        with self._writing():
+            paths = [_blob(one.path) for one in entries]
+            known = dict(self._chunked("SELECT path, sha256 FROM picture WHERE path IN", paths))
+            fresh = [k for k, one in enumerate(entries) if known.get(paths[k]) != _blob(one.sha256)]
+            first = self.read_meta("n_slots")
+            self._write_vectors(first, vectors[fresh])
+            rows = [(first + at, *_row_of(entries[k])) for at, k in enumerate(fresh)]
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            self._note(n_slots=first + len(fresh))
+        return sum(paths[k] not in known for k in fresh)
+
+    def update(self, entries: Sequence[Entry], *, gone: Sequence[str] = ()) -> None:
+        """Note labels and files of pictures whose content is the same, and take out the paths that are gone."""
+        with self._writing():
+            self._connection.executemany(
+                "UPDATE picture SET label = ?, split = ?, size_bytes = ?, mtime_ns = ?, inode = ? "
+                "WHERE path = ? AND sha256 = ?",
+                [(row[1], row[2], *row[4:], row[0], row[3]) for row in map(_row_of, entries)],
+            )
+            self._connection.executemany(
+                "DELETE FROM picture WHERE path = ?", [(_blob(path),) for path in gone]
+            )
+            (n_pictures,) = self._run("SELECT count(*) FROM picture").fetchone()
+            if self.read_meta("n_slots") > 2 * n_pictures + _SLACK:
+                self._compact()
+
+    def read_vectors(self) -> NDArray[np.float32]:
+        """Return the vectors of all slots, float32 (n_slots, width), mapped from the file."""
+        n, width = self.read_meta("n_slots"), self.made.width
+        file = self.folder / self.read_meta("vectors")
+        if n == 0:
+            return np.empty((0, width), np.float32)
+        try:
+            mapped: NDArray[np.float32] = np.memmap(file, np.float32, "r", shape=(n, width))
+        except (OSError, ValueError) as error:
+            raise self.damage(
+                f"{file.name!r} should hold {n:,} rows of {width:,} numbers ({error})"
+            ) from error
+        return mapped
+
+    def slots(self, where: Mapping[str, str] | None = None) -> NDArray[np.int64]:
+        """Return the slots in use (m,), ascending; only of pictures whose columns have these values where any are given.
+
+        Raises ValueError where a column is none of COLUMNS.
+        """
+        where = where or {}
+        if not set(where) <= set(COLUMNS):
+            raise ValueError(f"columns are {', '.join(COLUMNS)}")
+        chosen = " AND ".join(f"{column} = ?" for column in COLUMNS if column in where) or "1"
+        values = tuple(_blob(where[column]) for column in COLUMNS if column in where)
+        found = self._run(f"SELECT slot FROM picture WHERE {chosen} ORDER BY slot", values)
+        return np.fromiter((slot for (slot,) in found.fetchall()), np.int64)
+
+    def values(self, column: str) -> list[str]:
+        """Return the values that a column has; ValueError where there is no such column."""
+        if column not in COLUMNS:
+            raise ValueError(f"columns are {', '.join(COLUMNS)}")
+        found = self._run(
+            f"SELECT DISTINCT {column} FROM picture WHERE length({column}) > 0 ORDER BY {column}"
+        )
+        return [_text(value) for (value,) in found.fetchall()]
+
+    def read(self, slots: Sequence[int]) -> dict[int, Entry]:
+        """Return the pictures in these slots."""
+        query = (
+            "SELECT slot, path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture WHERE slot IN"
+        )
+        return {row[0]: _entry_of(row[1:]) for row in self._chunked(query, list(dict.fromkeys(slots)))}
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See the index as it is now for as long as this lasts, whoever writes meanwhile."""
+        self._run("BEGIN")
+        try:
+            yield
+        finally:
+            self._run("COMMIT")
+
+    def damage(self, what: object) -> StoreError:
+        """Return what to tell the user where the index cannot be used."""
+        return StoreError(
+            f"The index in {str(self.folder)!r} cannot be used: {what}. Give --reindex to make it again from the stored "
+            "features; your pictures and the store stay as they are."
+        )
+
+    def _run(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise self.damage(error) from error
+
+    def _chunked(self, query: str, keys: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            yield from self._run(f"{query} ({','.join('?' * len(chunk))})", chunk).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One step, all or nothing; other processes wait."""
+        self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error | OSError) and not isinstance(error, StoreError):
+                raise self.damage(error) from error
+            raise
+
+    def _note(self, **values: Any) -> None:
+        rows = [(key, json.dumps(value)) for key, value in values.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    def _write_vectors(self, first: int, vectors: NDArray[np.float32]) -> None:
+        with (self.folder / self.read_meta("vectors")).open("r+b") as file:
+            file.seek(first * self.made.width * 4)
+            file.write(np.ascontiguousarray(vectors, np.float32).data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _compact(self) -> None:
+        """Move the vectors in use to a new file without gaps; who has mapped the old one keeps it."""
+        kept, old = self.slots(), self.read_meta("vectors")
+        vectors = self.read_vectors()
+        new = f"vectors-{int(Path(old).stem.partition('-')[2]) + 1}.f32"
+        (self.folder / new).write_bytes(b"")
+        self._note(vectors=new, n_slots=len(kept), graph=None)
+        for start in range(0, len(kept), 1024):
+            self._write_vectors(start, vectors[kept[start : start + 1024]])
+        self._connection.executemany(
+            "UPDATE picture SET slot = ? WHERE slot = ?", list(enumerate(kept.tolist()))
+        )
+        with suppress(OSError):
+            (self.folder / old).unlink()
+
+
+def _blob(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # names of files need not be UTF-8
+
+
+def _text(blob: bytes) -> str:
+    return blob.decode(errors="surrogateescape")
+
+
+def _row_of(one: Entry) -> tuple[Any, ...]:
+    texts = (
+        _blob(one.path),
+        None if one.label is None else _blob(one.label),
+        _blob(one.split),
+        _blob(one.sha256),
+    )
+    return (*texts, one.size_bytes, one.mtime_ns, one.inode)
+
+
+def _entry_of(row: Sequence[Any]) -> Entry:
+    path, label, split, sha256, *stamp = row
+    return Entry(_text(path), None if label is None else _text(label), _text(split), _text(sha256), *stamp)
+
+
+def index_folder(made: Made) -> Path:
+    """Return where the index of this catalogue, network and space lies, whether there is one or not."""
+    key = json.dumps([made.fingerprint, made.space])
+    return _catalogue_folder(made.catalogue) / sha256(key.encode()).hexdigest()[:16]
+
+
+def _catalogue_folder(catalogue: str) -> Path:
+    name = sha256(catalogue.encode(errors="surrogateescape")).hexdigest()[:16]
+    return cache_folder() / "indexes" / name
+
+
+def list_indexes(catalogue: str) -> list[Made]:
+    """Return the indexes that there are of a catalogue; those that cannot be read are left out."""
+    found = []
+    for folder in sorted(_catalogue_folder(catalogue).glob("*")):
+        with suppress(StoreError), open_folder(folder) as index:
+            found.append(index.made)
+    return found
+
+
+def open_index(made: Made) -> CatalogueIndex:
+    """Return the index of this catalogue, network and space; made where there is none. Raises StoreError."""
+    folder = index_folder(made)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The index of {made.catalogue!r} cannot be written to {str(folder)!r}: {error.strerror or error}. Set "
+            "FOVEA_CACHE to a folder that can be written."
+        ) from error
+    index = CatalogueIndex(folder, _connect(folder))
+    try:
+        index._connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+        with index._writing():
+            if index.read_meta("made") is None:
+                (folder / "vectors-1.f32").touch()
+                index._note(made=asdict(made), n_slots=0, vectors="vectors-1.f32")
+    except BaseException as error:
+        index.close()
+        if isinstance(error, sqlite3.Error):
+            raise index.damage(error) from error
+        raise
+    return index
+
+
+def open_folder(folder: Path) -> CatalogueIndex:
+    """Return the index that lies in a folder. Raises StoreError where there is none that can be read."""
+    index = CatalogueIndex(folder, _connect(folder))
+    try:
+        if not (folder / _FILE).is_file() or index.read_meta("made") is None:
+            raise index.damage("it was never finished")
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def delete_index(made: Made) -> None:
+    """Delete an index, whatever state it is in."""
+    shutil.rmtree(index_folder(made), ignore_errors=True)
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        folder / _FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
