@@ -106,7 +106,7 @@ def fit_novelty(
     shuffled = rng.permutation(len(used))
     chosen = shuffled[np.argsort(_turns(labels[shuffled]), kind="stable")[:MAX_REFERENCES]]
     judged = chosen if len(used) <= MAX_REFERENCES else shuffled[:MAX_REFERENCES]
-    directions = _leading_directions(normalise(used[chosen[:BASIS_ROWS]]), rng=rng)
+    directions = leading_directions(normalise(used[chosen[:BASIS_ROWS]]), rng=rng)
     rows = _project(used, directions, picked=judged)
     stored = rows if judged is chosen else _project(used, directions, picked=chosen)
     references = stored.astype(np.float16).astype(np.float32)
@@ -136,8 +136,8 @@ def _turns(labels: Labels) -> Counts:
     return turns
 
 
-def _leading_directions(rows: NDArray[np.float32], *, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return orthonormal float32 (d, r) along which the rows are longest (randomised, Halko 2011)."""
+def leading_directions(rows: NDArray[np.float32], *, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return orthonormal float32 (d, r) along which the rows are longest (randomised, Halko 2011); r is 64, or what there is."""
     n_wanted = min(N_DIRECTIONS, *rows.shape)
     guess = rng.normal(size=(rows.shape[1], min(n_wanted + 16, *rows.shape))).astype(np.float32)
     for _ in range(2):
