@@ -46,6 +46,8 @@ STEPS = {
     "predict, of labels": ("predict", "labels", "others"),
     "evaluate, of numbers": ("evaluate", "numbers", "table.csv", "--label-by", "digit"),
     "evaluate, of labels": ("evaluate", "labels", "table.csv"),
+    "index": ("index", "photos"),
+    "similar": ("similar", "others", "--in", "photos", "--html", "found.html"),
     "augment": ("augment", "photos", "--out", "grid.html", "--size", "8"),
     "backbones": ("backbones",),
     "cache": ("cache",),

@@ -5,6 +5,7 @@ run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
+fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
 fovea.average(["runs/first", "runs/second"], out="runs/mean")
 fovea.distil("runs/mean", "photos", net="lenet5", out="runs/small")
@@ -19,11 +20,25 @@ if TYPE_CHECKING:
     from fovea.tasks.check import check
     from fovea.tasks.distil import distil
     from fovea.tasks.evaluate import evaluate
+    from fovea.tasks.index import index
+    from fovea.tasks.similar import similar
     from fovea.tasks.train import train
     from fovea.torch import fit
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "average", "check", "distil", "evaluate", "fit", "load", "torch", "train"]
+__all__ = [
+    "__version__",
+    "average",
+    "check",
+    "distil",
+    "evaluate",
+    "fit",
+    "index",
+    "load",
+    "similar",
+    "torch",
+    "train",
+]
 
 _PLACES = {
     "average": ("fovea.tasks.average", "average"),
@@ -31,7 +46,9 @@ _PLACES = {
     "distil": ("fovea.tasks.distil", "distil"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
     "fit": ("fovea.torch", "fit"),
+    "index": ("fovea.tasks.index", "index"),
     "load": ("fovea.model", "load_model"),
+    "similar": ("fovea.tasks.similar", "similar"),
     "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),
 }

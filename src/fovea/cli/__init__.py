@@ -18,6 +18,8 @@ COMMANDS = {
     "evaluate": "The same figures on new labelled pictures.",
     "predict": "Classes and probabilities of pictures.",
     "sort": "Pictures into class folders at a stated precision, or undo it.",
+    "index": "Keep a catalogue's pictures ready to be searched.",
+    "similar": "The pictures that look most like another.",
     "augment": "What training will see of a picture: augmented copies on a page.",
     "backbones": "Networks to take features with: list, get, use, show.",
     "cache": "Where stored features are and how large; clear what is not used.",

@@ -23,6 +23,7 @@ from fovea.pages.report import (
     Thumb,
     render_report,
 )
+from fovea.pages.similar import Found, SimilarPage, render_similar
 from fovea.pages.target import Measured, TargetReport, render_target, render_target_fragment
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ClassFigures",
     "Comparison",
     "Figure",
+    "Found",
     "Gallery",
     "Measured",
     "Novelty",
@@ -42,6 +44,7 @@ __all__ = [
     "PredictPage",
     "Promise",
     "Report",
+    "SimilarPage",
     "StageTime",
     "Strip",
     "TargetReport",
@@ -54,6 +57,7 @@ __all__ = [
     "render_predict",
     "render_report",
     "render_report_fragment",
+    "render_similar",
     "render_target",
     "render_target_fragment",
 ]

@@ -1,0 +1,73 @@
+"""The page of `fovea similar --html`: a contact sheet, each query large with what was found beside it."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fovea.errors import PictureError
+from fovea.features import available_cores
+from fovea.manifest import Manifest
+from fovea.pages import Found, SimilarPage, Thumb, render_similar
+from fovea.pictures import thumbnail_jpeg
+from fovea.progress import Progress
+from fovea.tasks.written import write_whole
+
+if TYPE_CHECKING:
+    from fovea.tasks.similar import Answer, Config, Match, Result
+    from fovea.tasks.similar_queries import Query
+
+N_SHOWN = 600
+"""Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
+QUERY_PX = 320
+
+
+def write_page(
+    config: "Config",
+    result: "Result",
+    *,
+    queries: "Sequence[Query]",
+    manifest: Manifest,
+    progress: Progress,
+) -> None:
+    """Write the page of a finished search to `config.html`, whole or not at all. Raises OutputError."""
+    target = Path(str(config.html))
+    n_shown = max(1, N_SHOWN // (config.k + 1))
+    page = SimilarPage(
+        title=target.stem,
+        n_pictures=result.index.n_pictures,
+        n_answers=len(result.answers),
+        compares=result.index.compares,
+        answers=tuple(_found(result.answers[:n_shown], queries, manifest=manifest, progress=progress)),
+        skipped=result.index.skipped,
+        source=result.index.catalogue,
+        notes=result.notes,
+    )
+    write_whole(target, render_similar(page).encode(errors="surrogateescape"), option="--html")
+
+
+def _found(
+    answers: "Sequence[Answer]", queries: "Sequence[Query]", *, manifest: Manifest, progress: Progress
+) -> list[Found]:
+    rows = {row.path: row for row in manifest.rows}
+
+    def draw(match: "Match") -> Thumb:
+        jpeg = None
+        with suppress(OSError, PictureError):
+            jpeg = thumbnail_jpeg(manifest.read(rows[match.path]))
+        return Thumb(match.path, label=match.label, jpeg=jpeg)
+
+    made = []
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-thumbnail") as pool:
+        for number, (answer, query) in enumerate(zip(answers, queries, strict=False)):
+            progress("page", number, len(answers))
+            scores = [f"{one.similarity:.3f}" for one in answer.matches]
+            asked = [
+                Thumb(name, jpeg=thumbnail_jpeg(content, side_px=QUERY_PX))
+                for name, content in zip(query.names, query.pictures, strict=True)
+            ]
+            thumbs = pool.map(draw, answer.matches)
+            made.append(Found(answer.query, tuple(asked), tuple(zip(scores, thumbs, strict=True))))
+    progress("page", len(answers), len(answers))
+    return made

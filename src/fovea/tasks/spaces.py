@@ -1,0 +1,120 @@
+"""What pictures are compared by: some of a network's features, or a run's answers, as rows that a product compares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import InputError
+from fovea.features import METRICS, Encoder, Stage, unit_rows
+from fovea.progress import Progress, silent
+from fovea.tasks.gather import last_average
+from fovea.tasks.options import BackboneOptions, check_choice
+from fovea.tasks.stored import open_network
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Features of `encoder` in `columns`, which `project` turns from float32 (n, d) into rows (n, width) to compare.
+
+    `metric` is how rows are compared ("dot" where the cosine is asked: their length is 1 then). `name` tells one space of a
+    network from another, `words` tells it to people.
+    """
+
+    name: str
+    words: str
+    encoder: Encoder
+    columns: slice
+    width: int
+    metric: str
+    project: Callable[[Vectors], Vectors]
+    notes: tuple[str, ...] = ()
+
+
+def open_space(
+    network: BackboneOptions,
+    *,
+    metric: str = "cosine",
+    tuned: Path | None = None,
+    progress: Progress = silent,
+) -> Space:
+    """Return what `network` and its stages, or the run `tuned`, have pictures compared by.
+
+    Raises:
+        InputError: an unknown metric, a stage or network that is not there, both a run and a network.
+        BackboneError, ModelError: a network or run that cannot be used.
+    """
+    check_choice("metric", metric, METRICS)
+    if tuned is not None:
+        return _tuned(network, tuned, metric=metric)
+    encoder, stages, notes = _with_stages(network, progress=progress)
+    first, last = min(one.start for one in stages), max(one.stop for one in stages)
+    is_unit = metric == "cosine"
+
+    def project(features: Vectors) -> Vectors:
+        parts = [features[:, one.start - first : one.stop - first] for one in stages]
+        if is_unit:  # each as long as the others, and one together
+            parts = [unit_rows(part) / np.float32(len(parts) ** 0.5) for part in parts]
+        return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+
+    names = ", ".join(one.name for one in stages)
+    return Space(
+        name=f"{'stage ' + names if network.stages else 'default'} {'of length 1' if is_unit else 'as it is'}",
+        words=f"{encoder.name}, {names}",
+        encoder=encoder,
+        columns=slice(first, last),
+        width=sum(one.stop - one.start for one in stages),
+        metric="dot" if is_unit else metric,
+        project=project,
+        notes=notes,
+    )
+
+
+def _with_stages(
+    network: BackboneOptions, *, progress: Progress
+) -> tuple[Encoder, tuple[Stage, ...], tuple[str, ...]]:
+    """Return an encoder and the stages to compare by: of its usual ones where they are meant, else one cut for them."""
+    from dataclasses import replace
+
+    encoder, notes = open_network(replace(network, stages=()), progress=progress)
+    if not network.stages:
+        return encoder, (last_average(encoder),), notes
+    own = {one.name.rpartition(":")[0]: one for one in reversed(encoder.stages)}
+    own |= {one.name: one for one in encoder.stages}
+    if set(network.stages) <= set(own):
+        return encoder, tuple(own[name] for name in network.stages), notes
+    encoder, notes = open_network(network, progress=progress)
+    return encoder, encoder.stages, notes
+
+
+def _tuned(network: BackboneOptions, run: Path, *, metric: str) -> Space:
+    """Return the space of a run's answers: the roots of its probabilities, whose product is the Bhattacharyya coefficient."""
+    from fovea.judge import softmax
+    from fovea.model import Classifier, load_model
+
+    if network.backbone is not None or network.weights is not None or network.stages:
+        raise InputError(
+            "--tuned compares by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
+        )
+    model = load_model(run, threads=network.threads)
+    if not isinstance(model, Classifier):
+        raise InputError(
+            f"the run in {str(run)!r} tells no classes, so its answers cannot be compared as such. Name a run of classes."
+        )
+
+    def project(features: Vectors) -> Vectors:
+        return np.sqrt(softmax(model.head.logits(features), model.temperature)).astype(np.float32)
+
+    return Space(
+        name=f"tuned {model.fingerprint}",
+        words=f"answers of {run.name}",
+        encoder=model.encoder,
+        columns=slice(None),
+        width=len(model.class_names),
+        metric="dot" if metric == "cosine" else metric,
+        project=project,
+    )

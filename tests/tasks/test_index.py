@@ -1,0 +1,178 @@
+"""`index`: what is new, changed or gone is followed; a second time nothing is read again."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fovea
+from fovea.errors import InputError, StoreError
+from fovea.features import open_store
+from fovea.features.index_folder import open_folder
+from fovea.tasks import index as index_module
+from fovea.tasks.index import Result, index
+
+
+@pytest.fixture
+def photos(tmp_path: Path, draw_class: Callable[..., Path]) -> Path:
+    """Return a folder of 2 x 3 drawn pictures that are old enough to be remembered, and a broken one."""
+    folder = tmp_path / "photos"
+    for kind in ("stripes", "dots"):
+        for number in range(3):
+            age(draw_class(folder / kind, kind, number))
+    (folder / "dots" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+def age(file: Path) -> Path:
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    return file
+
+
+def counts(result: Result) -> tuple[int, int, int, int]:
+    return result.n_new, result.n_changed, result.n_unchanged, result.n_gone
+
+
+def paths(result: Result) -> list[str]:
+    with open_folder(Path(result.folder)) as opened:
+        return sorted(opened.entries())
+
+
+def test_all_that_can_be_read_is_indexed_and_the_rest_named(photos: Path) -> None:
+    result = fovea.index(photos)
+    assert counts(result) == (6, 0, 0, 0)
+    assert [path for path, _ in result.skipped] == ["dots/broken.png"]
+    assert paths(result) == [f"{kind}/{kind}_{n:03d}.png" for kind in ("dots", "stripes") for n in range(3)]
+
+
+def test_vectors_are_the_features_of_the_last_average_at_length_1(photos: Path) -> None:
+    from fovea.features import open_backbone
+    from fovea.tasks.options import SourceOptions
+    from fovea.tasks.stored import last_columns, read_pictures, read_stored
+
+    result = index(photos)
+    with open_store() as store:
+        stored = read_stored(
+            read_pictures(photos, SourceOptions()), encoder=open_backbone(), store=store, columns=last_columns
+        )
+    with open_folder(Path(result.folder)) as opened:
+        entries, vectors = opened.entries(), opened.read_vectors()
+        slots = {path: int(opened.slots({"path": path})[0]) for path in entries}
+    for path, features in zip(stored.paths, stored.features, strict=True):
+        np.testing.assert_allclose(vectors[slots[path]], features / np.linalg.norm(features), atol=1e-6)
+
+
+def test_a_second_time_nothing_is_read(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(photos)
+    (photos / "dots" / "broken.png").unlink()
+    monkeypatch.setattr(index_module, "read_stored", None)
+    assert counts(index(photos)) == (0, 0, 6, 0)
+
+
+def test_what_is_new_changed_or_gone_is_followed(photos: Path, draw_class: Callable[..., Path]) -> None:
+    index(photos)
+    age(draw_class(photos / "dots", "dots", 7))
+    shutil.copy(photos / "dots" / "dots_000.png", photos / "dots" / "dots_001.png")
+    (photos / "stripes" / "stripes_002.png").unlink()
+    result = index(photos)
+    assert counts(result) == (1, 1, 4, 1)
+    assert result.n_pictures == 6
+    assert "stripes/stripes_002.png" not in paths(result)
+
+
+def test_a_file_that_is_only_touched_is_unchanged(photos: Path) -> None:
+    index(photos)
+    os.utime(photos / "dots" / "dots_000.png", (1_700_000_001, 1_700_000_001))
+    assert counts(index(photos)) == (0, 0, 6, 0)
+
+
+def test_a_picture_that_broke_is_taken_out_and_named(photos: Path) -> None:
+    index(photos)
+    (photos / "dots" / "dots_000.png").write_bytes(b"no picture")
+    result = index(photos)
+    assert counts(result) == (0, 0, 5, 1)
+    assert [path for path, _ in result.skipped] == ["dots/broken.png", "dots/dots_000.png"]
+
+
+def test_what_is_gone_stays_in_the_shared_store(photos: Path) -> None:
+    index(photos)
+    with open_store() as store:
+        before = [row[2] for row in store.encoders()]
+    shutil.rmtree(photos / "stripes")
+    shutil.copytree(photos / "dots", photos / "more")
+    index(photos)
+    with open_store() as store:
+        assert [row[2] for row in store.encoders()] == before == [6]
+
+
+def test_a_picture_that_moved_gets_its_new_label(photos: Path) -> None:
+    index(photos)
+    (photos / "dots" / "dots_000.png").rename(photos / "stripes" / "moved.png")
+    with open_folder(Path(index(photos).folder)) as opened:
+        assert opened.entries()["stripes/moved.png"].label == "stripes"
+
+
+def test_a_file_that_changes_while_it_is_read_is_named_and_read_the_next_time(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = photos / "dots" / "dots_000.png"
+    real = index_module.read_stored
+
+    def change(manifest, **named):  # type: ignore[no-untyped-def]
+        from fovea.tasks.gather import add_hashes
+
+        hashed = add_hashes(manifest, None)
+        shutil.copy(photos / "dots" / "dots_001.png", chosen)
+        return real(hashed, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index_module, "read_stored", change)
+        result = index(photos)
+    assert ("dots/dots_000.png", "changed while it was being read") in result.skipped
+    assert counts(index(photos)) == (1, 0, 5, 0)
+
+
+def test_pictures_are_indexed_in_bounded_chunks(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = index(photos)
+    monkeypatch.setattr(index_module, "_CHUNK", 2)
+    parts = index(photos, reindex=True)
+    assert counts(parts) == counts(whole)
+    assert paths(parts) == paths(whole)
+
+
+def test_an_index_by_another_network_is_refused_and_both_are_named(photos: Path) -> None:
+    index(photos, compute="f32")
+    with pytest.raises(InputError) as caught:
+        index(photos, compute="f32", fit="squash")
+    text = str(caught.value)
+    assert text.startswith(f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 (")
+    assert "and what is asked for now is 'fovea-tiny' in f32 (" in text
+    assert text.endswith("or give --reindex to index the pictures with the second.")
+    assert counts(index(photos, compute="f32", fit="squash", reindex=True)) == (6, 0, 0, 0)
+    assert counts(index(photos, compute="f32")) == (0, 0, 6, 0)
+
+
+def test_a_damaged_index_is_told_and_made_again(photos: Path) -> None:
+    result = index(photos)
+    (Path(result.folder) / "index-1.sqlite").write_bytes(b"damaged" * 1000)
+    with pytest.raises(StoreError, match=r"cannot be used: file is not a database\. Give --reindex"):
+        index(photos)
+    assert counts(index(photos, reindex=True)) == (6, 0, 0, 0)
+
+
+def test_stages_of_the_network_are_chosen_by_name(photos: Path) -> None:
+    result = index(photos, stages=("blocks.6.0.around", "head"), metric="dot")
+    assert result.compares == "fovea-tiny, blocks.6.0.around:root, head:root"
+    with pytest.raises(InputError, match="'fovea-tiny' has no stage 'fc7'; it has blocks"):
+        index(photos, stages="fc7")
+
+
+def test_a_run_has_its_own_network(photos: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        index(photos, tuned="run", backbone="fovea-tiny")
+    assert str(caught.value) == (
+        "--tuned compares by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
+    )
