@@ -8,7 +8,7 @@ import pytest
 from fovea import pages
 from fovea.pages.training import Attempt, Point, Standing, Training
 
-VOID = {"meta", "link", "img", "br", "wbr", "hr"}
+VOID = {"meta", "link", "img", "input", "br", "wbr", "hr"}
 JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"
 
 

@@ -1,7 +1,9 @@
 """The one Jinja environment: templates of this package, everything escaped, undefined names are errors."""
 
+import json
 from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fovea.pages import words
@@ -9,6 +11,7 @@ from fovea.pages.plots import share_svg
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render(template: str, /, **values: object) -> str:
@@ -19,6 +22,28 @@ def render(template: str, /, **values: object) -> str:
 def data_uri(jpeg: bytes) -> str:
     """Return a JPEG file's bytes as an address that holds the picture itself."""
     return "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")
+
+
+def as_data(value: object) -> "Markup":
+    """Return plain values as JSON inside a `<script type="application/json">`: no text in it can end the element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def read_template(name: str) -> "Markup":
+    """Return a script or style sheet of this package, to stand in its element as it is."""
+    from importlib.resources import files
+
+    from markupsafe import Markup
+
+    return Markup(files("fovea.pages").joinpath("templates", name).read_text("utf-8").strip())
+
+
+def script_hash(script: str) -> str:
+    """Return what a content security policy calls this script: a browser runs this one and no other."""
+    return "'sha256-" + b64encode(sha256(script.encode()).digest()).decode("ascii") + "'"
 
 
 @cache
@@ -40,6 +65,7 @@ def _environment() -> "Environment":
         count=words.count,
         seconds=words.seconds,
         data_uri=data_uri,
+        script_hash=script_hash,
     )
     environment.globals.update(
         plural=words.plural,
