@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from fovea.manifest import SPLITS, Manifest, Row, formula_notes, manifest_bytes,
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.just("\udcff"))
 NAME = TEXT.filter(bool)
 SIDE = st.integers(0, 99999)
-ROWS = st.builds(Row, NAME, st.none() | NAME, st.sampled_from(("", *SPLITS)), TEXT, TEXT, TEXT, SIDE, SIDE)
+PSEUDO = st.just((0, 0.0)) | st.tuples(st.integers(1, 5), st.integers(0, 1000).map(lambda n: n / 1000))
+ROWS = st.builds(
+    lambda row, pseudo: replace(row, pseudo_round=pseudo[0], probability=pseudo[1]),
+    st.builds(Row, NAME, st.none() | NAME, st.sampled_from(("", *SPLITS)), TEXT, TEXT, TEXT, SIDE, SIDE),
+    PSEUDO,
+)
 HEADER = "path,sha256,label,split,group,problem,width,height"
 
 
@@ -100,3 +106,23 @@ def test_what_fovea_did_not_write_is_refused(
     with pytest.raises(ManifestError) as caught:
         read_manifest(Path("m.csv"))
     assert str(caught.value) == message
+
+
+def test_pseudo_labels_are_marked_with_their_round_and_probability() -> None:
+    rows = (Row("1.jpg", "cat", "train"), Row("2.jpg", "dog", "train", pseudo_round=2, probability=0.75))
+    lines = manifest_bytes(Manifest(Path("/photos"), rows)).decode("utf-8-sig").splitlines()
+    assert lines == [
+        f"{HEADER},pseudo_round,probability",
+        "1.jpg,,cat,train,,,0,0,,",
+        "2.jpg,,dog,train,,,0,0,2,0.750000",
+    ]
+
+
+def test_a_round_that_is_no_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.csv").write_text(f"{HEADER},pseudo_round,probability\n1.jpg,,cat,train,,,0,0,two,0.5\n")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(Path("m.csv"))
+    assert str(caught.value) == (
+        f"Row 2 of 'm.csv' has the pseudo_round 'two' and the probability '0.5', which are no numbers. {ASK}"
+    )

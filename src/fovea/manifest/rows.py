@@ -33,6 +33,10 @@ class Row:
     """Upright width in pixels; 0 while unknown."""
     height: int = 0
     """Upright height in pixels; 0 while unknown."""
+    pseudo_round: int = 0
+    """The round of pseudo-labelling that gave the label; 0: a person did, or nobody."""
+    probability: float = 0.0
+    """Of a pseudo-label, in [0, 1]; 0 where a person labelled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from fovea.manifest.rows import SPLITS, Manifest, Row
 from fovea.manifest.wording import count
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "problem", "width", "height")
+PSEUDO_COLUMNS = ("pseudo_round", "probability")
+"""Further columns where some labels are pseudo-labels; empty for the others."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
@@ -33,11 +35,21 @@ def manifest_bytes(manifest: Manifest) -> bytes:
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
-    table.writerow(COLUMNS)
+    has_pseudo = any(row.pseudo_round for row in manifest.rows)
+    table.writerow((*COLUMNS, *PSEUDO_COLUMNS) if has_pseudo else COLUMNS)
     for row in manifest.rows:
-        table.writerow(
-            (row.path, row.sha256, row.label or "", row.split, row.group, row.problem, row.width, row.height)
+        cells = (
+            row.path,
+            row.sha256,
+            row.label or "",
+            row.split,
+            row.group,
+            row.problem,
+            row.width,
+            row.height,
         )
+        told = (row.pseudo_round, f"{row.probability:.6f}") if row.pseudo_round else ("", "")
+        table.writerow((*cells, *told) if has_pseudo else cells)
     # surrogateescape: file names that are not UTF-8 keep their bytes.
     return text.getvalue().encode("utf-8-sig", errors="surrogateescape")
 
@@ -63,25 +75,29 @@ def read_manifest(path: Path, *, root: Path | None = None) -> Manifest:
         records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise ManifestError(f"{str(path)!r} is not a manifest that fovea wrote: {error}. {_ASK}") from error
-    if not records or tuple(records[0]) != COLUMNS:
+    if not records or tuple(records[0]) not in (COLUMNS, (*COLUMNS, *PSEUDO_COLUMNS)):
         found = ",".join(records[0]) if records else ""
         raise ManifestError(
             f"{str(path)!r} is not a manifest that fovea wrote: its first line is {found[:100]!r}, not "
             f"{','.join(COLUMNS)!r}. {_ASK}"
         )
-    rows = tuple(_row(record, number=number, path=path) for number, record in enumerate(records[1:], start=2))
+    width = len(records[0])
+    rows = tuple(
+        _row(record, number=number, path=path, n_columns=width)
+        for number, record in enumerate(records[1:], start=2)
+    )
     return Manifest(root=root or path.parent, rows=rows)
 
 
 _ASK = "Give the manifest.csv of a finished run, unchanged."
 
 
-def _row(record: list[str], *, number: int, path: Path) -> Row:
-    if len(record) != len(COLUMNS):
+def _row(record: list[str], *, number: int, path: Path, n_columns: int) -> Row:
+    if len(record) != n_columns:
         raise ManifestError(
-            f"Row {number} of {str(path)!r} has {count(len(record), 'cell')}, not {len(COLUMNS)}. {_ASK}"
+            f"Row {number} of {str(path)!r} has {count(len(record), 'cell')}, not {n_columns}. {_ASK}"
         )
-    name, sha256, label, split, group, problem, width, height = record
+    name, sha256, label, split, group, problem, width, height, *pseudo = record
     if split not in ("", *SPLITS):
         raise ManifestError(f"Row {number} of {str(path)!r} has the unknown split {split!r}. {_ASK}")
     try:
@@ -91,4 +107,13 @@ def _row(record: list[str], *, number: int, path: Path) -> Row:
             f"Row {number} of {str(path)!r} has the size {width!r} x {height!r}, which are no whole numbers. "
             f"{_ASK}"
         ) from error
-    return Row(name, label or None, split, group, problem, sha256, *size)
+    if not any(pseudo):
+        return Row(name, label or None, split, group, problem, sha256, *size)
+    try:
+        told = int(pseudo[0]), float(pseudo[1])
+    except ValueError as error:
+        raise ManifestError(
+            f"Row {number} of {str(path)!r} has the pseudo_round {pseudo[0]!r} and the probability {pseudo[1]!r}, which are no "
+            f"numbers. {_ASK}"
+        ) from error
+    return Row(name, label or None, split, group, problem, sha256, *size, *told)
