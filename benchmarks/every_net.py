@@ -92,7 +92,10 @@ def keras_file(folder: Path) -> Path:
 
 
 def answers_of_torch(run: Path, pictures: list[Path]) -> NDArray[np.float32]:
-    """Return the probabilities (n, k) by torch, with the network built again from its card and the saved weights."""
+    """Return the probabilities (n, k) by torch, with the network built again from its card and the saved weights.
+
+    Its logits are rounded to float16, as all features are.
+    """
     model, file = fovea.load(run), run / "backbone" / "weights.safetensors"
     card = read_weights_card(file)
     network = build_network(card).eval()
@@ -110,6 +113,7 @@ def answers_of_torch(run: Path, pictures: list[Path]) -> NDArray[np.float32]:
     mean, std = (torch.tensor(one).reshape(1, 3, 1, 1) for one in (card.mean, card.std))
     with torch.inference_mode():
         logits = network((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std).numpy()
+    logits = logits.astype(np.float16).astype(np.float32)
     return softmax(logits / model.temperature)
 
 
