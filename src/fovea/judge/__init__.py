@@ -11,6 +11,7 @@ from fovea.judge.calibration import (
 )
 from fovea.judge.compare import Comparison, compare
 from fovea.judge.curves import Finding, diagnose
+from fovea.judge.growth import Forecast, Growth, Learning, fit_growth, learning_curve
 from fovea.judge.guarantee import (
     CalibrationScores,
     Guarantee,
@@ -37,6 +38,8 @@ __all__ = [
     "Comparison",
     "Figures",
     "Finding",
+    "Forecast",
+    "Growth",
     "Guarantee",
     "Hierarchy",
     "Interval",
@@ -46,6 +49,7 @@ __all__ = [
     "LabelledPart",
     "LabelsFigures",
     "LabelsVerdict",
+    "Learning",
     "Mistake",
     "NoveltyScore",
     "ReliabilityBin",
@@ -64,12 +68,14 @@ __all__ = [
     "expected_calibration_error",
     "figures_json",
     "find_mistakes",
+    "fit_growth",
     "fit_novelty",
     "fit_temperature",
     "judge",
     "judge_labels",
     "judge_values",
     "label_issues",
+    "learning_curve",
     "make_hierarchy",
     "measure",
     "measure_labels",

@@ -1,16 +1,27 @@
 """Learning from features and pictures. From here the probe, which needs no torch; networks learn in the rooms below."""
 
+from fovea.learn.acquire import Picks, is_early, labelling_space, margins_of, pick_typical, pick_unsure
 from fovea.learn.clusters import Clusters, cluster
+from fovea.learn.curve import Subsets, measure_subsets, nested_order
 from fovea.learn.probe import Head, LabelsFit, ProbeFit, RidgeFit, fit_labels, fit_probe, fit_ridge
 
 __all__ = [
     "Clusters",
     "Head",
     "LabelsFit",
+    "Picks",
     "ProbeFit",
     "RidgeFit",
+    "Subsets",
     "cluster",
     "fit_labels",
     "fit_probe",
     "fit_ridge",
+    "is_early",
+    "labelling_space",
+    "margins_of",
+    "measure_subsets",
+    "nested_order",
+    "pick_typical",
+    "pick_unsure",
 ]

@@ -1,0 +1,173 @@
+"""How accuracy grows with labels: a curve through measured accuracies, and what more labels would bring, with an interval.
+
+The error on n pictures is taken for floor + scale * n ** -power, an inverse power law with an asymptote, fitted by weighted
+least squares (Figueroa et al. 2012, "Predicting sample size required for classification performance"; Cortes et al. 1993).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.judge.intervals import Interval
+
+POWERS = np.geomspace(0.1, 2.0, 25)  # learning curves fall with powers of 0.2 to 1 (Hestness 2017)
+N_RESAMPLED = 400
+WORTH = 0.01
+"""Of accuracy: where twice as many labels bring surely less than this, more hardly pay."""
+_BLOCK = 50  # resamplings at once
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The error on n pictures is `floor` + `scale` * n ** -`power`; floor and scale are 0 upwards."""
+
+    floor: float
+    scale: float
+    power: float
+
+    def accuracy(self, n: float) -> float:
+        """Return the accuracy with n pictures, at most 1."""
+        return float(1 - self.floor - self.scale * n**-self.power)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What `n_more` pictures would reach beside the `n` that there are: accuracies in [0, 1] and 95 % intervals.
+
+    `gain_interval` is of the difference, which is surer than either: both are judged on the same pictures.
+    """
+
+    n: int
+    n_more: int
+    accuracy: float
+    interval: Interval
+    gain: float
+    gain_interval: Interval
+
+    @property
+    def verdict(self) -> str:
+        """Return "pays", "hardly pays" (surely less than a point) or "uncertain"."""
+        if self.gain_interval[1] < WORTH:
+            return "hardly pays"
+        return "pays" if self.gain >= WORTH and self.gain_interval[0] > 0 else "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """A learning curve: for each of the sizes the mean accuracy and its 95 % interval, the law through them, a forecast."""
+
+    sizes: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    intervals: tuple[Interval, ...]
+    growth: Growth
+    forecast: Forecast
+
+
+def fit_growth(sizes: Sequence[int], errors: Sequence[float]) -> Growth:
+    """Return the law that fits best; a size weighs as much as it has pictures, for the large ones tell most of what comes.
+
+    Args:
+        sizes: pictures learned from, from 1; two or more different ones.
+        errors: shares of wrong answers, in [0, 1].
+    """
+    floor, scale, power = _fit(np.asarray(sizes, np.float64), np.asarray([errors], np.float64))
+    return Growth(float(floor[0]), float(scale[0]), float(power[0]))
+
+
+def learning_curve(
+    right: NDArray[np.floating], *, sizes: Sequence[int], n_now: int, n_then: int, seed: int = 0
+) -> Learning:
+    """Return the accuracies at all sizes, the law through them, and what it says of `n_then` pictures against `n_now`.
+
+    Intervals come from resampling both the judged pictures and the subsets (the repeats), together at all sizes, and fitting
+    the law anew each time (Efron's bootstrap, 1979). They say nothing of a law that does not hold.
+
+    Args:
+        right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
+            it was not judged. A size and repeat without any judged picture does not count; repeat 0 has them all.
+        sizes: the s sizes, rising.
+        n_now: pictures there are.
+        n_then: pictures to look ahead to.
+        seed: of the resampling.
+    """
+    at = np.asarray(sizes, np.float64)
+    measured = 1 - _means(right, np.ones((1, right.shape[2])), np.ones((1, right.shape[1])))
+    growth = fit_growth(sizes, measured[0].tolist())
+    errors = 1 - _resample(right, seed=seed)
+    floors, scales, powers = _fit(at, errors)
+    now, then = (1 - floors - scales * n**-powers for n in (float(n_now), float(n_then)))
+    ends = np.quantile(1 - errors, (0.025, 0.975), axis=0)
+    forecast = Forecast(
+        n=n_now,
+        n_more=n_then - n_now,
+        accuracy=growth.accuracy(n_then),
+        interval=_ends(then),
+        gain=growth.accuracy(n_then) - growth.accuracy(n_now),
+        gain_interval=_ends(then - now),
+    )
+    return Learning(
+        tuple(sizes),
+        tuple((1 - measured[0]).tolist()),
+        tuple((float(low), float(high)) for low, high in ends.T),
+        growth,
+        forecast,
+    )
+
+
+def _ends(values: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _resample(right: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
+    """Return accuracies float (b, s) of resampled pictures and repeats."""
+    _, r, m = right.shape
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(0, N_RESAMPLED, _BLOCK):
+        pictures = rng.multinomial(m, np.full(m, 1 / m), size=_BLOCK).astype(np.float64)
+        repeats = rng.multinomial(r, np.full(r, 1 / r), size=_BLOCK).astype(np.float64)
+        found.append(_means(right, pictures, repeats))
+    return np.concatenate(found)
+
+
+def _means(
+    right: NDArray[np.floating], pictures: NDArray[np.float64], repeats: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the accuracy (b, s) by weights of pictures (b, m) and repeats (b, r), of what was judged."""
+    s, r, m = right.shape
+    judged = ~np.isnan(right)
+    flat = np.where(judged, right, 0).reshape(s * r, m).T
+    n_right = (pictures @ flat).reshape(-1, s, r)
+    n_judged = (pictures @ judged.reshape(s * r, m).T.astype(np.float64)).reshape(-1, s, r)
+    # A size whose own repeats were not drawn counts with all of them.
+    weights = repeats[:, None, :] * (n_judged > 0)
+    weights = np.where(weights.sum(2, keepdims=True) > 0, weights, n_judged > 0)
+    total = np.maximum((weights * n_judged).sum(2), 1e-12)
+    means: NDArray[np.float64] = (weights * n_right).sum(2) / total
+    return means
+
+
+def _fit(
+    sizes: NDArray[np.float64], errors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return floor, scale and power, each (b,), of the errors (b, s): for each power, least squares with both parts >= 0."""
+    w = sizes / sizes.sum()
+    best = np.full(len(errors), np.inf)
+    floor, scale, power = (np.zeros(len(errors)) for _ in range(3))
+    for one in POWERS:
+        x = sizes**-one
+        mean_x, mean_y = w @ x, errors @ w
+        slope = np.maximum((errors - mean_y[:, None]) @ (w * (x - mean_x)) / (w @ (x - mean_x) ** 2), 0)
+        start = mean_y - slope * mean_x
+        below = start < 0  # then the floor is 0
+        slope = np.where(below, errors @ (w * x) / (w @ x**2), slope)
+        start = np.where(below, 0, start)
+        loss = (errors - start[:, None] - slope[:, None] * x) ** 2 @ w
+        better = loss < best
+        best = np.where(better, loss, best)
+        floor, scale = np.where(better, start, floor), np.where(better, slope, scale)
+        power = np.where(better, one, power)
+    return floor, scale, power
