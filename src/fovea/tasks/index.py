@@ -12,6 +12,7 @@ from typing import Any
 
 from fovea.errors import InputError
 from fovea.features import Store, open_store
+from fovea.features.graph_folder import refresh_graph
 from fovea.features.index_folder import (
     CatalogueIndex,
     Entry,
@@ -49,6 +50,7 @@ class Config:
 class Result:
     """What the index holds, and what changed in it. Paths are as the catalogue has them.
 
+    `graph` has what was measured of the graph ("recall", "graph_ms", "exact_ms" a query), None where none is needed.
     `n_pictures` = `n_new` + `n_changed` + `n_unchanged`; `skipped` are (path, reason) of files that cannot be read.
     """
 
@@ -133,6 +135,8 @@ def refresh(config: Config, *, space: Space, store: Store, progress: Progress = 
     index = open_index(made)
     try:
         counts = _bring_up(index, manifest, space=space, store=store, progress=progress)
+        threads = config.network.threads
+        graph, slow = refresh_graph(index, metric=space.metric, threads=threads, progress=progress)
     except BaseException:
         index.close()
         raise
@@ -149,7 +153,10 @@ def refresh(config: Config, *, space: Space, store: Store, progress: Progress = 
         skipped=tuple(counts.skipped),
         seconds=seconds,
         folder=str(index.folder),
-        notes=(*space.notes, *manifest.notes, *store.notes),
+        notes=(*space.notes, *manifest.notes, *store.notes, *([slow] if slow else [])),
+        graph=None
+        if graph is None
+        else {"recall": graph.recall, "graph_ms": graph.graph_ms, "exact_ms": graph.exact_ms},
     )
     return Refreshed(index, manifest, result)
 

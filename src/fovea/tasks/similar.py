@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import nearest, open_store, unit_rows
+from fovea.features import open_store, unit_rows
+from fovea.features.graph_folder import search_index
 from fovea.features.index_folder import COLUMNS, CatalogueIndex, Entry
 from fovea.progress import Progress, silent
 from fovea.tasks.index import Config as IndexConfig
@@ -165,22 +166,20 @@ def _search(
     index: CatalogueIndex, queries: Sequence[Query], *, config: Config, root: Path, space: Space
 ) -> tuple[Answer, ...]:
     with index.reading():
-        slots, vectors = index.slots(config.where), index.read_vectors()
-        if not len(slots):
+        if not len(index.slots(config.where)):
             raise InputError(_nobody(index, config.where))
         asked = np.stack([combine(one, is_unit=config.index.metric == "cosine") for one in queries])
         most = config.k + max(
             len(one.files) for one in queries
         )  # a query in the catalogue is no answer to itself
-        among = None if len(slots) == len(vectors) else slots
         threads = config.index.network.threads
-        found, similarities = nearest(
-            asked, vectors, k=most, metric=space.metric, threads=threads, among=among
+        found, similarities = search_index(
+            index, asked, k=most, metric=space.metric, where=config.where, threads=threads
         )
         entries = index.read([int(slot) for slot in np.unique(found)])
     answers = []
     for query, numbers, alike in zip(queries, found.tolist(), similarities.tolist(), strict=True):
-        pairs = [(entries[slot], value) for slot, value in zip(numbers, alike, strict=True)]
+        pairs = [(entries[slot], value) for slot, value in zip(numbers, alike, strict=True) if slot >= 0]
         others = [(one, value) for one, value in pairs if not _is_asked(one, query, root=root)]
         matches = [Match(one.path, round(value, 6), one.label) for one, value in others[: config.k]]
         answers.append(Answer(query.name, tuple(matches)))

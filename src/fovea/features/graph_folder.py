@@ -1,0 +1,256 @@
+"""A graph beside an index (HNSW: Malkov and Yashunin, 2016), for catalogues that an exact search takes too long for.
+
+Its rows are compressed to a byte a number; what it finds is compared again by the index's own. How often it finds what an
+exact search would is measured on the catalogue itself when it is made. Extra `search` (usearch).
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features.index_folder import CatalogueIndex
+from fovea.features.neighbours import Neighbours, nearest
+from fovea.features.processor import available_cores
+from fovea.progress import Progress, silent
+
+SLOW_MS = 20.0
+"""An exact search of one query that takes longer is left to a graph."""
+WORTH_BYTES = 64 * 2**20  # of vectors below which no computer takes that long
+GOAL = 0.95
+_AIMED = 0.97  # on the sample, so that other queries find the goal too
+_SAMPLE, _K = 200, 10
+_EXPANSIONS = (64, 128, 256, 512, 1024)
+_FRESH = 0.05  # the share of rows that a graph may lack: they are searched exactly
+_BLOCK = 8192
+_KINDS = {"dot": "ip", "euclidean": "l2sq"}
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What is known of a graph: its file, the rows it holds, and what was measured on `n_sample` of them.
+
+    `recall` is the share of the true ten nearest that it finds; `graph_ms` and `exact_ms` are medians of one query. `scale` is
+    what numbers were multiplied by to become bytes, `expansion` how far it looks around.
+    """
+
+    file: str
+    vectors: str
+    n_slots: int
+    scale: float
+    expansion: int
+    recall: float
+    graph_ms: float
+    exact_ms: float
+    n_sample: int
+
+
+def read_graph(index: CatalogueIndex) -> Graph | None:
+    """Return the graph of an index; None where there is none."""
+    told = index.read_meta("graph")
+    return None if told is None else Graph(**told)
+
+
+def refresh_graph(
+    index: CatalogueIndex, *, metric: str, threads: int | None = None, progress: Progress = silent
+) -> tuple[Graph | None, str]:
+    """Make or extend the graph of an index where an exact search is slow; return it, and a sentence for the user or "".
+
+    `metric` is "dot" or "euclidean". Nothing is done where the graph there is lacks few rows.
+    """
+    with index.reading():
+        slots, vectors, known = index.slots(), index.read_vectors(), read_graph(index)
+    if vectors.nbytes < WORTH_BYTES or (known and len(vectors) - known.n_slots <= _FRESH * len(vectors)):
+        return known, ""
+    exact_ms = _time_exact(vectors, slots, metric=metric, threads=threads)
+    if exact_ms <= SLOW_MS:
+        return None, ""
+    if find_spec("usearch") is None:
+        return None, (
+            f'An exact search takes {exact_ms:.0f} ms here; with pip install "fovea-vision[search]" a graph makes it quicker.'
+        )
+    graph = _make(index, slots, vectors, known=known, metric=metric, threads=threads, progress=progress)
+    graph = _tune(index, graph, slots, vectors, metric=metric, threads=threads, exact_ms=exact_ms)
+    index.write_graph(asdict(graph))
+    for old in index.folder.glob("graph-*.usearch"):
+        if old.name != graph.file:
+            with suppress(OSError):
+                old.unlink()
+    return graph, ""
+
+
+def search_index(
+    index: CatalogueIndex,
+    queries: NDArray[np.float32],
+    *,
+    k: int,
+    metric: str,
+    where: Mapping[str, str],
+    threads: int | None = None,
+) -> Neighbours:
+    """Return the slots of the k pictures most like each query (q, width), and similarities; see `nearest`.
+
+    By the graph where there is one and every picture is looked at; else exactly. Fewer come back where there are fewer.
+    """
+    slots, vectors, graph = index.slots(where), index.read_vectors(), read_graph(index)
+    opened = None if graph is None or where else _open(index, graph)
+    if graph is None or opened is None:
+        among = None if len(slots) == len(vectors) else slots
+        return nearest(queries, vectors, k=k, metric=metric, threads=threads, among=among)
+    n_asked = min(4 * k + _K, graph.n_slots)
+    found = _ask(opened, queries, graph, n=n_asked, threads=threads)
+    fresh = slots[slots >= graph.n_slots]
+    if len(fresh):
+        newest, _ = nearest(queries, vectors, k=k, metric=metric, threads=threads, among=fresh)
+        found = np.concatenate([found, newest], axis=1)
+    return refine(queries, vectors, found, slots=slots, k=k, metric=metric)
+
+
+def refine(
+    queries: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    found: NDArray[np.int64],
+    *,
+    slots: NDArray[np.int64],
+    k: int,
+    metric: str,
+) -> Neighbours:
+    """Compare each query (q, d) with the rows found for it (q, m), -1 for none, and keep the best k that are in `slots`."""
+    k = min(k, len(slots))
+    indices, similarities = (
+        np.full((len(queries), k), -1, np.int64),
+        np.full((len(queries), k), -np.inf, np.float32),
+    )
+    for at, query in enumerate(queries):
+        there = np.unique(found[at])
+        place = np.minimum(np.searchsorted(slots, there), len(slots) - 1)
+        own = there[slots[place] == there]
+        best, alike = nearest(query[None], vectors[own], k=k, metric=metric, threads=1)
+        indices[at, : best.shape[1]], similarities[at, : best.shape[1]] = own[best[0]], alike[0]
+    return indices, similarities
+
+
+def _make(
+    index: CatalogueIndex,
+    slots: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    *,
+    known: Graph | None,
+    metric: str,
+    threads: int | None,
+    progress: Progress,
+) -> Graph:
+    """Write a graph of all rows, or what was there with the new rows added."""
+    from usearch.index import Index
+
+    index_of = None if known is None else _open(index, known, to_write=True)
+    graph = (
+        index_of if index_of is not None else Index(ndim=vectors.shape[1], metric=_KINDS[metric], dtype="i8")
+    )
+    if index_of is None or known is None:
+        first, scale = 0, _scale(vectors, slots)
+    else:
+        first, scale = known.n_slots, known.scale
+    todo = slots[slots >= first]
+    for start in range(0, len(todo), _BLOCK):
+        progress("graph", start, len(todo))
+        some = todo[start : start + _BLOCK]
+        graph.add(
+            some.astype(np.uint64), _to_bytes(vectors[some], scale), threads=threads or available_cores()
+        )
+    progress("graph", len(todo), len(todo))
+    name = index.read_meta("vectors")
+    file = f"graph-{name.removesuffix('.f32')}-{len(vectors)}.usearch"
+    partial = index.folder / f".{file}.{os.getpid()}"
+    graph.save(str(partial))
+    partial.replace(index.folder / file)
+    return Graph(file, name, len(vectors), scale, _EXPANSIONS[0], 0.0, 0.0, 0.0, 0)
+
+
+def _tune(
+    index: CatalogueIndex,
+    graph: Graph,
+    slots: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    *,
+    metric: str,
+    threads: int | None,
+    exact_ms: float,
+) -> Graph:
+    """Measure recall on rows of the catalogue, each looked for among the others, and look around until it is enough."""
+    sample = np.sort(np.random.default_rng(0).choice(slots, min(_SAMPLE, len(slots)), replace=False))
+    queries = np.asarray(vectors[sample])
+    true, _ = nearest(queries, vectors, k=_K + 1, metric=metric, threads=threads, among=slots)
+    opened = _open(index, graph)
+    for expansion in _EXPANSIONS:
+        graph = Graph(**{**asdict(graph), "expansion": expansion})
+        took, hits = [], 0
+        for query, own, best in zip(queries, sample, true, strict=True):
+            begun = time.perf_counter()
+            found = _ask(opened, query[None], graph, n=min(4 * _K + _K, len(slots)), threads=1)
+            near, _ = refine(query[None], vectors, found, slots=slots, k=_K + 1, metric=metric)
+            took.append(time.perf_counter() - begun)
+            wanted = [slot for slot in best.tolist() if slot != own][:_K]
+            hits += len(set(wanted) & set(near[0].tolist()))
+        recall = hits / (len(sample) * min(_K, len(slots) - 1))
+        graph_ms = float(np.median(took) * 1000)
+        if recall >= _AIMED:
+            break
+    told = {"recall": round(recall, 4), "graph_ms": round(graph_ms, 3), "exact_ms": round(exact_ms, 3)}
+    return Graph(**{**asdict(graph), **told, "n_sample": len(sample)})
+
+
+def _open(index: CatalogueIndex, graph: Graph, *, to_write: bool = False) -> Any:
+    """Return a graph of the library, mapped from its file unless `to_write`; None where that is not possible."""
+    if find_spec("usearch") is None or graph.vectors != index.read_meta("vectors"):
+        return None
+    from usearch.index import Index
+
+    try:
+        opened = Index.restore(str(index.folder / graph.file), view=not to_write)
+    except (RuntimeError, OSError, ValueError):  # cut or gone: an exact search answers as well
+        return None
+    return opened
+
+
+def _ask(
+    opened: Any, queries: NDArray[np.float32], graph: Graph, *, n: int, threads: int | None
+) -> NDArray[np.int64]:
+    """Return the slots of what the graph holds nearest (q, n), -1 where it gave fewer."""
+    opened.expansion_search = max(graph.expansion, n)
+    found = opened.search(_to_bytes(queries, graph.scale), n, threads=threads or available_cores())
+    keys = np.atleast_2d(np.asarray(found.keys)).astype(np.int64)
+    counts = np.atleast_1d(getattr(found, "counts", np.full(len(keys), keys.shape[1])))
+    keys[np.arange(keys.shape[1])[None] >= counts[:, None]] = -1
+    return keys
+
+
+def _scale(vectors: NDArray[np.float32], slots: NDArray[np.int64]) -> float:
+    """Return what makes bytes of numbers: all but the largest one in a thousand fit."""
+    some = vectors[slots[:: max(1, len(slots) // 2000)]]
+    largest = float(np.quantile(np.abs(some), 0.999))
+    return 127 / largest if largest > 0 else 1.0
+
+
+def _to_bytes(rows: NDArray[np.float32], scale: float) -> NDArray[np.int8]:
+    return np.clip(np.rint(rows * np.float32(scale)), -127, 127).astype(np.int8)
+
+
+def _time_exact(
+    vectors: NDArray[np.float32], slots: NDArray[np.int64], *, metric: str, threads: int | None
+) -> float:
+    """Return the milliseconds that one query takes, the median of three after one that warms up."""
+    took: list[float] = []
+    query: Sequence[int] = slots[:1]
+    among = None if len(slots) == len(vectors) else slots
+    for _ in range(4):
+        begun = time.perf_counter()
+        nearest(np.asarray(vectors[query]), vectors, k=_K, metric=metric, threads=threads, among=among)
+        took.append(time.perf_counter() - begun)
+    return float(np.median(took[1:]) * 1000)
