@@ -64,7 +64,20 @@ def config_defaults(kind: type) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["check", "train", "average", "distil", "evaluate", "predict", "sort", "augment", "cache"]
+    "name",
+    [
+        "check",
+        "cluster",
+        "map",
+        "train",
+        "average",
+        "distil",
+        "evaluate",
+        "predict",
+        "sort",
+        "augment",
+        "cache",
+    ],
 )
 def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     command = group.get_command(None, name)  # type: ignore[arg-type]

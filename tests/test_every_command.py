@@ -22,6 +22,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 STEPS = {
     "data": ("data", "digits", "--out", "all"),
     "check": ("check", "photos"),
+    "cluster": ("cluster", "photos", "--csv", "groups.csv", "--html", "groups.html"),
+    "map": ("map", "photos", "--html", "map.html"),
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
     "average": ("average", "run", "second", "--out", "mean", "--photos", "photos"),

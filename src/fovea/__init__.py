@@ -4,6 +4,7 @@ run = fovea.train("photos", out="runs/first")
 run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
+fovea.cluster("photos", html="groups.html"), fovea.map_pictures("photos", html="map.html")
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
 fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from fovea.model import load_model as load
     from fovea.tasks.average import average
     from fovea.tasks.check import check
+    from fovea.tasks.cluster import cluster
     from fovea.tasks.distil import distil
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.index import index
+    from fovea.tasks.map import map_pictures
     from fovea.tasks.similar import similar
     from fovea.tasks.train import train
     from fovea.torch import fit
@@ -30,11 +33,13 @@ __all__ = [
     "__version__",
     "average",
     "check",
+    "cluster",
     "distil",
     "evaluate",
     "fit",
     "index",
     "load",
+    "map_pictures",
     "similar",
     "torch",
     "train",
@@ -43,11 +48,13 @@ __all__ = [
 _PLACES = {
     "average": ("fovea.tasks.average", "average"),
     "check": ("fovea.tasks.check", "check"),
+    "cluster": ("fovea.tasks.cluster", "cluster"),
     "distil": ("fovea.tasks.distil", "distil"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
     "fit": ("fovea.torch", "fit"),
     "index": ("fovea.tasks.index", "index"),
     "load": ("fovea.model", "load_model"),
+    "map_pictures": ("fovea.tasks.map", "map_pictures"),
     "similar": ("fovea.tasks.similar", "similar"),
     "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),

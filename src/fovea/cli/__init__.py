@@ -12,6 +12,8 @@ from fovea.cli.console import report_error
 INTERRUPTED = "stopped before it was done; nothing of yours is half written. Give the same command to go on."
 COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
+    "cluster": "Pictures without labels into groups, to be looked at and named.",
+    "map": "Pictures laid out on a page, alike ones together.",
     "train": "A folder of pictures in; a checked, saved classifier out.",
     "average": "One model of several runs: their answers' mean, judged anew.",
     "distil": "A small network from a large one's answers.",

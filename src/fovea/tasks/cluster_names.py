@@ -1,0 +1,118 @@
+"""Groups as a CSV that a person names, and the labels that come of it.
+
+The column is called `cluster`: `group` would tell `train` which pictures must stay on one side. Paths are absolute, so that a
+table of labels can lie anywhere.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fovea.errors import ManifestError
+from fovea.manifest import Manifest, read_answers
+from fovea.manifest.records import Record, read_records
+from fovea.manifest.wording import count, some
+
+if TYPE_CHECKING:
+    from fovea.tasks.cluster import Group
+
+COLUMNS = ("path", "label", "cluster", "rank", "typicality")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The label of each picture that has one, by its path in the manifest; the groups' paths; sentences for the user."""
+
+    labels: Mapping[str, str]
+    groups: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def groups_csv(groups: "Sequence[Group]", manifest: Manifest) -> bytes:
+    """Return a CSV with a row for each picture, group by group, the most typical first, and an empty label to fill."""
+    rows = [
+        (whole_path(path, manifest), "", number, rank, typicality)
+        for number, one in enumerate(groups, start=1)
+        for rank, (path, typicality) in enumerate(zip(one.paths, one.typicality, strict=True), start=1)
+    ]
+    return _table(COLUMNS, rows)
+
+
+def labels_csv(labels: Mapping[str, str], manifest: Manifest) -> bytes:
+    """Return the labels of pictures as a table that `train` takes, wherever it lies."""
+    return _table(("path", "label"), [(whole_path(path, manifest), label) for path, label in labels.items()])
+
+
+def whole_path(path: str, manifest: Manifest) -> str:
+    """Return a picture's absolute path; of one in a pack, which has no file of its own, its name."""
+    return path if "#" in path and manifest.packs else str(manifest.root.absolute() / path)
+
+
+def read_names(file: Path, manifest: Manifest) -> Named:
+    """Return what the labels in a CSV of `groups_csv` say: the one in a group's first row (rank 1) names the group.
+
+    A label in another row is that picture's own. Groups without a name leave no label.
+
+    Raises:
+        ManifestError: another file, paths that are not among the pictures, or no label at all.
+    """
+    columns, records = read_records(file)
+    missing = [name for name in ("path", "label", "cluster", "rank") if name not in columns]
+    if missing:
+        raise ManifestError(
+            f"{str(file)!r} has no column {missing[0]!r}: its first line names {some(columns) or 'nothing'}. --names takes the "
+            "file that fovea cluster --csv wrote, with labels filled in."
+        )
+    own = read_answers(file, manifest)
+    if not own:
+        raise ManifestError(
+            f"No label is filled in {str(file)!r}. Write a name for each group into the label of its first row (rank 1); the "
+            "other rows may stay empty."
+        )
+    known = _known(records, manifest)
+    names = {
+        record.cell("cluster"): own[path]
+        for record in records
+        if record.cell("rank") == "1" and (path := known.get(record.cell("path"))) in own
+    }
+    members: dict[str, list[str]] = {}
+    for record in records:
+        if path := known.get(record.cell("path")):
+            members.setdefault(record.cell("cluster"), []).append(path)
+    labels = {
+        path: own.get(path, names.get(number, ""))
+        for number, paths in members.items()
+        for path in paths
+        if path in own or number in names
+    }
+    n_left = len(manifest.rows) - len(labels)
+    notes = [f"{count(n_left, 'picture')} of groups without a name left out."] if n_left else []
+    return Named(labels, tuple(map(tuple, members.values())), tuple(notes))
+
+
+def _known(records: Sequence[Record], manifest: Manifest) -> dict[str, str]:
+    """Return the manifest's path for each path in the file that is there."""
+    spelled = {whole_path(row.path, manifest): row.path for row in manifest.rows}
+    spelled |= {row.path: row.path for row in manifest.rows}
+    return {cell: spelled[cell] for record in records if (cell := record.cell("path")) in spelled}
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return a CSV (UTF-8 with the mark that spreadsheets need); a name that is no UTF-8 could not be read back: left out."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\r\n")
+    table.writerow(columns)
+    table.writerows(row for row in rows if is_utf8(str(row[0])))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def is_utf8(path: str) -> bool:
+    """Tell whether a file's name can be written into a table and read back."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
