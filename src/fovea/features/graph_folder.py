@@ -6,7 +6,7 @@ exact search would is measured on the catalogue itself when it is made. Extra `s
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -239,7 +239,8 @@ def _scale(vectors: NDArray[np.float32], slots: NDArray[np.int64]) -> float:
 
 
 def _to_bytes(rows: NDArray[np.float32], scale: float) -> NDArray[np.int8]:
-    return np.clip(np.rint(rows * np.float32(scale)), -127, 127).astype(np.int8)
+    whole: NDArray[np.int8] = np.clip(np.rint(rows * np.float32(scale)), -127, 127).astype(np.int8)
+    return whole
 
 
 def _time_exact(
@@ -247,10 +248,9 @@ def _time_exact(
 ) -> float:
     """Return the milliseconds that one query takes, the median of three after one that warms up."""
     took: list[float] = []
-    query: Sequence[int] = slots[:1]
     among = None if len(slots) == len(vectors) else slots
     for _ in range(4):
         begun = time.perf_counter()
-        nearest(np.asarray(vectors[query]), vectors, k=_K, metric=metric, threads=threads, among=among)
+        nearest(np.asarray(vectors[slots[:1]]), vectors, k=_K, metric=metric, threads=threads, among=among)
         took.append(time.perf_counter() - begun)
     return float(np.median(took[1:]) * 1000)
