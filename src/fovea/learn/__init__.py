@@ -3,19 +3,27 @@
 from fovea.learn.acquire import Picks, is_early, labelling_space, margins_of, pick_typical, pick_unsure
 from fovea.learn.clusters import Clusters, cluster
 from fovea.learn.curve import Subsets, measure_subsets, nested_order
+from fovea.learn.neighbourhood import Neighbourhood, find_neighbourhood
 from fovea.learn.probe import Head, LabelsFit, ProbeFit, RidgeFit, fit_labels, fit_probe, fit_ridge
+from fovea.learn.pseudo import Added, PseudoFit, Round, fit_pseudo
 
 __all__ = [
+    "Added",
     "Clusters",
     "Head",
     "LabelsFit",
+    "Neighbourhood",
     "Picks",
     "ProbeFit",
+    "PseudoFit",
     "RidgeFit",
+    "Round",
     "Subsets",
     "cluster",
+    "find_neighbourhood",
     "fit_labels",
     "fit_probe",
+    "fit_pseudo",
     "fit_ridge",
     "is_early",
     "labelling_space",

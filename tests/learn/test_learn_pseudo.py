@@ -1,0 +1,92 @@
+"""Pseudo-labels: what they bring where classes lie apart, what is refused, and that no held-out label leaks into its answer."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fovea.learn import ProbeFit, PseudoFit, fit_probe, fit_pseudo
+
+NAMES = ("a", "b", "c")
+
+
+def draw(n: int, *, seed: int, spread: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return rows of three clusters in 20 columns, of which 3 tell them apart, and their classes."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    rows = rng.normal(size=(n, 20)) * spread
+    rows[np.arange(n), labels] += 4
+    return rows.astype(np.float32), labels.astype(np.int64)
+
+
+def learn(
+    features: NDArray[np.float32], labels: NDArray[np.int64], unlabelled: NDArray[np.float32]
+) -> tuple[ProbeFit, PseudoFit]:
+    folds = (np.arange(len(labels)) // 3 % 5).astype(np.int64)
+    probe = fit_probe(features, labels, folds=folds, class_names=NAMES)
+    return probe, fit_pseudo(features, labels, unlabelled=unlabelled, folds=folds, probe=probe)
+
+
+def test_unlabelled_pictures_teach_what_few_labels_cannot() -> None:
+    features, labels = draw(315, seed=1, spread=1.5)
+    new, truth = draw(600, seed=2, spread=1.5)
+    probe, fit = learn(features[:15], labels[:15], features[15:])
+    before, after = ((head.logits(new).argmax(axis=1) == truth).mean() for head in (probe.head, fit.head))
+    assert fit.rounds[1].is_kept
+    assert after > before + 0.03
+    assert (fit.added.labels == labels[15:][fit.added.rows]).mean() > before
+
+
+def test_each_round_adds_its_share_of_every_class() -> None:
+    features, labels = draw(330, seed=3, spread=0.5)
+    _, fit = learn(features[:30], labels[:30], features[30:])
+    assert [one.n_added for one in fit.rounds] == [0, 150, 201]  # half, then 67 %, of 100 a class
+    assert np.bincount(fit.added.labels).tolist() == [67, 67, 67]
+    assert sorted(set(fit.added.rounds.tolist())) == [1, 2]
+    assert ((fit.added.probabilities > 1 / 3) & (fit.added.probabilities <= 1)).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_round_after_which_accuracy_falls_is_not_kept(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(30, dtype=np.int64) % 3
+    features = rng.normal(size=(30, 8)).astype(
+        np.float32
+    )  # nothing to learn: accuracy goes up and down by chance
+    probe, fit = learn(features, labels, rng.normal(size=(200, 8)).astype(np.float32))
+    kept = [one for one in fit.rounds if one.is_kept]
+    assert [one.accuracy for one in kept] == sorted(one.accuracy for one in kept)
+    assert (fit.oof_logits.argmax(axis=1) == labels).mean() == kept[-1].accuracy
+    assert (fit.head is probe.head) == (len(kept) == 1) == (not len(fit.added.rows))
+
+
+def test_some_rounds_of_pure_chance_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(30, dtype=np.int64) % 3
+    draws = [rng.normal(size=(230, 8)).astype(np.float32) for _ in range(6)]
+    refused = [not learn(rows[:30], labels, rows[30:])[1].rounds[-1].is_kept for rows in draws]
+    assert any(refused)
+
+
+def test_no_label_enters_its_own_out_of_fold_answer() -> None:
+    features, labels = draw(130, seed=5, spread=1.5)
+    changed = labels[:30].copy()
+    changed[0] = 1  # in fold 0, with rows 1, 2, 15, 16 and 17
+    fits = [learn(features[:30], some, features[30:])[1] for some in (labels[:30], changed)]
+    same = np.flatnonzero(np.arange(30) // 3 % 5 == 0)
+    assert all(len(fit.rounds) > 1 for fit in fits)
+    one, other = (fit.oof_logits[same] for fit in fits)
+    assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_the_head_answers_as_the_student_did() -> None:
+    features, labels = draw(130, seed=6, spread=1.0)
+    _, fit = learn(features[:30], labels[:30], features[30:])
+    told = fit.head.logits(features[30:])[fit.added.rows].argmax(axis=1)
+    assert (told == fit.added.labels).mean() > 0.97
+
+
+def test_the_same_input_gives_the_same_answer() -> None:
+    features, labels = draw(130, seed=7, spread=1.5)
+    first, second = (learn(features[:30], labels[:30], features[30:])[1] for _ in range(2))
+    assert first.head.weights.tobytes() == second.head.weights.tobytes()
+    assert first.added.rows.tolist() == second.added.rows.tolist()
