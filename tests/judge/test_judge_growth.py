@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
-from fovea.judge import Forecast, Growth, fit_growth, learning_curve
+from fovea.judge import Forecast, Growth, fit_growth, learning_curve, wilson_interval
 
 SIZES = (20, 40, 80, 160, 320)
 
@@ -51,6 +51,12 @@ def test_accuracies_are_the_means_of_what_was_judged() -> None:
     right[:, 1, 2:] = [[0, 0], [0, 1], [1, 1]]
     curve = learning_curve(right, sizes=(5, 10, 20), n_now=20, n_then=40)
     assert curve.accuracies == (0, 0.5, 1)
+
+
+def test_where_all_are_right_the_interval_is_wilsons() -> None:
+    curve = learning_curve(np.ones((3, 2, 40), np.float32), sizes=(5, 10, 20), n_now=20, n_then=40)
+    assert curve.intervals == (wilson_interval(40, 40),) * 3
+    assert curve.forecast.interval == wilson_interval(40, 40)
 
 
 def test_the_same_seed_gives_the_same_curve() -> None:

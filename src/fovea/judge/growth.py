@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.judge.intervals import Interval
+from fovea.judge.intervals import Interval, wilson_interval
 
 POWERS = np.geomspace(0.1, 2.0, 25)  # learning curves fall with powers of 0.2 to 1 (Hestness 2017)
 N_RESAMPLED = 400
@@ -82,7 +82,8 @@ def learning_curve(
     """Return the accuracies at all sizes, the law through them, and what it says of `n_then` pictures against `n_now`.
 
     Intervals come from resampling both the judged pictures and the subsets (the repeats), together at all sizes, and fitting
-    the law anew each time (Efron's bootstrap, 1979). They say nothing of a law that does not hold.
+    the law anew each time (Efron's bootstrap, 1979), and are no narrower than Wilson's of as many pictures: where all are right,
+    resampling finds no doubt. They say nothing of a law that does not hold.
 
     Args:
         right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
@@ -103,17 +104,25 @@ def learning_curve(
         n=n_now,
         n_more=n_then - n_now,
         accuracy=growth.accuracy(n_then),
-        interval=_ends(then),
+        interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=right.shape[2]),
         gain=growth.accuracy(n_then) - growth.accuracy(n_now),
         gain_interval=_ends(then - now),
     )
     return Learning(
         tuple(sizes),
         tuple((1 - measured[0]).tolist()),
-        tuple((float(low), float(high)) for low, high in ends.T),
+        tuple(
+            _at_least_wilson(float(share), (float(low), float(high)), m=right.shape[2])
+            for share, (low, high) in zip(1 - measured[0], ends.T, strict=True)
+        ),
         growth,
         forecast,
     )
+
+
+def _at_least_wilson(share: float, interval: Interval, *, m: int) -> Interval:
+    low, high = wilson_interval(share * m, m)
+    return min(low, interval[0]), max(high, interval[1])
 
 
 def _ends(values: NDArray[np.float64]) -> Interval:

@@ -2,11 +2,14 @@
 
 from fovea.pages.augment import AugmentPage, Strip, draw_sheet, render_augment
 from fovea.pages.check import CheckPage, ClassCount, render_check
+from fovea.pages.curve import CurvePage, render_curve
 from fovea.pages.fragments import (
     render_check_fragment,
     render_facts_fragment,
     render_report_fragment,
 )
+from fovea.pages.growth import GrowthPlot, GrowthPoint
+from fovea.pages.next import Asked, NextPage, render_next
 from fovea.pages.predict import Answered, PredictPage, render_predict
 from fovea.pages.report import (
     Bin,
@@ -28,6 +31,7 @@ from fovea.pages.target import Measured, TargetReport, render_target, render_tar
 
 __all__ = [
     "Answered",
+    "Asked",
     "AugmentPage",
     "Bin",
     "Change",
@@ -35,10 +39,14 @@ __all__ = [
     "ClassCount",
     "ClassFigures",
     "Comparison",
+    "CurvePage",
     "Figure",
     "Found",
     "Gallery",
+    "GrowthPlot",
+    "GrowthPoint",
     "Measured",
+    "NextPage",
     "Novelty",
     "Pair",
     "PredictPage",
@@ -53,7 +61,9 @@ __all__ = [
     "render_augment",
     "render_check",
     "render_check_fragment",
+    "render_curve",
     "render_facts_fragment",
+    "render_next",
     "render_predict",
     "render_report",
     "render_report_fragment",

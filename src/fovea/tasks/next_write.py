@@ -1,0 +1,111 @@
+"""What `next` leaves: a CSV to fill in, which `train` takes when it is, and a page with the pictures."""
+
+import csv
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from fovea.errors import FoveaError, PictureError
+from fovea.features import available_cores
+from fovea.manifest import Manifest, Row
+from fovea.pages import Asked, NextPage, Thumb, render_next
+from fovea.pictures import thumbnail_jpeg
+from fovea.tasks.learning import learning_page, sentence
+from fovea.tasks.next import Config, Result
+from fovea.tasks.next_known import Known
+from fovea.tasks.stored import Stored
+from fovea.tasks.written import write_whole
+
+N_SHOWN = 600
+"""Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
+LABELLED = "labelled already"
+
+
+def write_outputs(
+    config: Config, result: Result, *, pool: Stored, known: Known, shown: Sequence[int], with_splits: bool
+) -> None:
+    """Write the list and the page that were asked for; `shown` are the questions' rows in the pool."""
+    if config.csv is not None:
+        rows = [pool.manifest.rows[int(pool.rows[k])] for k in shown]
+        content = _list(config.csv, result, pool.manifest, rows, known=known, with_splits=with_splits)
+        write_whole(config.csv, content, option="--csv")
+    if config.html is not None:
+        thumbs = _thumbnails(pool, shown[:N_SHOWN], threads=config.backbone.threads or available_cores())
+        write_whole(
+            config.html, _page(config, result, thumbs).encode(errors="surrogateescape"), option="--html"
+        )
+
+
+def _list(
+    target: Path,
+    result: Result,
+    manifest: Manifest,
+    rows: Sequence[Row],
+    *,
+    known: Known,
+    with_splits: bool,
+) -> bytes:
+    """Return the CSV: pictures to label first, and below them those that are labelled, so that it alone is what `train` takes.
+
+    Splits stand in it only where they were given: else `train` makes them, or takes those of the run named with --since.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\r\n")
+    table.writerow(("path", "label", *(("split",) if with_splits else ()), "why"))
+    for question, row in zip(result.questions, rows, strict=True):
+        is_file = manifest.pack(row) is None
+        path = (
+            _cell(manifest.file(row).absolute(), target=target, root=manifest.root) if is_file else row.path
+        )
+        table.writerow((path, "", *(("train",) if with_splits else ()), question.why))
+    for file, label, split in known.files:
+        with suppress(UnicodeEncodeError):  # what no table can hold
+            path = _cell(file, target=target, root=manifest.root)
+            (path + label).encode()
+            table.writerow((path, label, *((split,) if with_splits else ()), LABELLED))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(file: Path, *, target: Path, root: Path) -> str:
+    """Return a picture's path as a table beside the pictures has it, or whole where the table lies elsewhere."""
+    is_beside = target.absolute().parent == root.absolute() and file.is_relative_to(root.absolute())
+    return file.relative_to(root.absolute()).as_posix() if is_beside else file.as_posix()
+
+
+def _thumbnails(pool: Stored, shown: Sequence[int], *, threads: int) -> list[bytes | None]:
+    def make(at: int) -> bytes | None:
+        with suppress(OSError, PictureError, FoveaError):
+            return thumbnail_jpeg(pool.read(at))
+        return None
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-thumbnail") as workers:
+        return list(workers.map(make, shown))
+
+
+def _page(config: Config, result: Result, thumbs: Sequence[bytes | None]) -> str:
+    measured = result.learning
+    return render_next(
+        NextPage(
+            title=config.html.stem if config.html else "next",
+            rule=result.rule,
+            n_questions=len(result.questions),
+            n_unlabelled=result.n_unlabelled,
+            n_labelled=result.n_labelled,
+            n_copies=result.n_copies,
+            csv=result.csv or "",
+            questions=tuple(
+                Asked(
+                    thumb=Thumb(path=one.path, jpeg=jpeg),
+                    why=one.why,
+                    bars=tuple(zip(one.classes, one.probabilities, strict=True)),
+                )
+                for one, jpeg in zip(result.questions, thumbs, strict=False)
+            ),
+            advice="" if measured is None else sentence(measured),
+            curve=None if measured is None else learning_page(measured),
+            source=str(config.photos),
+            notes=result.notes,
+        )
+    )
