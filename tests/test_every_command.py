@@ -26,6 +26,7 @@ STEPS = {
     "map": ("map", "photos", "--html", "map.html"),
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
+    "pseudolabel": ("pseudolabel", "run", "others", "--out", "pseudo", "--photos", "photos"),
     "average": ("average", "run", "second", "--out", "mean", "--photos", "photos"),
     "distil": ("distil", "mean", "photos", "--net", "mlp", "--epochs", "1", "--out", "small"),
     "predict": ("predict", "run", "others"),

@@ -8,6 +8,7 @@ fovea.cluster("photos", html="groups.html"), fovea.map_pictures("photos", html="
 fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
 fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
+fovea.pseudolabel("runs/first", "unlabelled", out="runs/second")
 fovea.average(["runs/first", "runs/second"], out="runs/mean")
 fovea.distil("runs/mean", "photos", net="lenet5", out="runs/small")
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.index import index
     from fovea.tasks.map import map_pictures
+    from fovea.tasks.pseudolabel import pseudolabel
     from fovea.tasks.similar import similar
     from fovea.tasks.train import train
     from fovea.torch import fit
@@ -40,6 +42,7 @@ __all__ = [
     "index",
     "load",
     "map_pictures",
+    "pseudolabel",
     "similar",
     "torch",
     "train",
@@ -55,6 +58,7 @@ _PLACES = {
     "index": ("fovea.tasks.index", "index"),
     "load": ("fovea.model", "load_model"),
     "map_pictures": ("fovea.tasks.map", "map_pictures"),
+    "pseudolabel": ("fovea.tasks.pseudolabel", "pseudolabel"),
     "similar": ("fovea.tasks.similar", "similar"),
     "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),

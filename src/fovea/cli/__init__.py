@@ -15,6 +15,7 @@ COMMANDS = {
     "cluster": "Pictures without labels into groups, to be looked at and named.",
     "map": "Pictures laid out on a page, alike ones together.",
     "train": "A folder of pictures in; a checked, saved classifier out.",
+    "pseudolabel": "A run learns from unlabelled pictures too, where that does not hurt.",
     "average": "One model of several runs: their answers' mean, judged anew.",
     "distil": "A small network from a large one's answers.",
     "evaluate": "The same figures on new labelled pictures.",
