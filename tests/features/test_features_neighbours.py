@@ -36,7 +36,7 @@ def test_the_nearest_are_those_of_brute_force(metric: str, threads: int) -> None
 def test_blocks_and_waves_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     queries, catalogue = draw(40, seed=1), draw(300, seed=2)
     whole = nearest(queries, catalogue, k=9)
-    for name, value in (("_ROWS", 7), ("_QUERIES", 11), ("_WAVE", 3), ("_WORTH", 0)):
+    for name, value in (("_ROWS", (7, 7)), ("_QUERIES", 11), ("_WAVE", 3), ("_WORTH", 0)):
         monkeypatch.setattr(neighbours, name, value)
     parts = nearest(queries, catalogue, k=9, threads=2)
     np.testing.assert_array_equal(parts[0], whole[0])
@@ -49,7 +49,7 @@ def test_of_equals_the_lower_row_comes_first(seed: int, k: int, rows: int) -> No
     generator = np.random.default_rng(seed)
     queries, catalogue = generator.integers(-1, 2, (5, 2)), generator.integers(-1, 2, (20, 2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_ROWS", rows)
+        patch.setattr(neighbours, "_ROWS", (rows, rows))
         indices, _ = nearest(queries.astype(np.float32), catalogue.astype(np.float32), k=k, metric="dot")
     expected = np.argsort(-(queries @ catalogue.T), axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(indices, expected)

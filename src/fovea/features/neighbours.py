@@ -17,7 +17,11 @@ METRICS = ("cosine", "dot", "euclidean")
 Rows: TypeAlias = NDArray[np.floating]
 Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
 
-_ROWS = 1024  # of the catalogue in one product: 5 MB of 1,280 columns
+_CELLS = 512 * 1024  # similarities in one product
+_ROWS = (
+    1024,
+    8192,
+)  # of the catalogue in one product at least and at most: of few queries more, which costs fewer calls
 _QUERIES = 512
 _WAVE = 32  # products whose best are held before they are merged
 _WORTH = 2e6  # multiplications below which starting threads costs more than it saves
@@ -58,15 +62,16 @@ def nearest(
     n = len(catalogue) if among is None else len(among)
     k = max(0, min(k, n - leave_out_self))
     indices, similarities = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    is_small = len(queries) * n * catalogue.shape[1] < _WORTH
-    with _spreading(1 if is_small else threads or available_cores()) as spread:
+    threads = threads or available_cores()
+    with _spreading(1 if len(queries) * n * catalogue.shape[1] < _WORTH else threads) as spread:
         for start in range(0, len(queries) if k else 0, _QUERIES):
             some = slice(start, start + _QUERIES)
             block = _Block(np.asarray(queries[some], np.float32), catalogue, k, metric=metric, among=among)
             if leave_out_self:
                 block.own = np.arange(start, start + len(block.queries))
-            for wave in range(0, n, _WAVE * _ROWS):
-                starts = range(wave, min(wave + _WAVE * _ROWS, n), _ROWS)
+            block.n_rows = max(_ROWS[0], min(_ROWS[1], _CELLS // len(block.queries), -(-n // threads)))
+            for wave in range(0, n, _WAVE * block.n_rows):
+                starts = range(wave, min(wave + _WAVE * block.n_rows, n), block.n_rows)
                 for found in spread(block.search, starts):
                     block.keep(found)
             indices[some], similarities[some] = block.finish()
@@ -102,12 +107,13 @@ class _Block:
         self.queries = unit_rows(queries) if metric == "cosine" else queries
         self.catalogue, self.k, self.metric, self.among = catalogue, k, metric, among
         self.own: NDArray[np.int64] | None = None
+        self.n_rows = _ROWS[0]
         self.indices = np.empty((len(queries), 0), np.int64)
         self.scores = np.empty((len(queries), 0), np.float32)
 
     def search(self, start: int) -> Neighbours:
         """Return the best of the rows from `start` on, each query's in the order of rows."""
-        some = slice(start, start + _ROWS)
+        some = slice(start, start + self.n_rows)
         rows = np.asarray(self.catalogue[some if self.among is None else self.among[some]], np.float32)
         scores = self.queries @ rows.T
         if self.metric == "cosine":
