@@ -63,6 +63,7 @@ def test_the_script_gets_every_place_path_and_colour(page: MapPage) -> None:
         "names": ["under 5 %", "more"],
         "of": [0, 1, 1],
         "values": [0.01, 0.9, -1.0],
+        "told": "",
         "scale": True,
         "meaning": "Low is bad.",
     }

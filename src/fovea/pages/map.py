@@ -16,13 +16,15 @@ UNITS = 65_535  # across the longer side of the map: places are whole numbers
 class Colouring:
     """One way to colour the map: `of` has a number in `names` for each picture, -1 for none.
 
-    `values` are numbers to tell of each picture, such as probabilities. `is_scale`: the names go from the worst to the best.
+    `values` are shares to tell of each picture, -1 for none: in brackets after its name, or, called `told`, instead of it.
+    `is_scale`: the names go from the worst to the best.
     """
 
     title: str
     names: tuple[str, ...]
     of: tuple[int, ...]
     values: tuple[float, ...] = ()
+    told: str = ""
     is_scale: bool = False
     meaning: str = ""
 
@@ -102,6 +104,7 @@ def _data(page: MapPage) -> dict[str, object]:
                 "names": one.names,
                 "of": one.of,
                 "values": one.values,
+                "told": one.told,
                 "scale": one.is_scale,
                 "meaning": one.meaning,
             }

@@ -118,7 +118,7 @@ def _predicted(stored: Stored, model: "Classifier") -> Colouring:
         "Prediction",
         model.class_names,
         tuple(of),
-        tuple(round(float(one.probability), 4) for one in answers),
+        tuple(round(float(one.probability or 0.0), 4) for one in answers),
         meaning=f"Answers of {Path(model.folder).name}.",
     )
 
@@ -153,6 +153,7 @@ def _suspicion(
         DOUBTS,
         tuple(of.tolist()),
         tuple(values.tolist()),
+        told="Probability of its label",
         is_scale=True,
         meaning="How probable the given label is, by probes that had not seen the picture: low is likely wrong.",
     )

@@ -11,6 +11,7 @@
   const GREY = "#8b95a1", MOST_ZOOM = 400, REACH_PX = 22;
   const order = shuffled(n);  // who comes first where pictures would cover each other: the same at every zoom
   const sheets = [];
+  let ranked = order;  // on a scale the worst come first
   let view = { k: 1, dx: 0, dy: 0 }, fitted = 1, width = 0, height = 0, ratio = 1;
   let colouring = colourings[0], hidden = new Set(), lit = null, size = tile ? 48 : 0;
   let pointed = -1, held = -1, found = null, chosen = [], chosenFor = "", waiting = false;
@@ -55,7 +56,7 @@
     redraw();
   }
 
-  // Which pictures are drawn: going through `order`, those that cover none drawn before. Moving the map changes nothing.
+  // Which pictures are drawn: going through `ranked`, those that cover none drawn before. Moving the map changes nothing.
   function choose() {
     const key = `${view.k} ${size}`;
     if (key === chosenFor) return;
@@ -63,7 +64,7 @@
     chosen = [];
     if (!size) return;
     const step = (size + 2) / view.k, taken = new Map();
-    for (const i of order) {
+    for (const i of ranked) {
       if (!isShown(i)) continue;
       const a = Math.floor(x[i] / step), b = Math.floor(y[i] / step);
       let free = true;
@@ -165,7 +166,7 @@
         const c = one.of[i], value = one.values.length ? one.values[i] : null;
         const name = c < 0 ? "none" : one.names[c];
         if (value === null || value < 0) lines.push(`${one.title}: ${name}`);
-        else lines.push(one.scale ? `${one.title}: ${shown(value)}` : `${one.title}: ${name} (${shown(value)})`);
+        else lines.push(one.told ? `${one.told}: ${shown(value)}` : `${one.title}: ${name} (${shown(value)})`);
       }
     } else lines.push(`Point at a picture, or use the keyboard.`);
     told.replaceChildren(...lines.map((line) => { const p = document.createElement("p"); p.textContent = line; return p; }));
@@ -187,6 +188,14 @@
   function hold(i) { held = i; pointed = i; tell(); redraw(); }
 
   function changed() { chosenFor = ""; redraw(); }
+
+  function colourBy(k) {
+    colouring = colourings[k];
+    hidden = new Set();
+    ranked = colouring.scale ? [...order].sort((a, b) => (colouring.of[a] < 0) - (colouring.of[b] < 0) || colouring.of[a] - colouring.of[b]) : order;
+    writeLegend();
+    changed();
+  }
 
   function writeLegend() {
     const list = byId("legend").querySelector("ul"), counts = new Map();
@@ -284,12 +293,7 @@
     changed();
   });
   byId("colour").append(...colourings.map((one, k) => new Option(one.title, k)));
-  byId("colour").addEventListener("change", (event) => {
-    colouring = colourings[Number(event.target.value)];
-    hidden = new Set();
-    writeLegend();
-    changed();
-  });
+  byId("colour").addEventListener("change", (event) => colourBy(Number(event.target.value)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
   let isFirst = true;
