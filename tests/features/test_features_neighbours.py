@@ -33,6 +33,18 @@ def test_the_nearest_are_those_of_brute_force(metric: str, threads: int) -> None
     assert (indices.dtype, similarities.dtype) == (np.int64, np.float32)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_few_queries_find_the_same_as_many(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, catalogue = draw(6, seed=1), draw(2000, seed=2)
+    many, alike = nearest(queries, catalogue, k=5, metric=metric)
+    for threads in (1, 2):
+        few = [nearest(queries[k : k + 1], catalogue, k=5, metric=metric, threads=threads) for k in range(6)]
+        np.testing.assert_array_equal(np.concatenate([one[0] for one in few]), many)
+        np.testing.assert_allclose(np.concatenate([one[1] for one in few]), alike, atol=1e-5)
+        monkeypatch.setattr(neighbours, "_WORTH", 0)
+        monkeypatch.delattr(np, "vecdot", raising=False)
+
+
 def test_blocks_and_waves_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     queries, catalogue = draw(40, seed=1), draw(300, seed=2)
     whole = nearest(queries, catalogue, k=9)
