@@ -194,3 +194,36 @@ def test_an_index_that_is_stale_is_brought_up_to_date_and_that_is_said(photos: P
     result = similar(query, catalogue=photos, k=1)
     assert found(result) == ["dots/new.png"]
     assert result.notes == (f"The index of {str(photos)!r} was brought up to date first: 1 new, 1 gone.",)
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, draw_class: Callable[..., Path]) -> Path:
+    """Return a run on 3 x 20 other pictures of the same classes."""
+    for kind in ("stripes", "dots", "plain"):
+        for number in range(100, 120):
+            draw_class(tmp_path / "learned" / kind, kind, number)
+    return fovea.train(tmp_path / "learned", out=tmp_path / "runs" / "first").folder
+
+
+def test_tuned_compares_by_the_answers_of_a_run(photos: Path, query: Path, run_folder: Path) -> None:
+    result = similar(query, catalogue=photos, k=5, tuned=run_folder)
+    assert result.index.compares == "the answers of first"
+    assert labels(result)[:4] == ["dots"] * 4
+    alike = [one.similarity for one in result.answers[0].matches]
+    assert alike[3] > 0.8 > alike[4]  # the same answer, another
+    copy = photos / "plain" / "copy.png"
+    copy.write_bytes(query.read_bytes())
+    assert similar(query, catalogue=photos, k=1, tuned=run_folder).answers[0].matches[
+        0
+    ].similarity == pytest.approx(1, abs=1e-4)
+
+
+def test_a_run_of_numbers_has_no_answers_to_compare(
+    photos: Path, query: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.model.load_model", lambda folder, **named: object())
+    with pytest.raises(InputError) as caught:
+        similar(query, catalogue=photos, tuned="numbers")
+    assert str(caught.value) == (
+        "the run in 'numbers' tells no classes, so its answers cannot be compared as such. Name a run of classes."
+    )
