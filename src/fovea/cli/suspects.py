@@ -1,0 +1,118 @@
+"""`fovea suspects`: parse, call the task, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fovea.cli.console import Console, common_options
+from fovea.cli.run_options import PLACE, label_option, network_options, private_option
+
+if TYPE_CHECKING:
+    from fovea.tasks.suspects import Result
+
+SHOWN = 20
+SHOWN_OUTLIERS = 5
+
+
+@click.command(short_help="Which labels are likely wrong, with the evidence.")
+@click.argument("photos", type=PLACE)
+@click.option(
+    "--html", type=PLACE, help="Write a page: each doubted label beside the nearest pictures of both classes."
+)
+@click.option(
+    "--fixes",
+    type=PLACE,
+    metavar="CSV",
+    help="Write the doubted labels as a table to fill, for train --fixes.",
+)
+@click.option(
+    "--after",
+    type=PLACE,
+    metavar="CSV",
+    help="Such a table, filled: its labels hold, and its pictures are not asked again.",
+)
+@label_option
+@click.option(
+    "--group-by", metavar="COLUMN", help="Table column whose equal values say nothing of each other."
+)
+@click.option("--group-pattern", metavar="REGEX", help="The same for equal parts of the path.")
+@click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
+@private_option
+@network_options
+@common_options
+def command(console: Console, photos: Path, **options: Any) -> None:
+    """Say which labels of PHOTOS (class folders or a table) are likely wrong, and how many are in all.
+
+    Every label is judged by classifiers that have not seen its picture and by the labels of its nearest pictures. Errors that
+    are planted in memory tell how much of the list to expect to be wrong. Nothing is changed: fill the table of --fixes (the
+    right label into the column label; the given one confirms, - leaves the picture out) and train on it.
+
+    \b
+    Example:
+      fovea suspects photos --html suspects.html --fixes fixes.csv
+      fovea train photos --fixes fixes.csv --out runs/second
+    """
+    from fovea.tasks.suspects import suspects
+
+    result = suspects(
+        photos,
+        progress=console.progress,
+        seed=console.seed,
+        threads=console.threads,
+        offline=console.offline,
+        **options,
+    )
+    console.show(result, lambda: lines(result))
+
+
+def lines(result: "Result") -> list[str]:
+    """Say how many labels are likely wrong, what lists of them hold, the most doubtful ones, and what to do next."""
+    from fovea.manifest.wording import count
+
+    n = len(result.suspects)
+    said = [_opening(result)]
+    for one in result.expected.yields:
+        (low, high), whole = one.precision_interval, one.n == result.expected.yields[-1].n
+        said.append(
+            f"  {'all' if whole else 'the first'} {one.n:,}: {one.precision:.0%} wrong ({low:.0%} to {high:.0%}), "
+            f"{one.recall:.0%} of all wrong ones"
+        )
+    said += [f"{one.path}: {one.label!r}, looks like {one.suggested!r}" for one in result.suspects[:SHOWN]]
+    if n > SHOWN:
+        said.append(
+            f"... and {n - SHOWN:,} more; --html shows them with their evidence, --json lists them all."
+        )
+    if result.outliers:
+        said.append(f"{count(len(result.outliers), 'picture')} unlike all others, perhaps of no class:")
+        said += [f"  {one.path}: {one.label!r}" for one in result.outliers[:SHOWN_OUTLIERS]]
+        said += ["  ..."] if len(result.outliers) > SHOWN_OUTLIERS else []
+    said += (
+        [f"{len(result.quarantined):,} files cannot be used; fovea check says why."]
+        if result.quarantined
+        else []
+    )
+    said += [f"Note: {note}" for note in result.notes]
+    said += [f"Page: {result.html}"] if result.html else []
+    if result.fixes:
+        said.append(
+            f"Fixes: {result.fixes}: fill its column label, then fovea train PHOTOS --fixes {result.fixes} --out FOLDER"
+        )
+    return said
+
+
+def _opening(result: "Result") -> str:
+    from fovea.manifest.wording import count
+
+    low, high = result.expected.n_errors_interval
+    what = (
+        f"{count(result.n_pictures, 'labelled picture')} in {count(len(result.classes), 'class', 'classes')}"
+    )
+    if not result.suspects:
+        return f"{what}: no label is doubted."
+    if not result.expected.yields:
+        return f"{what}: {count(len(result.suspects), 'label')} doubted. Too few to tell how many of them are wrong."
+    return (
+        f"{what}: some {result.expected.n_errors:,.0f} labels are likely wrong (95 % interval {low:,.0f} to {high:,.0f}). "
+        f"Of the most doubtful ({result.expected.n_planted:,} planted errors say what to expect):"
+    )

@@ -1,0 +1,91 @@
+"""Which labels are likely wrong: the probe's doubt and its neighbours' vote, taken together.
+
+The out-of-fold probabilities say what a picture looks like to the classifier, its nearest pictures' labels what its
+surroundings are called (SimiFeat, Zhu et al. 2022). Their weighted geometric mean is compared: the given label against the
+likeliest other, as odds. What to expect of the list is told by errors planted on purpose, see `planted`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.judge.arrays import Labels, Mask, Numbers, Probabilities, Scores
+
+N_VOTERS = 20
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""What the vote may weigh against the probe's 1."""
+_SHARPNESS = 10.0  # a neighbour whose cosine is 0.1 lower than the nearest's counts a factor e less
+_FLOOR = 0.02  # of a vote, to every class: twenty neighbours cannot exclude one
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """How doubtful each label is.
+
+    `doubt` float64 (n,) in [0, 1]: the likeliest other class against the given one, 0.5 where they are alike likely;
+    `suggested` int64 (n,): that class; `mixed` float64 (n, k): probe and vote taken together.
+    """
+
+    doubt: NDArray[np.float64]
+    suggested: NDArray[np.int64]
+    mixed: NDArray[np.float64]
+
+
+def neighbours_vote(
+    labels: Labels, indices: Numbers, similarities: Scores, *, n_classes: int, counted: Mask | None = None
+) -> Probabilities:
+    """Return the share of each class among a picture's neighbours, the nearer the more: float64 (n, k), rows sum to 1.
+
+    Args:
+        labels: int (n,), 0 to k - 1.
+        indices: int (n, m), each picture's nearest others, the best first.
+        similarities: float (n, m), their cosines, those of centred features.
+        n_classes: k.
+        counted: bool (n, m), which of them vote; None: all. Copies of the picture itself should not.
+    """
+    weights = np.exp(
+        _SHARPNESS * (np.asarray(similarities, np.float64) - np.max(similarities, axis=1, keepdims=True))
+    )
+    if counted is not None:
+        weights *= counted
+    rows = np.repeat(np.arange(len(labels)), indices.shape[1])
+    flat = rows * n_classes + labels[indices].ravel()
+    votes = np.bincount(flat, weights=weights.ravel(), minlength=len(labels) * n_classes)
+    votes = votes.reshape(len(labels), n_classes) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    votes += _FLOOR
+    return votes / votes.sum(axis=1, keepdims=True)
+
+
+def doubt_labels(
+    labels: Labels, probabilities: Probabilities, votes: Probabilities, *, weight: float
+) -> Doubts:
+    """Compare each given label with the likeliest other class.
+
+    Args:
+        labels: int (n,), 0 to k - 1, as given; k from 2.
+        probabilities: float (n, k), of heads that have not seen the picture (out of fold).
+        votes: float (n, k), see `neighbours_vote`.
+        weight: of the vote, 0 or more; the probe's is 1.
+    """
+    logs = np.log(np.maximum(probabilities, 1e-12)) + weight * np.log(np.maximum(votes, 1e-12))
+    logs -= logs.max(axis=1, keepdims=True)
+    mixed = np.exp(logs)
+    mixed /= mixed.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    others = mixed.copy()
+    others[rows, labels] = -1
+    suggested = others.argmax(axis=1)
+    other, own = np.maximum(others[rows, suggested], 1e-300), np.maximum(mixed[rows, labels], 1e-300)
+    return Doubts(1 / (1 + own / other), suggested.astype(np.int64), mixed)
+
+
+def far_out(distances: Scores) -> Mask:
+    """Return which distances (n,), positive, are far out of the others (Tukey 1977): bool (n,).
+
+    Beyond the upper quartile by three times the range between the quartiles, on a logarithmic scale.
+    """
+    logs = np.log(np.maximum(np.asarray(distances, np.float64), 1e-6))
+    lower, upper = np.quantile(logs, (0.25, 0.75))
+    far: Mask = logs > upper + 3 * (upper - lower)
+    return far

@@ -1,0 +1,152 @@
+"""Likely label errors among labelled pictures: two rounds of cross-validation, the second with errors planted in the labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features import nearest
+from fovea.judge import fit_temperature, softmax
+from fovea.judge.planted import Expected, choose_weight, expect, plant_errors
+from fovea.judge.suspects import N_VOTERS, Doubts, doubt_labels, neighbours_vote
+from fovea.learn.probe import Head, fit_probe
+from fovea.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from fovea.features import Stage
+
+_SPARE = 5  # copies of a picture do not vote for it
+_NEAREST = 5
+_FIRST_WEIGHT = 0.5
+_LENGTHS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What was found: the doubts of all labels, what to expect of the most doubtful ones, the vote's weight.
+
+    `probabilities` float64 (n, k) are the probe's, out of fold; `votes` float64 (n, k) the neighbours'; `distances` float64 (n,)
+    1 minus the mean cosine to the five nearest, higher is stranger. `n_doubted` labels have a doubt of 0.5 or more.
+    """
+
+    doubts: Doubts
+    expected: Expected
+    weight: float
+    probabilities: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    n_doubted: int
+
+
+def find_suspects(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    compared: NDArray[np.float32],
+    units: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    class_names: Sequence[str],
+    stages: "Sequence[Stage]" = (),
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Suspicion:
+    """Look for labels that are likely wrong.
+
+    Args:
+        features: float32 (n, d), what the probe learns from; n from 4.
+        labels: int (n,), 0 to k - 1, k from 2.
+        compared: float32 (n, c), by whose cosine, centred, pictures are neighbours.
+        units: int (n,): pictures of one unit (copies) say nothing of each other's labels.
+        folds: int (n,), at least two; no unit in two of them.
+        class_names: the k names.
+        stages: columns of `features`, see `fit_probe`.
+        seed: of the planted errors, intervals and the solver.
+        threads: to compute in; all cores where None.
+        progress: is told of the stages "fit".
+    """
+    progress("fit", 0, 3)
+    k = len(class_names)
+    probabilities, head = _cross_validate(
+        features, labels, folds, class_names=class_names, stages=stages, seed=seed, threads=threads
+    )
+    progress("fit", 1, 3)
+    centred = compared - compared.mean(axis=0)
+    indices, cosines = nearest(centred, centred, k=N_VOTERS + _SPARE, threads=threads, leave_out_self=True)
+    counted = _first_of_others(units, indices)
+    votes = neighbours_vote(labels, indices, cosines, n_classes=k, counted=counted)
+    doubts = doubt_labels(labels, probabilities, votes, weight=_FIRST_WEIGHT)
+    planted = plant_errors(labels, probabilities, doubts=doubts, seed=seed)
+    progress("fit", 2, 3)
+    again, _ = _cross_validate(
+        features,
+        planted.labels,
+        folds,
+        class_names=class_names,
+        stages=stages,
+        seed=seed,
+        threads=threads,
+        head=head,
+    )
+    voted = neighbours_vote(planted.labels, indices, cosines, n_classes=k, counted=counted)
+    weight = choose_weight(planted, again, voted, believed=doubts.doubt < 0.5)
+    doubts = doubt_labels(labels, probabilities, votes, weight=weight)
+    n_doubted = int((doubts.doubt >= 0.5).sum())
+    lengths = [length for length in _LENGTHS if length < n_doubted] + [n_doubted] * (n_doubted > 0)
+    expected = expect(
+        planted,
+        doubt_labels(planted.labels, again, voted, weight=weight).doubt,
+        lengths=lengths,
+        seed=seed,
+    )
+    progress("fit", 3, 3)
+    return Suspicion(
+        doubts,
+        expected,
+        weight,
+        probabilities,
+        np.asarray(votes, np.float64),
+        _distances(cosines, counted),
+        n_doubted,
+    )
+
+
+def _cross_validate(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    class_names: Sequence[str],
+    stages: "Sequence[Stage]",
+    seed: int,
+    threads: int | None,
+    head: Head | None = None,
+) -> tuple[NDArray[np.float64], Head]:
+    """Return out-of-fold probabilities at the temperature that suits the labels, and the head; `head` begins the search."""
+    fit = fit_probe(
+        features,
+        labels,
+        folds=folds,
+        class_names=class_names,
+        stages=stages,
+        seed=seed,
+        threads=threads,
+        warm_start=head,
+    )
+    probabilities = softmax(fit.oof_logits, fit_temperature(fit.oof_logits, labels))
+    return np.asarray(probabilities, np.float64), fit.head
+
+
+def _first_of_others(units: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which neighbours vote: the nearest twenty that are of another unit, bool (n, m)."""
+    others = units[indices] != units[:, None]
+    counted: NDArray[np.bool_] = others & (np.cumsum(others, axis=1) <= N_VOTERS)
+    return counted
+
+
+def _distances(cosines: NDArray[np.float32], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    near = counted & (np.cumsum(counted, axis=1) <= _NEAREST)
+    mean = (cosines * near).sum(axis=1, dtype=np.float64) / np.maximum(near.sum(axis=1), 1)
+    return np.asarray(1 - mean, np.float64)

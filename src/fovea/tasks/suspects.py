@@ -1,0 +1,373 @@
+"""`suspects`: which labels are likely wrong, with the evidence, and how much of the list to expect to be right.
+
+Every labelled picture is judged, whatever its split, by probes that have not seen it and by its nearest neighbours.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.features import nearest, open_store
+from fovea.judge.planted import Expected
+from fovea.judge.suspects import far_out
+from fovea.learn.suspects import Suspicion, find_suspects
+from fovea.manifest import equal_groups, fold_numbers, join_units, read_answers, require_trainable
+from fovea.manifest.wording import count
+from fovea.progress import Progress, silent
+from fovea.tasks.copies import find_copies
+from fovea.tasks.options import BackboneOptions, SourceOptions, configure
+from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored
+from fovea.tasks.suspects_write import fixes_table, write_page
+from fovea.tasks.train_prepare import N_FOLDS
+from fovea.tasks.written import require_free, write_whole
+
+N_EVIDENCE = 5
+_SPARE = 5  # copies of the picture itself are no evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Whose labels to look at, and what to write; `fovea suspects` has an option for each.
+
+    `fixes` is written, for a person to fill; `after` is such a file, filled: its labels hold, and its pictures are not asked
+    again.
+    """
+
+    photos: Path
+    html: Path | None = None
+    fixes: Path | None = None
+    after: Path | None = None
+    label_by: str | None = None
+    group_by: str | None = None
+    group_pattern: str | None = None
+    strict: bool = False
+    private: bool = False
+    network: BackboneOptions = field(default_factory=BackboneOptions)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectLabel:
+    """A label that is likely wrong, and why.
+
+    `doubt` in [0.5, 1]: the suggested class against the given one; (given, suggested) shares of the probe and of the
+    neighbours' votes; the paths of the nearest pictures of both that are not doubted themselves.
+    """
+
+    path: str
+    label: str
+    suggested: str
+    doubt: float
+    probe: tuple[float, float]
+    votes: tuple[float, float]
+    nearest_label: tuple[str, ...]
+    nearest_suggested: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        names = ("path", "label", "suggested", "doubt", "nearest_label", "nearest_suggested")
+        plain: dict[str, Any] = {name: getattr(self, name) for name in names}
+        plain["probability_label"], plain["probability_suggested"] = self.probe
+        plain["votes_label"], plain["votes_suggested"] = self.votes
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A picture unlike all others: 1 minus the mean cosine to its five nearest, higher is stranger."""
+
+    path: str
+    label: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSummary:
+    """One class: its pictures, how many labels are doubted, and the class most often suggested instead ("": none)."""
+
+    name: str
+    n_pictures: int
+    n_doubted: int
+    suggested: str = ""
+    n_suggested: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found: suspects, the most doubtful first, outliers, classes, and what to expect."""
+
+    suspects: tuple[SuspectLabel, ...]
+    outliers: tuple[Outlier, ...]
+    classes: tuple[ClassSummary, ...]
+    expected: Expected
+    vote_weight: float
+    n_pictures: int
+    quarantined: tuple[tuple[str, str], ...]
+    html: str | None
+    fixes: str | None
+    seconds: float
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `fovea suspects --json` prints."""
+        expected = self.expected
+        return {
+            "n_pictures": self.n_pictures,
+            "n_suspects": len(self.suspects),
+            "n_errors": round(expected.n_errors, 1),
+            "n_errors_interval": [round(bound, 1) for bound in expected.n_errors_interval],
+            "n_planted": expected.n_planted,
+            "yields": [
+                {
+                    "n": one.n,
+                    "precision": round(one.precision, 4),
+                    "precision_interval": [round(bound, 4) for bound in one.precision_interval],
+                    "recall": round(one.recall, 4),
+                    "recall_interval": [round(bound, 4) for bound in one.recall_interval],
+                }
+                for one in expected.yields
+            ],
+            "vote_weight": self.vote_weight,
+            "suspects": [one.to_json() for one in self.suspects],
+            "outliers": [
+                {"path": one.path, "label": one.label, "distance": one.distance} for one in self.outliers
+            ],
+            "classes": {
+                one.name: {
+                    "n_pictures": one.n_pictures,
+                    "n_suspects": one.n_doubted,
+                    "suggested": one.suggested or None,
+                    "n_suggested": one.n_suggested,
+                }
+                for one in self.classes
+            },
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
+            "html": self.html,
+            "fixes": self.fixes,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Labelled pictures: rows into `stored`, class numbers and names, units, and centred features to compare by."""
+
+    stored: Stored
+    at: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    units: NDArray[np.int64]
+    compared: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+    def path(self, row: int) -> str:
+        """Return the path of a judged row."""
+        return self.stored.manifest.rows[int(self.stored.rows[self.at[row]])].path
+
+
+def suspects(photos: str | Path, *, progress: Progress = silent, **settings: Any) -> Result:
+    """Find the labels of a folder or table that are likely wrong.
+
+    `settings`: any field of `Config` or of its groups by name, such as `html`, `fixes`, `weights`. Raises as `run` does.
+    """
+    return run(configure(Config, {"photos": Path(photos), **settings}), progress=progress)
+
+
+def run(config: Config, *, progress: Progress = silent) -> Result:
+    """Look at the labels as `config` says.
+
+    Raises:
+        InputError: fewer than two classes with two different pictures each, or a table that cannot be used.
+        OutputError: a file cannot be written, or something is there already.
+    """
+    begun = time.perf_counter()
+    require_free(config.html, option="--html")
+    require_free(config.fixes, option="--fixes")
+    judged, told = _read(config, progress=progress)
+    stored = judged.stored
+    found = find_suspects(
+        stored.features if len(judged.at) == len(stored.rows) else stored.features[judged.at],
+        judged.labels,
+        compared=judged.compared,
+        units=judged.units,
+        folds=fold_numbers(judged.labels, units=judged.units, n_folds=N_FOLDS, seed=config.seed),
+        class_names=judged.names,
+        stages=stored.stages,
+        seed=config.seed,
+        threads=config.network.threads,
+        progress=progress,
+    )
+    answered = read_answers(config.after, stored.manifest) if config.after else {}
+    result = Result(
+        suspects=_suspects(judged, found, answered=set(answered), threads=config.network.threads),
+        outliers=_outliers(judged, found, answered=set(answered)),
+        classes=_classes(judged, found),
+        expected=found.expected,
+        vote_weight=found.weight,
+        n_pictures=len(judged.at),
+        quarantined=tuple((row.path, row.problem) for row in stored.manifest.rows if row.problem),
+        html=None if config.html is None else str(config.html),
+        fixes=None if config.fixes is None else str(config.fixes),
+        seconds=0.0,
+        notes=(*told, *stored.notes, *judged.notes),
+    )
+    if config.fixes is not None:
+        content, notes = fixes_table(result)
+        write_whole(config.fixes, content, option="--fixes")
+        result = replace(result, notes=(*result.notes, *notes))
+    if config.html is not None:
+        write_page(config, result, stored=stored, progress=progress)
+    return replace(result, seconds=time.perf_counter() - begun)
+
+
+def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ...]]:
+    """Return the labelled pictures with their features, and notes. Raises InputError where there are too few."""
+    source = SourceOptions(
+        label_by=config.label_by,
+        group_by=config.group_by,
+        group_pattern=config.group_pattern,
+        strict=config.strict,
+        fixes=config.after,
+    )
+    manifest = read_pictures(config.photos, source, labelled=True)
+    require_trainable(manifest)
+    encoder, told = open_network(config.network, progress=progress)
+    threads = config.network.threads
+    with open_store() as store:
+        stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
+        require_trainable(stored.manifest)
+        last = last_columns(encoder)
+        first = np.unique(stored.content, return_index=True)[1]
+        rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
+        copies = find_copies(
+            stored.features[first, last],
+            sha256s=[rows[k].sha256 for k in first.tolist()],
+            read=lambda k: stored.read(int(first[k])),
+            store=store,
+            threads=threads,
+        )
+    alike = [[int(first[k]) for k in group] for group in (*copies.same, *copies.near.tolist())]
+    units = join_units(
+        len(rows),
+        equal_groups([row.sha256 for row in rows]),
+        alike,
+        equal_groups([row.group for row in rows]),
+    )
+    names = stored.manifest.class_names
+    number = {name: k for k, name in enumerate(names)}
+    labels = np.array([number.get(label or "", -1) for label in stored.labels], np.int64)
+    at = np.flatnonzero(labels >= 0)
+    compared = stored.features[at, last]
+    judged = _Judged(
+        stored=stored,
+        at=at,
+        labels=labels[at],
+        names=names,
+        units=units[at],
+        compared=compared - compared.mean(axis=0),
+        notes=_contradictions(stored.content[at], labels[at]),
+    )
+    return judged, told
+
+
+def _contradictions(content: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return a note on files with the same bytes under several labels: no probability is needed to doubt these."""
+    pairs = np.unique(np.stack([content, labels], axis=1), axis=0)
+    n = int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
+    if not n:
+        return ()
+    stand = "stands" if n == 1 else "stand"
+    return (
+        f"{count(n, 'picture')} {stand} under more than one label, byte for byte the same: fovea check lists them.",
+    )
+
+
+def _suspects(
+    judged: _Judged, found: Suspicion, *, answered: set[str], threads: int | None
+) -> tuple[SuspectLabel, ...]:
+    """Return the doubted labels, the most doubtful first, without those that a person has answered."""
+    doubts = found.doubts
+    rows = np.argsort(-doubts.doubt, kind="stable")[: found.n_doubted]
+    rows = np.array([row for row in rows.tolist() if judged.path(row) not in answered], np.int64)
+    given, suggested = judged.labels[rows], doubts.suggested[rows]
+    for_given = _nearest_of(judged, rows, classes=given, doubted=doubts.doubt >= 0.5, threads=threads)
+    for_suggested = _nearest_of(judged, rows, classes=suggested, doubted=doubts.doubt >= 0.5, threads=threads)
+    made = []
+    for place, row in enumerate(rows.tolist()):
+        one, other = int(given[place]), int(suggested[place])
+        p, votes = found.probabilities[row], found.votes[row]
+        made.append(
+            SuspectLabel(
+                path=judged.path(row),
+                label=judged.names[one],
+                suggested=judged.names[other],
+                doubt=round(float(doubts.doubt[row]), 6),
+                probe=(round(float(p[one]), 6), round(float(p[other]), 6)),
+                votes=(round(float(votes[one]), 6), round(float(votes[other]), 6)),
+                nearest_label=for_given[place],
+                nearest_suggested=for_suggested[place],
+            )
+        )
+    return tuple(made)
+
+
+def _nearest_of(
+    judged: _Judged,
+    rows: NDArray[np.int64],
+    *,
+    classes: NDArray[np.int64],
+    doubted: NDArray[np.bool_],
+    threads: int | None,
+) -> list[tuple[str, ...]]:
+    """Return for each row the paths of the nearest pictures of a class that are not doubted, none a copy of it."""
+    nearby: list[tuple[str, ...]] = [()] * len(rows)
+    for number in np.unique(classes).tolist():
+        members = np.flatnonzero((judged.labels == number) & ~doubted)
+        places = np.flatnonzero(classes == number)
+        found, _ = nearest(
+            judged.compared[rows[places]], judged.compared[members], k=N_EVIDENCE + _SPARE, threads=threads
+        )
+        for place, some in zip(places.tolist(), members[found], strict=True):
+            others = some[judged.units[some] != judged.units[rows[place]]]
+            nearby[place] = tuple(judged.path(other) for other in others[:N_EVIDENCE].tolist())
+    return nearby
+
+
+def _outliers(judged: _Judged, found: Suspicion, *, answered: set[str]) -> tuple[Outlier, ...]:
+    """Return the pictures far from all others, the farthest first, without those that a person has answered."""
+    rows = np.flatnonzero(far_out(found.distances))
+    rows = rows[np.argsort(-found.distances[rows], kind="stable")]
+    return tuple(
+        Outlier(
+            judged.path(row), judged.names[int(judged.labels[row])], round(float(found.distances[row]), 4)
+        )
+        for row in rows.tolist()
+        if judged.path(row) not in answered
+    )
+
+
+def _classes(judged: _Judged, found: Suspicion) -> tuple[ClassSummary, ...]:
+    """Return each class's share of the doubts, the most doubted first."""
+    doubted = found.doubts.doubt >= 0.5
+    made = []
+    for number, name in enumerate(judged.names):
+        inside = judged.labels == number
+        suggested = Counter(found.doubts.suggested[inside & doubted].tolist()).most_common(1)
+        other, n = suggested[0] if suggested else (-1, 0)
+        made.append(
+            ClassSummary(
+                name=name,
+                n_pictures=int(inside.sum()),
+                n_doubted=int((inside & doubted).sum()),
+                suggested=judged.names[other] if n else "",
+                n_suggested=n,
+            )
+        )
+    return tuple(sorted(made, key=lambda one: (-one.n_doubted / max(one.n_pictures, 1), one.name)))

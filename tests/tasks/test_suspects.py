@@ -1,0 +1,128 @@
+"""`suspects` over drawn pictures: wrong folders are found, shown and written; a filled table trains; nothing is changed."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import fovea
+from fovea.errors import InputError, OutputError
+from fovea.tasks.suspects import Result, suspects
+
+WRONG = {"stripes/dots_900.png", "plain/stripes_901.png", "dots/plain_902.png"}
+
+
+@pytest.fixture
+def mixed_up(photos: Path, draw_class: Callable[..., Path]) -> Path:
+    """Return the photos with three more, each in another class's folder."""
+    for path in WRONG:
+        folder, name = path.split("/")
+        kind, number = name.removesuffix(".png").split("_")
+        draw_class(photos / folder, kind, int(number))
+    return photos
+
+
+@pytest.fixture
+def found(mixed_up: Path, tmp_path: Path) -> Result:
+    return suspects(mixed_up, html=tmp_path / "page.html", fixes=tmp_path / "fixes.csv", threads=1)
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
+
+
+def test_wrong_labels_come_first_with_the_right_class(found: Result) -> None:
+    first = found.suspects[:3]
+    assert {one.path for one in first} == WRONG
+    assert all(one.path.split("/")[1].startswith(one.suggested) for one in first)
+    assert all(one.path.startswith(one.label) for one in first)
+
+
+def test_the_evidence_is_of_both_classes(found: Result) -> None:
+    one = found.suspects[0]
+    assert {path.split("/")[0] for path in one.nearest_label} == {one.label}
+    assert {path.split("/")[0] for path in one.nearest_suggested} == {one.suggested}
+    assert one.path not in one.nearest_label
+    assert one.probe[1] > one.probe[0]
+
+
+def test_classes_are_told(found: Result) -> None:
+    assert sorted((one.name, one.n_pictures) for one in found.classes) == [
+        ("dots", 41),
+        ("plain", 41),
+        ("stripes", 41),
+    ]
+    assert sum(one.n_doubted for one in found.classes) == len(found.suspects)
+
+
+def test_the_page_shows_them(found: Result) -> None:
+    page = Path(found.html or "").read_text()
+    assert "labelled <b>stripes</b>" in page
+    assert page.count("data:image/jpeg") >= 3 * 11
+
+
+def test_the_table_is_to_be_filled_and_trains(found: Result, mixed_up: Path, tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "fixes.csv")
+    assert list(rows[0]) == ["path", "label", "suggested", "given", "doubt", "remark"]
+    assert {row["label"] for row in rows} == {""}
+    filled = tmp_path / "filled.csv"
+    filled.write_text("path,label\n" + "".join(f"{row['path']},{row['suggested']}\n" for row in rows[:3]))
+    run = fovea.train(mixed_up, out=tmp_path / "run", fixes=filled)
+    labels = {row["path"]: row["label"] for row in rows_of(run.folder / "manifest.csv")}
+    assert all(labels[path] == path.split("/")[1].split("_")[0] for path in WRONG)
+
+
+def test_what_was_answered_is_not_asked_again(found: Result, mixed_up: Path, tmp_path: Path) -> None:
+    first = found.suspects[0]
+    (tmp_path / "filled.csv").write_text(f"path,label\n{first.path},{first.label}\n")
+    again = suspects(mixed_up, after=tmp_path / "filled.csv", threads=1)
+    assert first.path not in {one.path for one in again.suspects}
+    assert {one.path for one in again.suspects} >= WRONG - {first.path}
+
+
+def test_nothing_of_the_users_is_changed(mixed_up: Path, tmp_path: Path) -> None:
+    before = sorted((path, path.read_bytes()) for path in mixed_up.rglob("*.png"))
+    suspects(mixed_up, fixes=tmp_path / "fixes.csv", threads=1)
+    assert sorted((path, path.read_bytes()) for path in mixed_up.rglob("*") if path.is_file()) == before
+
+
+def test_json_is_plain(found: Result) -> None:
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain["n_suspects"] == len(plain["suspects"])
+    assert set(plain["suspects"][0]) == {
+        "path", "label", "suggested", "doubt", "probability_label", "probability_suggested", "votes_label",
+        "votes_suggested", "nearest_label", "nearest_suggested",
+    }  # fmt: skip
+
+
+def test_a_private_page_holds_no_picture(mixed_up: Path, tmp_path: Path) -> None:
+    suspects(mixed_up, html=tmp_path / "page.html", private=True, threads=1)
+    page = (tmp_path / "page.html").read_text()
+    assert "data:image" not in page
+    assert str(tmp_path) not in page
+
+
+def test_the_same_file_under_two_labels_is_told(mixed_up: Path) -> None:
+    shutil.copy(mixed_up / "dots" / "dots_000.png", mixed_up / "plain" / "again.png")
+    assert (
+        "1 picture stands under more than one label, byte for byte the same: fovea check lists them."
+        in suspects(mixed_up, threads=1).notes
+    )
+
+
+def test_pictures_of_one_class_are_refused(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.move(photos / "dots", tmp_path / "one" / "dots")
+    with pytest.raises(InputError, match="class"):
+        suspects(tmp_path / "one")
+
+
+def test_no_file_is_written_over(mixed_up: Path, tmp_path: Path) -> None:
+    (tmp_path / "fixes.csv").write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        suspects(mixed_up, fixes=tmp_path / "fixes.csv")
+    assert str(caught.value).endswith("already. Choose another name for --fixes.")
+    assert (tmp_path / "fixes.csv").read_text() == "mine"
