@@ -113,7 +113,8 @@ def fit_pseudo(
 
     Each round asks the answers so far and the neighbours (`Neighbourhood`), takes the surest share of each answered class (so
     that classes stay as common as they are; see `SHARES`), and fits a softmax regression on these and the labelled.
-    It is kept where accuracy on the labelled pictures, by cross-validation, does not fall; the first that is not ends it.
+    It is kept where accuracy on the labelled pictures, by cross-validation, does not fall, nor log loss rise where accuracy stays
+    the same; the first that is not kept ends it.
 
     Args:
         features: (n, d) float32 of the labelled pictures.
@@ -144,7 +145,7 @@ def fit_pseudo(
         student = _teach(pool, answers, known=everything, number=number)
         answers = _answer(pool, student)
         tried = _judge(number, len(student.chosen.rows), oof, labels)
-        tried = replace(tried, is_kept=not tried.accuracy < best.rounds[-1].accuracy)
+        tried = replace(tried, is_kept=not _hurts(tried, best.rounds[-1]))
         if not tried.is_kept:
             best = replace(best, rounds=(*best.rounds, tried))
             break
@@ -259,6 +260,11 @@ def _judge(number: int, n_added: int, oof_logits: NDArray[np.float32], labels: N
     return Round(
         number, n_added, accuracy, tempered_log_loss(oof_logits, labels, np.ones(len(labels))), is_kept=True
     )
+
+
+def _hurts(tried: Round, before: Round) -> bool:
+    """Return whether a round is worse; of equally many right answers, the log loss decides."""
+    return (tried.accuracy, -tried.log_loss) < (before.accuracy, -before.log_loss)
 
 
 def _none_added() -> Added:
