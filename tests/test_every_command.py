@@ -32,6 +32,9 @@ STEPS = {
     "predict": ("predict", "run", "others"),
     "predict --csv": ("predict", "run", "others", "--csv", "out.csv"),
     "evaluate": ("evaluate", "run", "others"),
+    "next": ("next", "run", "others", "-n", "5", "--csv", "next.csv", "--html", "next.html"),
+    "next, before any label": ("next", "others", "-n", "5"),
+    "curve": ("curve", "photos", "--html", "curve.html"),
     "sort": ("sort", "run", "others", "--into", "sorted", "--labelled", "others"),
     "sort --undo": ("sort", "--undo", "sorted"),
     "train --target regression": (

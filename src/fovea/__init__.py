@@ -10,6 +10,7 @@ fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
 fovea.pseudolabel("runs/first", "unlabelled", out="runs/second")
 fovea.average(["runs/first", "runs/second"], out="runs/mean")
+fovea.next_labels("photos", n=50, csv="first.csv"), fovea.curve("photos")
 fovea.distil("runs/mean", "photos", net="lenet5", out="runs/small")
 """
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from fovea.tasks.average import average
     from fovea.tasks.check import check
     from fovea.tasks.cluster import cluster
+    from fovea.tasks.curve import curve
     from fovea.tasks.distil import distil
     from fovea.tasks.evaluate import evaluate
     from fovea.tasks.index import index
     from fovea.tasks.map import map_pictures
+    from fovea.tasks.next import next_labels
     from fovea.tasks.pseudolabel import pseudolabel
     from fovea.tasks.similar import similar
     from fovea.tasks.train import train
@@ -36,12 +39,14 @@ __all__ = [
     "average",
     "check",
     "cluster",
+    "curve",
     "distil",
     "evaluate",
     "fit",
     "index",
     "load",
     "map_pictures",
+    "next_labels",
     "pseudolabel",
     "similar",
     "torch",
@@ -51,12 +56,14 @@ __all__ = [
 _PLACES = {
     "average": ("fovea.tasks.average", "average"),
     "check": ("fovea.tasks.check", "check"),
+    "curve": ("fovea.tasks.curve", "curve"),
     "cluster": ("fovea.tasks.cluster", "cluster"),
     "distil": ("fovea.tasks.distil", "distil"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
     "fit": ("fovea.torch", "fit"),
     "index": ("fovea.tasks.index", "index"),
     "load": ("fovea.model", "load_model"),
+    "next_labels": ("fovea.tasks.next", "next_labels"),
     "map_pictures": ("fovea.tasks.map", "map_pictures"),
     "pseudolabel": ("fovea.tasks.pseudolabel", "pseudolabel"),
     "similar": ("fovea.tasks.similar", "similar"),

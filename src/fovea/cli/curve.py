@@ -10,7 +10,7 @@ from fovea.cli.run_options import PLACE, class_options, label_option, network_op
 from fovea.tasks.curve import Result, curve
 
 
-@click.command(short_help="Accuracy by pictures a class, and what twice as many would bring.")
+@click.command(short_help="How accuracy grows with labels, and what twice as many bring.")
 @click.argument("photos", type=PLACE)
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the plot here."

@@ -32,14 +32,12 @@ def command(console: Console, places: tuple[Path, ...], **options: Any) -> None:
 
     Before any label typical ones of groups that look alike; with a RUN (or a table whose labels are filled in part) doubtful ones,
     and what twice the labels would bring. UNLABELLED is a folder, whose sub-folders are no classes here, or a table with empty
-    labels. The list holds what is labelled already too, so that `fovea train` takes it alone.
+    labels. The list holds what is labelled already too: filled, it alone is what `fovea train` takes, with --since the run.
 
     \b
     Example:
       fovea next photos -n 50 --csv first.csv --html first.html
-      fovea train first.csv --out runs/first
       fovea next runs/first photos -n 50 --csv second.csv
-      fovea train second.csv --out runs/second --since runs/first
     """
     run, photos = _places(places)
     result = next_labels(

@@ -85,7 +85,7 @@ class _Scale:
 
 def _numbers(scale: _Scale, points: Sequence[GrowthPoint]) -> list[str]:
     """Return the numbers below the plot, from the right, without those that would run into another."""
-    parts, room = [], LEFT + WIDTH + _GAP
+    parts, room = [], float(LEFT + WIDTH + _GAP)
     for n in sorted({one.n for one in points}, reverse=True):
         if scale.x(n) <= room - _GAP:
             room = scale.x(n)

@@ -85,7 +85,7 @@ def known_by_run(model: "Classifier", *, store: Store, threads: int | None, prog
     stored = read_stored(manifest, encoder=model.encoder, store=store, threads=threads, progress=progress)
     rows = tuple(stored.manifest.rows[int(k)] for k in stored.rows)
     n_lost = len(used) - len(rows)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if n_lost:
         notes = (
             f"{n_lost:,} of the {len(used):,} pictures of the run are neither in the store nor where they were: the learning "
