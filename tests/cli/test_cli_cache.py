@@ -29,6 +29,7 @@ def test_what_is_stored_is_listed(fovea: Fovea, stored: str) -> None:
     assert said.code == 0
     assert said.out.splitlines()[0].startswith(f"Stored features: {cache_folder() / 'features-1.sqlite'} (")
     assert said.out.splitlines()[1:] == [
+        "Indexes of catalogues: 0 (0.0 MB)",
         "Converted networks: 0 (0.0 MB)",
         f"  {stored[:12]}  small: 1,000 rows, 1.0 MB, last used {today}",
     ]

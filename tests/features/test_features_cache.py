@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fovea.features import (
@@ -16,6 +17,7 @@ from fovea.features import (
     open_store,
     store,
 )
+from fovea.features.index_folder import Entry, Made, list_indexes, open_index
 
 MakeItems = Callable[..., list[Item]]
 
@@ -107,3 +109,27 @@ def test_a_cleared_store_can_be_used_again(encoder: Encoder, make_items: MakeIte
         clear_cache()
         assert (fill(opened), opened.is_storing) == (3, True)
     assert Path(describe_cache().store).is_file()
+
+
+def make_index(fingerprint: str) -> None:
+    with open_index(Made("/photos", "net", "f32", fingerprint, "default", 4)) as index:
+        index.append([Entry("a", None, "", "sha")], np.ones((1, 4), np.float32))
+
+
+def test_indexes_are_counted_and_go_with_the_features_they_are_of() -> None:
+    for fingerprint in ("aa", "bb"):
+        make_index(fingerprint)
+    broken = cache_folder() / "indexes" / "x" / "y"
+    broken.mkdir(parents=True)
+    (broken / "index-1.sqlite").write_bytes(b"damaged" * 1000)
+    facts = describe_cache()
+    assert facts.n_indexes == 3
+    assert facts.n_index_bytes == sum(
+        one.stat().st_size for one in (cache_folder() / "indexes").rglob("*") if one.is_file()
+    )
+    clear_cache(unused_days=1)
+    assert describe_cache().n_indexes == 3
+    clear_cache(fingerprint="a")
+    assert [one.fingerprint for one in list_indexes("/photos")] == ["bb"]
+    clear_cache()
+    assert describe_cache().n_indexes == 0

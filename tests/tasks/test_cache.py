@@ -41,6 +41,8 @@ def test_an_empty_cache_is_described_and_not_made() -> None:
         "folder": str(cache_folder()),
         "store": str(cache_folder() / "features-1.sqlite"),
         "n_store_bytes": 0,
+        "n_indexes": 0,
+        "n_index_bytes": 0,
         "n_backbones": 0,
         "n_backbone_bytes": 0,
         "encoders": [],

@@ -56,6 +56,7 @@ def lines(result: "Result") -> list[str]:
     freed = [] if result.n_freed_bytes is None else [f"{megabytes(result.n_freed_bytes)} became free."]
     said = [
         f"Stored features: {facts.store} ({megabytes(facts.n_store_bytes)})",
+        f"Indexes of catalogues: {facts.n_indexes} ({megabytes(facts.n_index_bytes)})",
         f"Converted networks: {facts.n_backbones} ({megabytes(facts.n_backbone_bytes)})",
     ]
     for one in facts.encoders:

@@ -1,4 +1,4 @@
-"""What the cache folder holds, and throwing away what is not used."""
+"""What the cache folder holds (features, indexes, networks), and throwing away what is not used."""
 
 import shutil
 import time
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fovea.features.folder import cache_folder
+from fovea.features.index_folder import delete_indexes, index_bytes
 from fovea.features.opening import FILE_NAME, open_store
 
 _DAY_SECONDS = 86_400
@@ -24,7 +25,7 @@ class StoredEncoder:
 
 @dataclass(frozen=True, slots=True)
 class CacheFacts:
-    """What the cache folder holds: the store's features by encoder, and networks converted from weights."""
+    """What the cache folder holds: the store's features by encoder, indexes of catalogues, networks converted from weights."""
 
     folder: Path
     store: Path
@@ -32,6 +33,8 @@ class CacheFacts:
     encoders: tuple[StoredEncoder, ...]
     n_backbones: int
     n_backbone_bytes: int
+    n_indexes: int = 0
+    n_index_bytes: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -45,6 +48,7 @@ def describe_cache() -> CacheFacts:
         with open_store(file) as store:
             encoders = tuple(StoredEncoder(*row) for row in store.encoders())
             notes = tuple(store.notes)
+    indexes = index_bytes()
     converted = [one for one in backbones.glob("[!.]*") if one.is_dir()]
     return CacheFacts(
         folder=folder,
@@ -53,23 +57,25 @@ def describe_cache() -> CacheFacts:
         encoders=encoders,
         n_backbones=len(converted),
         n_backbone_bytes=sum(one.stat().st_size for one in backbones.rglob("*") if one.is_file()),
+        n_indexes=len(indexes),
+        n_index_bytes=sum(indexes),
         notes=notes,
     )
 
 
 def clear_cache(*, unused_days: float = 0.0, fingerprint: str | None = None, backbones: bool = False) -> int:
-    """Delete stored features, and return how many bytes became free.
+    """Delete stored features and the indexes made of them, and return how many bytes became free.
 
     Those of one encoder where `fingerprint` is given (its first digits suffice), and only of encoders not
     used for `unused_days`. `backbones` deletes converted networks too (converting again needs torch), and
     stores that were set aside as damaged. Raises StoreError.
     """
     before = _n_bytes()
+    last = int(time.time() - unused_days * _DAY_SECONDS) + 1
+    delete_indexes(fingerprint=fingerprint or "", before=last)
     if (cache_folder() / FILE_NAME).is_file():
         with open_store() as store:
-            store.forget(
-                before=int(time.time() - unused_days * _DAY_SECONDS) + 1, fingerprint=fingerprint or ""
-            )
+            store.forget(before=last, fingerprint=fingerprint or "")
     if backbones:
         shutil.rmtree(cache_folder() / "backbones", ignore_errors=True)
         for damaged in cache_folder().glob(f"{FILE_NAME}.damaged-*"):

@@ -284,11 +284,35 @@ def _catalogue_folder(catalogue: str) -> Path:
 
 def list_indexes(catalogue: str) -> list[Made]:
     """Return the indexes that there are of a catalogue; those that cannot be read are left out."""
-    found = []
-    for folder in sorted(_catalogue_folder(catalogue).glob("*")):
-        with suppress(StoreError), open_folder(folder) as index:
-            found.append(index.made)
-    return found
+    folders = sorted(_catalogue_folder(catalogue).glob("*"))
+    return [made for made in map(_made_in, folders) if made]
+
+
+def _made_in(folder: Path) -> Made | None:
+    with suppress(StoreError, sqlite3.Error), open_folder(folder) as index:
+        return index.made
+    return None
+
+
+def index_bytes() -> list[int]:
+    """Return how large each index of the cache folder is."""
+    return [sum(file.stat().st_size for file in folder.iterdir()) for folder in _all_folders()]
+
+
+def delete_indexes(*, fingerprint: str, before: float) -> None:
+    """Delete the indexes whose network's fingerprint begins so, last written before then (seconds since 1970).
+
+    With no fingerprint those that cannot be read go too.
+    """
+    for folder in _all_folders():
+        made = _made_in(folder)
+        is_meant = made.fingerprint.startswith(fingerprint) if made else not fingerprint
+        if is_meant and max((file.stat().st_mtime for file in folder.iterdir()), default=0) < before:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _all_folders() -> list[Path]:
+    return [folder for folder in sorted((cache_folder() / "indexes").glob("*/*")) if folder.is_dir()]
 
 
 def open_index(made: Made) -> CatalogueIndex:

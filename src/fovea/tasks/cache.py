@@ -35,6 +35,8 @@ class Result:
             "folder": str(facts.folder),
             "store": str(facts.store),
             "n_store_bytes": facts.n_store_bytes,
+            "n_indexes": facts.n_indexes,
+            "n_index_bytes": facts.n_index_bytes,
             "n_backbones": facts.n_backbones,
             "n_backbone_bytes": facts.n_backbone_bytes,
             "encoders": [asdict(one) for one in facts.encoders],
@@ -46,11 +48,12 @@ class Result:
         from fovea.pages import render_facts_fragment
 
         facts = self.facts
-        n_bytes = facts.n_store_bytes + facts.n_backbone_bytes
+        n_bytes = facts.n_store_bytes + facts.n_index_bytes + facts.n_backbone_bytes
         return render_facts_fragment(
             f"{n_bytes / 1e6:,.1f} MB in {facts.folder}.",
             facts=[
                 *((one.name, f"{one.n_rows:,} rows, {one.n_bytes / 1e6:,.1f} MB") for one in facts.encoders),
+                ("indexes", f"{facts.n_indexes:,}, {facts.n_index_bytes / 1e6:,.1f} MB"),
                 ("converted networks", f"{facts.n_backbones:,}, {facts.n_backbone_bytes / 1e6:,.1f} MB"),
             ],
             sentences=facts.notes,
