@@ -67,6 +67,7 @@ def config_defaults(kind: type) -> dict[str, Any]:
     "name",
     [
         "check",
+        "suspects",
         "cluster",
         "map",
         "train",

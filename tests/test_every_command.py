@@ -24,6 +24,7 @@ STEPS = {
     "check": ("check", "photos"),
     "cluster": ("cluster", "photos", "--csv", "groups.csv", "--html", "groups.html"),
     "map": ("map", "photos", "--html", "map.html"),
+    "suspects": ("suspects", "photos", "--html", "suspects.html", "--fixes", "fixes.csv"),
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
     "pseudolabel": ("pseudolabel", "run", "others", "--out", "pseudo", "--photos", "photos"),

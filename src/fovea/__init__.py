@@ -5,7 +5,7 @@ run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.cluster("photos", html="groups.html"), fovea.map_pictures("photos", html="map.html")
-fovea.check("photos"), fovea.evaluate("runs/first", "other_photos")
+fovea.check("photos"), fovea.suspects("photos", fixes="fixes.csv"), fovea.evaluate("runs/first", "other_photos")
 fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
 fovea.pseudolabel("runs/first", "unlabelled", out="runs/second")
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fovea.tasks.next import next_labels
     from fovea.tasks.pseudolabel import pseudolabel
     from fovea.tasks.similar import similar
+    from fovea.tasks.suspects import suspects
     from fovea.tasks.train import train
     from fovea.torch import fit
 
@@ -49,6 +50,7 @@ __all__ = [
     "next_labels",
     "pseudolabel",
     "similar",
+    "suspects",
     "torch",
     "train",
 ]
@@ -67,6 +69,7 @@ _PLACES = {
     "map_pictures": ("fovea.tasks.map", "map_pictures"),
     "pseudolabel": ("fovea.tasks.pseudolabel", "pseudolabel"),
     "similar": ("fovea.tasks.similar", "similar"),
+    "suspects": ("fovea.tasks.suspects", "suspects"),
     "torch": ("fovea.torch", ""),
     "train": ("fovea.tasks.train", "train"),
 }

@@ -12,6 +12,7 @@ from fovea.cli.console import report_error
 INTERRUPTED = "stopped before it was done; nothing of yours is half written. Give the same command to go on."
 COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
+    "suspects": "Which labels are likely wrong, with the evidence.",
     "cluster": "Pictures without labels into groups, to be looked at and named.",
     "map": "Pictures laid out on a page, alike ones together.",
     "next": "Which pictures to label next, and whether more labels pay.",

@@ -46,12 +46,13 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
     Every label is judged by classifiers that have not seen its picture and by the labels of its nearest pictures. Errors that
     are planted in memory tell how much of the list to expect to be wrong. Nothing is changed: fill the table of --fixes (the
-    right label into the column label; the given one confirms, - leaves the picture out) and train on it.
+    right label into the column label; the given one confirms, - leaves the picture out) and train with
+    `fovea train PHOTOS --fixes`.
 
     \b
     Example:
       fovea suspects photos --html suspects.html --fixes fixes.csv
-      fovea train photos --fixes fixes.csv --out runs/second
+      fovea suspects photos --after fixes.csv --fixes more.csv
     """
     from fovea.tasks.suspects import suspects
 
