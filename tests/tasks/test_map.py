@@ -61,6 +61,18 @@ def test_places_are_drawn_as_they_lie_with_up_above(photos: Path, tmp_path: Path
     assert np.ptp(down) / np.ptp(across) == pytest.approx(high / wide, rel=1e-3)
 
 
+def test_the_nearest_of_each_class_are_counted_as_by_brute_force(photos: Path, tmp_path: Path) -> None:
+    result = map_pictures(photos, html=tmp_path / "map.html")
+    of = np.array([path.split("/")[0] for path in result.paths])
+    far = np.linalg.norm(result.places[:, None] - result.places, axis=2)
+    np.fill_diagonal(far, np.inf)
+    around = of[np.argsort(far, axis=1)[:, :10]]
+    page = " ".join(re.sub(r"<[^>]*>", " ", (tmp_path / "map.html").read_text()).split()).replace("\xa0", " ")
+    for kind in ("dots", "plain", "stripes"):
+        share = (around[of == kind] == kind).mean()
+        assert f"{kind} {(of == kind).sum()} {100 * share:.1f} %" in page
+
+
 def test_a_wrong_label_is_the_most_suspicious(photos: Path, tmp_path: Path) -> None:
     result = map_pictures(photos, html=tmp_path / "map.html", suspicion=True)
     doubt = colouring(result, "Suspicion")

@@ -15,7 +15,7 @@ from fovea.features import open_store, unit_rows
 from fovea.learn.groups import group
 from fovea.learn.space import compare_in
 from fovea.progress import Progress, silent
-from fovea.tasks.cluster_names import groups_csv, labels_csv, read_names
+from fovea.tasks.cluster_names import groups_csv, labels_csv, notes_on_paths, read_names
 from fovea.tasks.cluster_page import cluster_page
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import last_columns, open_network, read_pictures, read_stored, require_some
@@ -142,7 +142,7 @@ def _grouped(config: Config, *, progress: Progress) -> Result:
         csv=None if config.csv is None else str(config.csv),
         html=None if config.html is None else str(config.html),
         seconds=time.perf_counter() - begun,
-        notes=(*notes, *stored.notes),
+        notes=(*notes, *stored.notes, *notes_on_paths(stored.manifest)),
     )
     if config.csv is not None:
         write_whole(config.csv, groups_csv(result.groups, stored.manifest), option="--csv")

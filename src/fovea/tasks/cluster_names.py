@@ -51,6 +51,20 @@ def whole_path(path: str, manifest: Manifest) -> str:
     return path if "#" in path and manifest.packs else str(manifest.root.absolute() / path)
 
 
+def notes_on_paths(manifest: Manifest) -> tuple[str, ...]:
+    """Say which pictures a table of paths and labels cannot name."""
+    rows = [row for row in manifest.rows if not row.problem]
+    n_odd = sum(not is_utf8(row.path) for row in rows)
+    notes = []
+    if n_odd:
+        notes.append(
+            f"{count(n_odd, 'name')} of files cannot be written in UTF-8: left out of the table of labels."
+        )
+    if manifest.packs:
+        notes.append("Pictures inside packed files cannot be named in a table that fovea train takes.")
+    return tuple(notes)
+
+
 def read_names(file: Path, manifest: Manifest) -> Named:
     """Return what the labels in a CSV of `groups_csv` say: the one in a group's first row (rank 1) names the group.
 
@@ -88,7 +102,7 @@ def read_names(file: Path, manifest: Manifest) -> Named:
         for path in paths
         if path in own or number in names
     }
-    n_left = len(manifest.rows) - len(labels)
+    n_left = sum(map(len, members.values())) - len(labels)
     notes = [f"{count(n_left, 'picture')} of groups without a name left out."] if n_left else []
     return Named(labels, tuple(map(tuple, members.values())), tuple(notes))
 

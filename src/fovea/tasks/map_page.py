@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GROUP = 64
 N_NEAR = 10
+MAX_ASKED = 1000  # of a class
 LEAST_LABELLED = 20
 N_FOLDS = 5
 DOUBTS = ("under 5 %", "5 to 25 %", "25 to 50 %", "50 % or more")
@@ -160,17 +161,22 @@ def _suspicion(
 
 
 def _together(places: NDArray[np.float32], colouring: Colouring, *, threads: int) -> tuple[Together, ...]:
-    """Return for each class how many of the nearest on the map are of it, and of which class most others are."""
+    """Return for each class how many of the nearest on the map are of it, and of which class most others are.
+
+    Of a large class every so many-th picture is asked.
+    """
     of = np.array(colouring.of)
-    near = nearest(places, places, k=N_NEAR, metric="euclidean", threads=threads, leave_out_self=True)[0]
+    members = {c: np.flatnonzero(of == c) for c in range(len(colouring.names))}
+    some = np.concatenate([inside[:: -(-len(inside) // MAX_ASKED) or 1] for inside in members.values()])
+    near = nearest(places[some], places, k=N_NEAR + 1, metric="euclidean", threads=threads)[0]
+    around = np.array([of[line[line != own][:N_NEAR]] for own, line in zip(some, near, strict=True)])
     made = []
-    for c, name in enumerate(colouring.names):
-        inside = of == c
-        if inside.any() and near.shape[1]:
-            around = of[near[inside]]
-            others = Counter(around[(around != c) & (around >= 0)].tolist()).most_common(1)
+    for c, inside in members.items():
+        found = around[of[some] == c]
+        if found.size:
+            others = Counter(found[(found != c) & (found >= 0)].tolist()).most_common(1)
             next_to = colouring.names[others[0][0]] if others else ""
-            made.append(Together(name, int(inside.sum()), float((around == c).mean()), next_to))
+            made.append(Together(colouring.names[c], len(inside), float((found == c).mean()), next_to))
     return tuple(made)
 
 

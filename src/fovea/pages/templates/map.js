@@ -13,7 +13,7 @@
   const sheets = [];
   let ranked = order;  // on a scale the worst come first
   let view = { k: 1, dx: 0, dy: 0 }, fitted = 1, width = 0, height = 0, ratio = 1;
-  let colouring = colourings[0], hidden = new Set(), lit = null, size = tile ? 48 : 0;
+  let colouring = colourings[0], hidden = new Set(), lit = null, size = tile ? (innerWidth < 640 ? 32 : 48) : 0;
   let pointed = -1, held = -1, found = null, chosen = [], chosenFor = "", waiting = false;
 
   function shuffled(count) {
@@ -286,6 +286,7 @@
   byId("whole").addEventListener("click", fit);
   byId("all").addEventListener("click", () => showAll(true));
   byId("none").addEventListener("click", () => showAll(false));
+  if (tile) byId("size").value = size;
   byId("size")?.addEventListener("input", (event) => { size = Number(event.target.value) < 16 ? 0 : Number(event.target.value); redraw(); });
   byId("find").addEventListener("input", (event) => {
     const words = event.target.value.trim().toLowerCase();
