@@ -83,7 +83,7 @@ def lines(result: "Result") -> list[str]:
     said += notes
     if result.csv:
         said.append(
-            f"Table: {result.csv}. Name groups in it, then: fovea cluster ... --names {result.csv} --csv labels.csv"
+            f"Table: {result.csv}. Name groups in it, then: fovea cluster PHOTOS --names {result.csv} --csv labels.csv"
         )
     if result.html:
         said.append(f"Page: {result.html}. Name the groups there, save, and train on the table.")
