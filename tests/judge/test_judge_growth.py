@@ -53,6 +53,16 @@ def test_accuracies_are_the_means_of_what_was_judged() -> None:
     assert curve.accuracies == (0, 0.5, 1)
 
 
+def test_folds_are_no_repeats_an_interval_is_as_wide_as_its_pictures_make_it() -> None:
+    right = answers([0.6, 0.7, 0.77, 0.82, 0.85], m=400, repeats=1)
+    folds = np.full((5, 4, 400), np.nan, np.float32)
+    for fold in range(4):
+        folds[:, fold, fold::4] = right[:, 0, fold::4]
+    low, high = learning_curve(folds, sizes=SIZES, n_now=320, n_then=640).intervals[-1]
+    share = right[-1].mean()
+    assert high - low == pytest.approx(2 * 1.96 * (share * (1 - share) / 400) ** 0.5, rel=0.15)
+
+
 def test_where_all_are_right_the_interval_is_wilsons() -> None:
     curve = learning_curve(np.ones((3, 2, 40), np.float32), sizes=(5, 10, 20), n_now=20, n_then=40)
     assert curve.intervals == (wilson_interval(40, 40),) * 3

@@ -1,6 +1,7 @@
 """What to label next: typical pictures first, doubtful ones by a run, nothing asked twice, and a list that `train` takes."""
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_the_same_picture_is_asked_about_once(pile: Path) -> None:
     found = next_labels(pile, n=40)
     assert len(found.questions) == 30
     assert found.n_copies == 1  # another file with the same pixels
+
+
+def test_what_cannot_be_read_or_named_is_told_and_not_asked_about(pile: Path) -> None:
+    (pile / "cut.png").write_bytes((pile / "dots_000.png").read_bytes()[:200])
+    (pile / "dots_001.png").rename(pile / os.fsdecode(b"caf\xe9.png"))
+    found = next_labels(pile, n=40)
+    assert len(found.questions) == 29
+    told = [note.partition(":")[0] for note in found.notes[-2:]]
+    assert told == [
+        "1 picture not asked about",
+        "1 file left out that cannot be read; the first is 'cut.png'",
+    ]
 
 
 def test_a_table_says_what_is_labelled_and_is_asked_about_no_more(pile: Path) -> None:

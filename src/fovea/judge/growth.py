@@ -81,9 +81,9 @@ def learning_curve(
 ) -> Learning:
     """Return the accuracies at all sizes, the law through them, and what it says of `n_then` pictures against `n_now`.
 
-    Intervals come from resampling both the judged pictures and the subsets (the repeats), together at all sizes, and fitting
-    the law anew each time (Efron's bootstrap, 1979), and are no narrower than Wilson's of as many pictures: where all are right,
-    resampling finds no doubt. They say nothing of a law that does not hold.
+    Intervals come from resampling the judged pictures and, where several judge the same ones, the subsets (the repeats), together
+    at all sizes, and fitting the law anew each time (Efron's bootstrap, 1979). They are no narrower than Wilson's of as many
+    pictures: where all are right, resampling finds no doubt. They say nothing of a law that does not hold.
 
     Args:
         right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
@@ -134,16 +134,19 @@ def _resample(right: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
     """Return accuracies float (b, s) of resampled pictures and repeats."""
     _, r, m = right.shape
     rng = np.random.default_rng(seed)
+    is_shared = bool(
+        ((~np.isnan(right)).sum(axis=1) > 1).any()
+    )  # else each picture brings its own repeat with it
     found = []
     for _ in range(0, N_RESAMPLED, _BLOCK):
         pictures = rng.multinomial(m, np.full(m, 1 / m), size=_BLOCK).astype(np.float64)
-        repeats = rng.multinomial(r, np.full(r, 1 / r), size=_BLOCK).astype(np.float64)
+        repeats = rng.multinomial(r, np.full(r, 1 / r), size=_BLOCK) if is_shared else np.ones((_BLOCK, r))
         found.append(_means(right, pictures, repeats))
     return np.concatenate(found)
 
 
 def _means(
-    right: NDArray[np.floating], pictures: NDArray[np.float64], repeats: NDArray[np.float64]
+    right: NDArray[np.floating], pictures: NDArray[np.float64], repeats: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
     """Return the accuracy (b, s) by weights of pictures (b, m) and repeats (b, r), of what was judged."""
     s, r, m = right.shape

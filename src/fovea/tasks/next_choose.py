@@ -13,6 +13,7 @@ from fovea.features import Encoder, Stage, Store, open_store
 from fovea.judge import softmax
 from fovea.learn import Picks, fit_probe, is_early, labelling_space, pick_typical, pick_unsure
 from fovea.manifest import fold_numbers, read_source
+from fovea.manifest.wording import count
 from fovea.progress import Progress
 from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import last_average
@@ -103,11 +104,16 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
             f"Nothing is left to ask about in {str(photos)!r}: of its {len(pool.manifest.rows):,} pictures "
             f"{len(rows) - n_unnamed:,} have a label or are copies of such{bad}. Name a folder with unlabelled pictures."
         )
-    if not n_unnamed:
-        return free, ()
-    return free, (
-        f"{n_unnamed:,} pictures are not asked about: their names are not UTF-8, which no table can hold. Rename them.",
-    )
+    notes = []
+    if n_unnamed:
+        notes.append(
+            f"{count(n_unnamed, 'picture')} not asked about: names that are not UTF-8, which no table can hold. Rename them."
+        )
+    unread = [row for row in pool.manifest.rows if row.problem]
+    if unread:
+        first = f"the first is {unread[0].path!r}: {unread[0].problem}"
+        notes.append(f"{count(len(unread), 'file')} left out that cannot be read; {first}.")
+    return free, tuple(notes)
 
 
 def _is_text(path: str) -> bool:
