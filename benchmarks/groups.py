@@ -1,4 +1,4 @@
-"""Groups and maps without labels, judged by labels that they never saw: purer than k-means that is told the number of classes.
+"""Groups without labels are nearer to the classes than k-means is at the same number, on all four sets (adjusted Rand index).
 
     python benchmarks/groups.py ../shared/data --weights ../shared/weights/mobilenetv2_100.safetensors
 

@@ -34,7 +34,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
     """Lay PHOTOS out on a page, alike ones together: small pictures, zoom, and colours by label, group or answer.
 
     PHOTOS is a folder or a table, with labels or without. The page is one file that needs nothing else; 10,000 pictures
-    take some 20 MB.
+    take some 10 MB.
 
     \b
     Example:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fovea.features import nearest
 
 N_NEIGHBOURS = 20
-RESOLUTION = 0.5  # with 20 neighbours: 6 groups of 5 flowers, 11 of 10 digits, 13 of 10 products, purer than k-means with the truth
+RESOLUTION = 0.5  # with 20 neighbours: 6 groups of 5 flowers, 12 of 10 digits, 15 of 10 products, 8 of CIFAR's 10 (lab/LOG.md)
 MAX_ROWS = 10_000  # of more rows so many are grouped, and the others go with their nearest
 N_VOTES = 10
 MAX_SWEEPS = 20

@@ -8,7 +8,7 @@ from fovea.pages.templating import as_data, data_uri, read_template, render
 from fovea.pages.texts import named
 from fovea.pages.words import plural
 
-METHODS = {"pca": "PCA", "tsne": "t-SNE"}
+METHODS = {"pca": "PCA", "tsne": "t\N{NON-BREAKING HYPHEN}SNE"}
 UNITS = 65_535  # across the longer side of the map: places are whole numbers
 
 
