@@ -111,8 +111,8 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
         )
     unread = [row for row in pool.manifest.rows if row.problem]
     if unread:
-        first = f"the first is {unread[0].path!r}: {unread[0].problem}"
-        notes.append(f"{count(len(unread), 'file')} left out that cannot be read; {first}.")
+        worst = f"the first is {unread[0].path!r}: {unread[0].problem}"
+        notes.append(f"{count(len(unread), 'file')} left out that cannot be read; {worst}.")
     return free, tuple(notes)
 
 
