@@ -40,13 +40,15 @@ def _limits(labels, p):
     return np.array([p[labels == c, c].mean() for c in range(p.shape[1])])
 
 
-def test_ranking_and_scores_are_cleanlabs():
+def test_scores_are_cleanlabs_and_the_ranking_is_by_odds():
     labels, p, _ = draw(1)
     np.testing.assert_allclose(label_quality(labels, p), get_label_quality_scores(labels, p))
-    ranked = find_label_issues(
-        labels, p, filter_by="confident_learning", n_jobs=1, return_indices_ranked_by="self_confidence"
-    )
-    np.testing.assert_array_equal(label_issues(labels, p).indices, ranked)
+    found = label_issues(labels, p).indices
+    others = np.where(np.arange(p.shape[1]) == labels[:, None], 0, p).max(axis=1)
+    odds = others / label_quality(labels, p)
+    mask = find_label_issues(labels, p, filter_by="confident_learning", n_jobs=1)
+    assert set(found) == set(np.flatnonzero(mask))
+    np.testing.assert_array_equal(found, found[np.argsort(-odds[found])])
 
 
 def test_the_confident_joint_is_cleanlabs():

@@ -58,9 +58,9 @@ def test_the_given_label_is_never_suggested_and_doubt_is_a_share(seed: int, weig
     assert (found.doubt[likeliest != labels] >= 0.5).all()
 
 
-def test_far_out_is_beyond_three_ranges_between_the_quartiles() -> None:
-    logs = np.array([0.0, 1, 2, 3, 4])  # quartiles 1 and 3
-    distances = np.exp(np.append(np.repeat(logs, 100), [8.9, 9.1]))
+def test_far_out_is_beyond_three_and_a_half_deviations_of_the_logarithms() -> None:
+    logs = np.array([0.0, 1, 2, 3, 4])  # quartiles 1 and 3: a deviation of 2 / 1.349, the limit at 7.19
+    distances = np.exp(np.append(np.repeat(logs, 100), [7.1, 7.3]))
     assert far_out(distances).nonzero()[0].tolist() == [501]
 
 

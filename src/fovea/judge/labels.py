@@ -2,8 +2,8 @@
 
 A class's threshold is the mean probability that pictures with its label give it. A picture whose most
 probable class among those that reach their thresholds is not its label counts as a likely error. Ranked by
-the label's own probability: a ranked list finds more than the count, which is precise and misses half of
-human errors.
+the odds of the likeliest other class: on people's errors that puts more wrong ones first than the label's own
+probability does (lab/LOG.md).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.judge.arrays import Labels, Probabilities
+from fovea.judge.suspects import doubt_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def label_issues(labels: Labels, probabilities: Probabilities) -> LabelIssues:
     # an answer that ties with the label is no evidence against it
     quality = label_quality(labels, p)
     found = np.flatnonzero(sure & (confident != labels) & (p.max(axis=1) > quality))
-    found = found[np.argsort(quality[found], kind="stable")]
+    doubt = doubt_labels(labels, p, p, weight=0).doubt
+    found = found[np.argsort(-doubt[found], kind="stable")]
     return LabelIssues(found.astype(np.int64), confident[found], quality[found], joint.astype(np.int64))
 
 

@@ -124,7 +124,8 @@ def _class_of(weights: NDArray[np.float64], *, rng: np.random.Generator) -> NDAr
     """Draw a class for each row by its weights (m, k)."""
     limits = np.cumsum(weights, axis=1)
     drawn = rng.random(len(weights)) * limits[:, -1] if len(weights) else np.zeros(0)
-    return (limits <= drawn[:, None]).sum(axis=1).astype(np.int64)
+    classes: NDArray[np.int64] = (limits <= drawn[:, None]).sum(axis=1).astype(np.int64)
+    return classes
 
 
 def choose_weight(

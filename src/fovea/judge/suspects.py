@@ -16,6 +16,8 @@ N_VOTERS = 20
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """What the vote may weigh against the probe's 1."""
 _SHARPNESS = 10.0  # a neighbour whose cosine is 0.1 lower than the nearest's counts a factor e less
+_FAR = 3.5
+_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _FLOOR = 0.02  # of a vote, to every class: twenty neighbours cannot exclude one
 
 
@@ -54,7 +56,8 @@ def neighbours_vote(
     votes = np.bincount(flat, weights=weights.ravel(), minlength=len(labels) * n_classes)
     votes = votes.reshape(len(labels), n_classes) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     votes += _FLOOR
-    return votes / votes.sum(axis=1, keepdims=True)
+    shares: Probabilities = votes / votes.sum(axis=1, keepdims=True)
+    return shares
 
 
 def doubt_labels(
@@ -81,11 +84,11 @@ def doubt_labels(
 
 
 def far_out(distances: Scores) -> Mask:
-    """Return which distances (n,), positive, are far out of the others (Tukey 1977): bool (n,).
+    """Return which distances (n,), positive, are far out of the others: bool (n,).
 
-    Beyond the upper quartile by three times the range between the quartiles, on a logarithmic scale.
+    By the modified z-score above 3.5 (Iglewicz and Hoaglin 1993) of their logarithms, the deviation from the quartiles.
     """
     logs = np.log(np.maximum(np.asarray(distances, np.float64), 1e-6))
-    lower, upper = np.quantile(logs, (0.25, 0.75))
-    far: Mask = logs > upper + 3 * (upper - lower)
+    lower, middle, upper = np.quantile(logs, (0.25, 0.5, 0.75))
+    far: Mask = logs > middle + _FAR * max(upper - lower, 1e-9) / _QUARTILES
     return far

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import nearest
+from fovea.features import nearest, unit_rows
 from fovea.judge import fit_temperature, softmax
 from fovea.judge.planted import Expected, choose_weight, expect, plant_errors
 from fovea.judge.suspects import N_VOTERS, Doubts, doubt_labels, neighbours_vote
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SPARE = 5  # copies of a picture do not vote for it
 _NEAREST = 5
+_BLOCK_ROWS = 256
 _FIRST_WEIGHT = 0.5
 _LENGTHS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
@@ -58,7 +59,7 @@ def find_suspects(
     Args:
         features: float32 (n, d), what the probe learns from; n from 4.
         labels: int (n,), 0 to k - 1, k from 2.
-        compared: float32 (n, c), by whose cosine, centred, pictures are neighbours.
+        compared: float32 (n, c), by whose cosine, centred, pictures are neighbours; as they are, how strange one is.
         units: int (n,): pictures of one unit (copies) say nothing of each other's labels.
         folds: int (n,), at least two; no unit in two of them.
         class_names: the k names.
@@ -108,7 +109,7 @@ def find_suspects(
         weight,
         probabilities,
         np.asarray(votes, np.float64),
-        _distances(cosines, counted),
+        _distances(compared, indices, counted),
         n_doubted,
     )
 
@@ -146,7 +147,15 @@ def _first_of_others(units: NDArray[np.int64], indices: NDArray[np.int64]) -> ND
     return counted
 
 
-def _distances(cosines: NDArray[np.float32], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _distances(
+    compared: NDArray[np.float32], indices: NDArray[np.int64], counted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return 1 minus the mean cosine to the five nearest that vote, as the features are: centred ones lie out less clearly."""
+    rows = unit_rows(compared)
     near = counted & (np.cumsum(counted, axis=1) <= _NEAREST)
-    mean = (cosines * near).sum(axis=1, dtype=np.float64) / np.maximum(near.sum(axis=1), 1)
-    return np.asarray(1 - mean, np.float64)
+    distances = np.empty(len(rows))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        some = slice(start, start + _BLOCK_ROWS)
+        cosines = np.einsum("nd,nkd->nk", rows[some], rows[indices[some]])
+        distances[some] = 1 - (cosines * near[some]).sum(axis=1) / np.maximum(near[some].sum(axis=1), 1)
+    return distances

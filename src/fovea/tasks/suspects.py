@@ -157,7 +157,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Labelled pictures: rows into `stored`, class numbers and names, units, and centred features to compare by."""
+    """Labelled pictures: rows into `stored`, class numbers and names, units, and the features to compare by."""
 
     stored: Stored
     at: NDArray[np.int64]
@@ -204,6 +204,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         threads=config.network.threads,
         progress=progress,
     )
+    judged = replace(judged, compared=judged.compared - judged.compared.mean(axis=0))
     answered = read_answers(config.after, stored.manifest) if config.after else {}
     result = Result(
         suspects=_suspects(judged, found, answered=set(answered), threads=config.network.threads),
@@ -271,7 +272,7 @@ def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ..
         labels=labels[at],
         names=names,
         units=units[at],
-        compared=compared - compared.mean(axis=0),
+        compared=compared,
         notes=_contradictions(stored.content[at], labels[at]),
     )
     return judged, told
