@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fovea.features import graph_folder, nearest
-from fovea.features.graph_folder import read_graph, refine, refresh_graph, search_index
+from fovea.features.graph_folder import Searcher, read_graph, refine, refresh_graph
 from fovea.features.index_folder import CatalogueIndex, Entry, Made, open_index
 
 N, WIDTH = 600, 32
@@ -37,7 +37,7 @@ def index(rows: np.ndarray) -> Iterator[CatalogueIndex]:
 
 def share_found(index: CatalogueIndex, rows: np.ndarray, alive: np.ndarray, metric: str = "dot") -> float:
     queries = rows[N : N + 50]
-    found, _ = search_index(index, queries, k=10, metric=metric, where={}, threads=1)
+    found, _ = Searcher(index, metric=metric, threads=1).search(queries, k=10)
     true, _ = nearest(queries, rows, k=10, metric=metric, among=alive)
     return float(
         np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), true.tolist(), strict=True)])
@@ -61,9 +61,7 @@ def test_a_quick_search_needs_no_graph(index: CatalogueIndex, monkeypatch: pytes
 
 
 def test_what_was_found_is_compared_again_by_the_rows_themselves(rows: np.ndarray) -> None:
-    found = np.array([[5, 3, 9, -1, 3]])
-    slots = np.array([1, 3, 5, 7])
-    indices, similarities = refine(rows[:1], rows, found, slots=slots, k=3, metric="dot")
+    indices, similarities = refine(rows[:1], rows, np.array([[5, 3, -1, 3]]), k=3, metric="dot")
     order = sorted([3, 5], key=lambda slot: -float(rows[0] @ rows[slot]))
     assert indices.tolist() == [[*order, -1]]
     np.testing.assert_allclose(similarities[0, :2], [rows[0] @ rows[slot] for slot in order], rtol=1e-5)
@@ -103,7 +101,7 @@ def test_pictures_added_and_gone_since_are_followed(index: CatalogueIndex, rows:
 def test_a_filter_is_searched_exactly(index: CatalogueIndex, rows: np.ndarray) -> None:
     pytest.importorskip("usearch")
     refresh_graph(index, metric="dot", threads=1)
-    found, _ = search_index(index, rows[N : N + 5], k=10, metric="dot", where={"label": "odd"})
+    found, _ = Searcher(index, metric="dot").search(rows[N : N + 5], k=10, where={"label": "odd"})
     true, _ = nearest(rows[N : N + 5], rows, k=10, metric="dot", among=np.arange(1, N, 2))
     np.testing.assert_array_equal(found, true)
 

@@ -100,6 +100,16 @@ def test_an_unknown_column_and_value_name_the_closest(photos: Path, query: Path)
     )
 
 
+def test_a_catalogue_in_which_nothing_can_be_read_is_told(query: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError) as caught:
+        similar(query, catalogue=tmp_path / "empty")
+    assert str(caught.value) == (
+        "The catalogue holds no picture that can be read. Name a folder with pictures: --in FOLDER."
+    )
+
+
 def test_a_users_text_reaches_the_database_as_a_value_only(photos: Path, query: Path) -> None:
     with pytest.raises(InputError, match=r"^No picture of the catalogue has the label \"x' OR '1'='1\"\."):
         similar(query, catalogue=photos, where={"label": "x' OR '1'='1"})

@@ -85,31 +85,46 @@ def refresh_graph(
     return graph, ""
 
 
-def search_index(
-    index: CatalogueIndex,
-    queries: NDArray[np.float32],
-    *,
-    k: int,
-    metric: str,
-    where: Mapping[str, str],
-    threads: int | None = None,
-) -> Neighbours:
-    """Return the slots of the k pictures most like each query (q, width), and similarities; see `nearest`.
+class Searcher:
+    """An index as it is now, ready to be searched many times: vectors and graph are mapped once.
 
-    By the graph where there is one and every picture is looked at; else exactly. Fewer come back where there are fewer.
+    `metric` is how its rows are compared, see `nearest`. What is written to the index afterwards is not seen.
     """
-    slots, vectors, graph = index.slots(where), index.read_vectors(), read_graph(index)
-    opened = None if graph is None or where else _open(index, graph)
-    if graph is None or opened is None:
-        among = None if len(slots) == len(vectors) else slots
-        return nearest(queries, vectors, k=k, metric=metric, threads=threads, among=among)
-    n_asked = min(4 * k + _K, graph.n_slots)
-    found = _ask(opened, queries, graph, n=n_asked, threads=threads)
-    fresh = slots[slots >= graph.n_slots]
-    if len(fresh):
-        newest, _ = nearest(queries, vectors, k=k, metric=metric, threads=threads, among=fresh)
-        found = np.concatenate([found, newest], axis=1)
-    return refine(queries, vectors, found, slots=slots, k=k, metric=metric)
+
+    def __init__(self, index: CatalogueIndex, *, metric: str, threads: int | None = None) -> None:
+        self._index, self._metric, self._threads = index, metric, threads
+        self._vectors = index.read_vectors()
+        self._graph = read_graph(index)
+        self._opened = None if self._graph is None else _open(index, self._graph)
+
+    def search(
+        self, queries: NDArray[np.float32], *, k: int, where: Mapping[str, str] | None = None
+    ) -> Neighbours:
+        """Return the slots of the k pictures most like each query (q, width), and similarities; see `nearest`.
+
+        By the graph where there is one and every picture is looked at, else exactly. Slot -1: there are no more.
+        """
+        if self._opened is None or self._graph is None or where:
+            return self._search_exactly(queries, k=k, where=where)
+        found = _ask(
+            self._opened, queries, self._graph, n=min(4 * k + _K, self._graph.n_slots), threads=self._threads
+        )
+        fresh = np.arange(self._graph.n_slots, len(self._vectors))
+        if len(fresh):
+            n_near = min(2 * k + _K, len(fresh))  # some may be gone
+            newest, _ = nearest(
+                queries, self._vectors, k=n_near, metric=self._metric, threads=self._threads, among=fresh
+            )
+            found = np.concatenate([found, newest], axis=1)
+        if self._index.has_gaps:
+            found = np.where(np.isin(found, list(self._index.read(np.unique(found).tolist()))), found, -1)
+        return refine(queries, self._vectors, found, k=k, metric=self._metric)
+
+    def _search_exactly(
+        self, queries: NDArray[np.float32], *, k: int, where: Mapping[str, str] | None
+    ) -> Neighbours:
+        among = self._index.slots(where) if where or self._index.has_gaps else None
+        return nearest(queries, self._vectors, k=k, metric=self._metric, threads=self._threads, among=among)
 
 
 def refine(
@@ -117,22 +132,16 @@ def refine(
     vectors: NDArray[np.float32],
     found: NDArray[np.int64],
     *,
-    slots: NDArray[np.int64],
     k: int,
     metric: str,
 ) -> Neighbours:
-    """Compare each query (q, d) with the rows found for it (q, m), -1 for none, and keep the best k that are in `slots`."""
-    k = min(k, len(slots))
-    indices, similarities = (
-        np.full((len(queries), k), -1, np.int64),
-        np.full((len(queries), k), -np.inf, np.float32),
-    )
+    """Compare each query (q, d) with the rows found for it (q, m), -1 for none, and keep the best k."""
+    indices = np.full((len(queries), k), -1, np.int64)
+    similarities = np.full((len(queries), k), -np.inf, np.float32)
     for at, query in enumerate(queries):
-        there = np.unique(found[at])
-        place = np.minimum(np.searchsorted(slots, there), len(slots) - 1)
-        own = there[slots[place] == there]
-        best, alike = nearest(query[None], vectors[own], k=k, metric=metric, threads=1)
-        indices[at, : best.shape[1]], similarities[at, : best.shape[1]] = own[best[0]], alike[0]
+        there = np.unique(found[at][found[at] >= 0])
+        best, alike = nearest(query[None], vectors[there], k=k, metric=metric, threads=1)
+        indices[at, : best.shape[1]], similarities[at, : best.shape[1]] = there[best[0]], alike[0]
     return indices, similarities
 
 
@@ -194,7 +203,7 @@ def _tune(
         for query, own, best in zip(queries, sample, true, strict=True):
             begun = time.perf_counter()
             found = _ask(opened, query[None], graph, n=min(4 * _K + _K, len(slots)), threads=1)
-            near, _ = refine(query[None], vectors, found, slots=slots, k=_K + 1, metric=metric)
+            near, _ = refine(query[None], vectors, found, k=_K + 1, metric=metric)
             took.append(time.perf_counter() - begun)
             wanted = [slot for slot in best.tolist() if slot != own][:_K]
             hits += len(set(wanted) & set(near[0].tolist()))

@@ -119,8 +119,9 @@ class CatalogueIndex:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
-            self._note(n_slots=first + len(fresh))
-        return sum(paths[k] not in known for k in fresh)
+            n_new = sum(paths[k] not in known for k in fresh)
+            self._note(n_slots=first + len(fresh), n_pictures=self.read_meta("n_pictures") + n_new)
+        return n_new
 
     def update(self, entries: Sequence[Entry], *, gone: Sequence[str] = ()) -> None:
         """Note labels and files of pictures whose content is the same, and take out the paths that are gone."""
@@ -134,6 +135,7 @@ class CatalogueIndex:
                 "DELETE FROM picture WHERE path = ?", [(_blob(path),) for path in gone]
             )
             (n_pictures,) = self._run("SELECT count(*) FROM picture").fetchone()
+            self._note(n_pictures=n_pictures)
             if self.read_meta("n_slots") > 2 * n_pictures + _SLACK:
                 self._compact()
 
@@ -163,6 +165,11 @@ class CatalogueIndex:
         values = tuple(_blob(where[column]) for column in COLUMNS if column in where)
         found = self._run(f"SELECT slot FROM picture WHERE {chosen} ORDER BY slot", values)
         return np.fromiter((slot for (slot,) in found.fetchall()), np.int64)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there are slots that no picture is in."""
+        return bool(self.read_meta("n_pictures") != self.read_meta("n_slots"))
 
     def values(self, column: str) -> list[str]:
         """Return the values that a column has; ValueError where there is no such column."""
@@ -331,7 +338,7 @@ def open_index(made: Made) -> CatalogueIndex:
         with index._writing():
             if index.read_meta("made") is None:
                 (folder / "vectors-1.f32").touch()
-                index._note(made=asdict(made), n_slots=0, vectors="vectors-1.f32")
+                index._note(made=asdict(made), n_slots=0, n_pictures=0, vectors="vectors-1.f32")
     except BaseException as error:
         index.close()
         if isinstance(error, sqlite3.Error):

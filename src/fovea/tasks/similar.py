@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 from fovea.features import open_store, unit_rows
-from fovea.features.graph_folder import search_index
+from fovea.features.graph_folder import Searcher
 from fovea.features.index_folder import COLUMNS, CatalogueIndex, Entry
 from fovea.progress import Progress, silent
 from fovea.tasks.index import Config as IndexConfig
@@ -166,16 +166,14 @@ def _search(
     index: CatalogueIndex, queries: Sequence[Query], *, config: Config, root: Path, space: Space
 ) -> tuple[Answer, ...]:
     with index.reading():
-        if not len(index.slots(config.where)):
+        if not (len(index.slots(config.where)) if config.where else index.read_meta("n_pictures")):
             raise InputError(_nobody(index, config.where))
         asked = np.stack([combine(one, is_unit=config.index.metric == "cosine") for one in queries])
         most = config.k + max(
             len(one.files) for one in queries
         )  # a query in the catalogue is no answer to itself
-        threads = config.index.network.threads
-        found, similarities = search_index(
-            index, asked, k=most, metric=space.metric, where=config.where, threads=threads
-        )
+        searcher = Searcher(index, metric=space.metric, threads=config.index.network.threads)
+        found, similarities = searcher.search(asked, k=most, where=config.where)
         entries = index.read([int(slot) for slot in np.unique(found)])
     answers = []
     for query, numbers, alike in zip(queries, found.tolist(), similarities.tolist(), strict=True):
