@@ -13,7 +13,7 @@
   const sheets = [];
   let ranked = order;  // on a scale the worst come first
   let view = { k: 1, dx: 0, dy: 0 }, fitted = 1, width = 0, height = 0, ratio = 1;
-  let colouring = colourings[0], hidden = new Set(), lit = null, size = tile ? (innerWidth < 640 ? 32 : 48) : 0;
+  let colouring = colourings[0], hidden = new Set(), lit = null, size = tile ? (innerWidth < 640 ? 32 : n < 300 ? 80 : 48) : 0;
   let pointed = -1, held = -1, found = null, chosen = [], chosenFor = "", waiting = false;
 
   function shuffled(count) {
