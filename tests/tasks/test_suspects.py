@@ -126,3 +126,11 @@ def test_no_file_is_written_over(mixed_up: Path, tmp_path: Path) -> None:
         suspects(mixed_up, fixes=tmp_path / "fixes.csv")
     assert str(caught.value).endswith("already. Choose another name for --fixes.")
     assert (tmp_path / "fixes.csv").read_text() == "mine"
+
+
+def test_six_pictures_are_judged_without_a_promise(tmp_path: Path, draw_class: Callable[..., Path]) -> None:
+    for kind in ("dots", "plain"):
+        for number in range(3):
+            draw_class(tmp_path / "few" / kind, kind, number)
+    found = suspects(tmp_path / "few", threads=1)
+    assert (found.n_pictures, found.expected.n_planted, found.expected.yields) == (6, 0, ())

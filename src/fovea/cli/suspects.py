@@ -88,11 +88,8 @@ def lines(result: "Result") -> list[str]:
         said.append(f"{count(len(result.outliers), 'picture')} unlike all others, perhaps of no class:")
         said += [f"  {one.path}: {one.label!r}" for one in result.outliers[:SHOWN_OUTLIERS]]
         said += ["  ..."] if len(result.outliers) > SHOWN_OUTLIERS else []
-    said += (
-        [f"{len(result.quarantined):,} files cannot be used; fovea check says why."]
-        if result.quarantined
-        else []
-    )
+    if result.quarantined:
+        said.append(f"{count(len(result.quarantined), 'file')} took no part; --json says why.")
     said += [f"Note: {note}" for note in result.notes]
     said += [f"Page: {result.html}"] if result.html else []
     if result.fixes:
