@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fovea.features import open_store
+from fovea.features import Look, open_store
 from fovea.tasks import copies as task
-from fovea.tasks.copies import Copies, difference, find_copies, look_at
+from fovea.tasks.copies import Copies, find_copies
 
 Pixels = NDArray[np.uint8]
 
@@ -88,6 +88,23 @@ def test_a_picture_at_half_size_is_near_and_not_the_same(
     assert (found.same, found.near.tolist()) == ((), [[number, other]])
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_a_picture_cut_to_95_percent_is_near_and_not_the_same(
+    pile: Pile, scenes: list[Pixels], number: int
+) -> None:
+    other = pile.add(encoded(scenes[number][2:63, 3:94]), like=number)
+    found = pile.find()
+    assert (found.same, found.near.tolist()) == ((), [[number, other]])
+
+
+def test_looks_of_an_older_size_are_made_anew(pile: Pile, scenes: list[Pixels]) -> None:
+    other = pile.add(encoded(scenes[3], kind="BMP"), like=3)
+    sha256s = [hashlib.sha256(content).hexdigest() for content in pile.contents]
+    with open_store() as store:
+        store.write_looks({sha256: Look("old", b"\0" * 768) for sha256 in sha256s})
+    assert pile.find(is_stored=True).same == ((3, other),)
+
+
 def test_one_pixel_changed_is_near_and_not_the_same(pile: Pile, scenes: list[Pixels]) -> None:
     changed = scenes[0].copy()
     changed[0, 0] ^= 1
@@ -149,8 +166,3 @@ def test_a_file_that_changed_is_not_remembered_under_its_old_content(
     with open_store() as store:
         find_copies(np.stack(pile.directions), sha256s=sha256s, read=pile.contents.__getitem__, store=store)
         assert store.looks(["f" * 64]) == {}
-
-
-def test_the_difference_is_the_mean_over_all_colours() -> None:
-    one, other = (look_at(np.full((32, 32, 3), level, np.uint8)) for level in (10, 30))
-    assert (difference(one, one), difference(one, other)) == (0, 20)

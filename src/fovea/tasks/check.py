@@ -14,7 +14,7 @@ from fovea.manifest.wording import count
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
 from fovea.pictures import content_sha256, decode, thumbnail_jpeg
 from fovea.progress import Progress, silent
-from fovea.tasks.copies import look_at
+from fovea.tasks.copies import look_at, stored_looks
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import configure
 
@@ -138,7 +138,7 @@ class _Seen:
 def _look_at_all(manifest: Manifest, store: Store, *, threads: int, progress: Progress) -> dict[str, _Seen]:
     """Decode every different content once, but what the store remembers: sha256 -> what was seen."""
     rows = {row.sha256: row for row in manifest.rows if row.sha256 and not row.problem}
-    known, looks = store.known(list(rows)), store.looks(list(rows))
+    known, looks = store.known(list(rows)), stored_looks(store, list(rows))
     seen = {
         sha256: _Seen(one, looks.get(sha256))
         for sha256, one in known.items()
