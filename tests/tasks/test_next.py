@@ -113,9 +113,11 @@ def test_label_train_next_and_train_again_is_one_loop(pile: Path, tmp_path: Path
     assert "6\N{NO-BREAK SPACE}pictures to label next" in (tmp_path / "second.html").read_text()
 
 
-def test_a_list_beside_the_pictures_has_their_names(pile: Path) -> None:
+def test_a_list_beside_the_pictures_has_their_names_and_is_none_of_them(pile: Path) -> None:
     next_labels(pile, n=3, csv=pile / "list.csv")
     assert all("/" not in row["path"] for row in rows_of(pile / "list.csv"))
+    again = next_labels(pile, n=3)
+    assert (again.n_unlabelled, again.notes) == (30, ())
 
 
 def test_pictures_of_a_run_that_are_gone_are_told(

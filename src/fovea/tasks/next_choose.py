@@ -13,6 +13,7 @@ from fovea.features import Encoder, Stage, Store, open_store
 from fovea.judge import softmax
 from fovea.learn import Picks, fit_probe, is_early, labelling_space, pick_typical, pick_unsure
 from fovea.manifest import fold_numbers, read_source
+from fovea.manifest.folders import TABLE_SUFFIXES
 from fovea.manifest.wording import count
 from fovea.progress import Progress
 from fovea.tasks.copies import find_copies
@@ -38,6 +39,8 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
     model, encoder, notes = _open(config, progress=progress)
     source, threads = config.source, config.backbone.threads
     manifest = read_source(config.photos, labelled=False, label_by=source.label_by, strict=source.strict)
+    lists = tuple(set(TABLE_SUFFIXES) - {".parquet"})  # of earlier rounds, which may lie among the pictures
+    manifest = manifest.with_rows(row for row in manifest.rows if not row.path.lower().endswith(lists))
     with open_store() as store:
         pool = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
         known = known_by_table(pool)
