@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fovea.features import METRICS, nearest, neighbours
+from fovea.features import METRICS, mean_around, nearest, neighbours, unit_rows
 
 
 def draw(n: int, d: int = 8, *, seed: int = 0) -> np.ndarray:
@@ -120,3 +120,17 @@ def test_only_the_rows_asked_for_are_looked_at() -> None:
     there, expected = nearest(queries, catalogue[among], k=6)
     np.testing.assert_array_equal(indices, among[there])
     np.testing.assert_array_equal(similarities, expected)
+
+
+def test_the_surroundings_of_a_row_are_itself_and_its_nearest() -> None:
+    rows = unit_rows(np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 0.3]], np.float32))
+    similarities = np.array([0.9, 0.6, 0.8, 0.2, 0.3], np.float32)
+    expected = [(0.9 + 0.6) / 2, (0.6 + 0.9) / 2, (0.8 + 0.2) / 2, (0.2 + 0.8) / 2, (0.3 + 0.6) / 2]
+    np.testing.assert_allclose(mean_around(similarities, rows, n=1), expected, rtol=1e-5)
+    np.testing.assert_allclose(mean_around(similarities, rows, n=9), similarities.mean(), rtol=1e-5)
+
+
+def test_copies_of_a_row_are_around_it_and_it_is_too() -> None:
+    rows = np.ones((4, 1), np.float32)
+    found = mean_around(np.array([1, 0, 0, 0], np.float32), rows, n=1)
+    assert found[0] == 0.5

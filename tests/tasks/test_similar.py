@@ -141,6 +141,21 @@ def test_a_part_outside_the_picture_is_refused(
     )
 
 
+def test_more_of_a_kind_ranks_by_the_surroundings(photos: Path, query: Path) -> None:
+    plain, kind = (similar(query, catalogue=photos, k=4, kind=one) for one in (False, True))
+    assert labels(kind) == ["dots"] * 4
+    everything = [one.similarity for one in similar(query, catalogue=photos, k=12).answers[0].matches]
+    # each has 10 of the 11 others around it, so its mean lacks the one that is furthest from it
+    means = [(sum(everything) - one) / 11 for one in everything]
+    told = [one.similarity for one in kind.answers[0].matches]
+    assert min(means) - 1e-5 <= told[-1] <= told[0] <= max(means) + 1e-5
+    assert [one.similarity for one in plain.answers[0].matches] == everything[:4]
+    with pytest.raises(
+        InputError, match=r"^--kind ranks by the cosine, and --metric is 'dot'\. Leave one out\.$"
+    ):
+        similar(query, catalogue=photos, kind=True, metric="dot")
+
+
 def test_likes_and_dislikes_are_looked_for_as_one(
     photos: Path, tmp_path: Path, draw_class: Callable[..., Path]
 ) -> None:

@@ -59,6 +59,11 @@ def parse_where(context: click.Context, option: click.Parameter, values: tuple[s
     metavar="COLUMN=VALUE",
     help="Only pictures with this label, split, path or sha256 (again for more).",
 )
+@click.option(
+    "--kind",
+    is_flag=True,
+    help="Rank by the pictures around a match too: more of a kind, less surely the same thing.",
+)
 @click.option("--html", type=PLACE, help="Write a contact sheet: each query with what was found.")
 @space_options
 @common_options

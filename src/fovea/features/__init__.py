@@ -19,7 +19,7 @@ from fovea.features.folder import cache_folder
 from fovea.features.hashing import Hashed, Part, read_hashes
 from fovea.features.joining import join_encoders, require_same_input
 from fovea.features.known import EMBEDDED, KNOWN, is_published, on_disk
-from fovea.features.neighbours import METRICS, nearest, unit_rows
+from fovea.features.neighbours import METRICS, mean_around, nearest, unit_rows
 from fovea.features.opening import open_store
 from fovea.features.processor import available_cores, has_native_bf16
 from fovea.features.store import Known, Look, Store
@@ -60,6 +60,7 @@ __all__ = [
     "list_own_weights",
     "load_encoder",
     "make_views",
+    "mean_around",
     "nearest",
     "on_disk",
     "open_backbone",

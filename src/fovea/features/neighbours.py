@@ -98,6 +98,23 @@ def _spreading(
             yield pool.map
 
 
+def mean_around(
+    similarities: NDArray[np.float32], rows: NDArray[np.float32], *, n: int = 10
+) -> NDArray[np.float32]:
+    """Return how alike the surroundings of each candidate are to a query: the mean over it and its n nearest candidates.
+
+    Database-side augmentation (Arandjelovic and Zisserman, 2012) without bringing the means to length 1, so that loose
+    surroundings count less. `similarities` float32 (m,) are those of a query with `rows` float32 (m, d), of length 1; (m,) comes
+    back, higher is more alike. Finds more of a kind, and less surely the very same thing (benchmarks/retrieval.py).
+    """
+    alike = rows @ rows.T
+    np.fill_diagonal(alike, np.inf)
+    n = min(n, len(rows) - 1)
+    around = np.argpartition(-alike, n, axis=1)[:, : n + 1]
+    mean: NDArray[np.float32] = similarities[around].mean(axis=1)
+    return mean
+
+
 class _Block:
     """A few queries and the best that they have found so far, in the order of rows where equal."""
 

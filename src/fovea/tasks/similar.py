@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import open_store, unit_rows
+from fovea.features import mean_around, open_store, unit_rows
 from fovea.features.graph_folder import Searcher
 from fovea.features.index_folder import COLUMNS, CatalogueIndex, Entry
 from fovea.progress import Progress, silent
@@ -22,6 +22,8 @@ from fovea.tasks.similar_queries import Query, read_queries
 from fovea.tasks.spaces import Space, open_space
 from fovea.tasks.written import require_free
 
+_CANDIDATES = 400
+"""The most alike, whose surroundings are compared for `kind`."""
 _DISLIKE = 0.5
 """How much the pictures that are not liked count against those that are (Rocchio, 1971)."""
 
@@ -32,7 +34,8 @@ class Config:
 
     `queries` are files and folders (in Python also bytes, PIL pictures and arrays), each searched for by itself. `like` and
     `unlike` are searched for as one, with the queries' help where there are any. `crop` is (x, y, width, height) in pixels of
-    the upright query. `where` are columns of the catalogue and the values they must have. `k` is how many to find.
+    the upright query. `where` are columns of the catalogue and the values they must have. `k` is how many to find. With `kind` the
+    pictures around a match count as much as itself: more of the same kind, less surely the very same thing.
     """
 
     queries: tuple[Any, ...]
@@ -42,6 +45,7 @@ class Config:
     unlike: tuple[Any, ...] = ()
     crop: tuple[int, int, int, int] | None = None
     where: Mapping[str, str] = field(default_factory=dict)
+    kind: bool = False
     html: Path | None = None
 
 
@@ -138,6 +142,10 @@ def _check(config: Config) -> None:
         )
     if config.k < 1:
         raise InputError(f"k is {config.k!r}; it is how many pictures to find, such as 10.")
+    if config.kind and config.index.metric != "cosine":
+        raise InputError(
+            f"--kind ranks by the cosine, and --metric is {config.index.metric!r}. Leave one out."
+        )
     for column in config.where:
         if column not in COLUMNS:
             near = get_close_matches(column, COLUMNS, n=1, cutoff=0.4)
@@ -169,19 +177,31 @@ def _search(
         if not (len(index.slots(config.where)) if config.where else index.read_meta("n_pictures")):
             raise InputError(_nobody(index, config.where))
         asked = np.stack([combine(one, is_unit=config.index.metric == "cosine") for one in queries])
-        most = config.k + max(
-            len(one.files) for one in queries
-        )  # a query in the catalogue is no answer to itself
+        n_own = max(len(one.files) for one in queries)  # a query in the catalogue is no answer to itself
+        most = n_own + (max(config.k, _CANDIDATES) if config.kind else config.k)
         searcher = Searcher(index, metric=space.metric, threads=config.index.network.threads)
         found, similarities = searcher.search(asked, k=most, where=config.where)
-        entries = index.read([int(slot) for slot in np.unique(found)])
+        entries = index.read(np.unique(found[found >= 0]).tolist())
+        vectors = index.read_vectors()
     answers = []
-    for query, numbers, alike in zip(queries, found.tolist(), similarities.tolist(), strict=True):
-        pairs = [(entries[slot], value) for slot, value in zip(numbers, alike, strict=True) if slot >= 0]
-        others = [(one, value) for one, value in pairs if not _is_asked(one, query, root=root)]
-        matches = [Match(one.path, round(value, 6), one.label) for one, value in others[: config.k]]
-        answers.append(Answer(query.name, tuple(matches)))
+    for query, slots, alike in zip(queries, found, similarities, strict=True):
+        there = [k for k, slot in enumerate(slots.tolist()) if slot >= 0]
+        own = [k for k in there if not _is_asked(entries[int(slots[k])], query, root=root)]
+        ranked = _rank(slots[own], alike[own], vectors=vectors if config.kind else None)
+        matches = [Match(entries[slot].path, round(value, 6), entries[slot].label) for slot, value in ranked]
+        answers.append(Answer(query.name, tuple(matches[: config.k])))
     return tuple(answers)
+
+
+def _rank(
+    slots: NDArray[np.int64], alike: NDArray[np.float32], *, vectors: NDArray[np.float32] | None
+) -> list[tuple[int, float]]:
+    """Return slots and similarities as they are, or, with `vectors`, ranked anew by what is around each."""
+    if vectors is not None and len(slots):
+        alike = mean_around(alike, vectors[slots])
+        order = np.argsort(-alike, kind="stable")
+        slots, alike = slots[order], alike[order]
+    return list(zip(slots.tolist(), alike.tolist(), strict=True))
 
 
 def combine(query: Query, *, is_unit: bool) -> NDArray[np.float32]:
