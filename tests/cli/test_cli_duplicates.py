@@ -1,0 +1,45 @@
+"""What `fovea duplicates` says: counts, the first groups, how sure that is, and that nothing was removed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fovea.tasks import duplicates_find
+
+Fovea = Callable[..., Any]
+
+
+@pytest.fixture
+def twice(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the photos with a copy under another label."""
+    monkeypatch.setattr(duplicates_find, "N_PLANTED", 4)
+    shutil.copy(photos / "red" / "0.png", photos / "blue" / "again.png")
+    return photos
+
+
+def test_words_name_the_copy_its_kind_and_what_stays(fovea: Fovea, twice: Path, tmp_path: Path) -> None:
+    target = tmp_path / "remove.csv"
+    said = fovea("duplicates", twice, "--keep", "first", "--csv", target)
+    assert said.code == 0
+    assert "same bytes" in said.out.splitlines()[0]
+    assert "  blue/again.png  stays; more than one label" in said.out.splitlines()
+    assert "    red/0.png  same bytes" in said.out.splitlines()
+    assert f"What could go: {target}; nothing was removed." in said.out
+    assert (twice / "red" / "0.png").is_file()
+
+
+def test_json_holds_the_groups(fovea: Fovea, twice: Path) -> None:
+    found = json.loads(fovea("duplicates", twice, "--json").out)
+    kinds = {one["path"]: one["kind"] for group in found["groups"] for one in group}
+    assert kinds["red/0.png"] == "same bytes"
+    assert kinds["blue/again.png"] is None
+
+
+def test_keeping_without_a_list_is_refused_in_one_paragraph(fovea: Fovea, twice: Path) -> None:
+    said = fovea("duplicates", twice, "--keep", "best")
+    assert (said.code, said.out) == (1, "")
+    assert "say with --csv where to write the list of the others" in said.err

@@ -1,0 +1,146 @@
+"""`duplicates` end to end on drawn pictures: each kind of copy is found, strangers are not, nothing is removed."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fovea.errors import InputError, OutputError
+from fovea.tasks import duplicates_find
+from fovea.tasks.duplicates import Result, duplicates
+from fovea.tasks.duplicates_find import compare
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, draw_pixels: Callable[..., NDArray[np.uint8]]) -> Path:
+    """Return a folder of 16 scenes in two classes; some come again: copied, as BMP, smaller, cut and mirrored."""
+    folder = tmp_path_factory.mktemp("photos")
+    for label in ("cat", "dog"):
+        (folder / label).mkdir()
+    scenes = [Image.fromarray(draw_pixels(seed=100 + k, size_px=(160, 120))) for k in range(16)]
+    for k, scene in enumerate(scenes):
+        scene.save(folder / ("cat" if k < 8 else "dog") / f"{k:02d}.png")
+    shutil.copy(folder / "cat" / "00.png", folder / "dog" / "same.png")
+    scenes[1].save(folder / "cat" / "pixels.bmp")
+    scenes[2].resize((80, 60)).save(folder / "cat" / "half.jpg", quality=90)
+    scenes[9].crop((8, 6, 152, 114)).save(folder / "dog" / "cut.jpg", quality=90)
+    scenes[10].transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "dog" / "flip.jpg", quality=90)
+    (folder / "dog" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    out = tmp_path_factory.mktemp("out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates_find, "N_PLANTED", 12)
+        patch.setenv("FOVEA_CACHE", str(out / "cache"))
+        return duplicates(photos, csv=out / "remove.csv", html=out / "page.html", threads=1)
+
+
+def test_every_copy_is_found_with_its_kind_and_no_stranger(found: Result) -> None:
+    assert {(one.path, one.copy_of, one.kind, one.is_mirrored) for one in found.removable} == {
+        ("dog/same.png", "cat/00.png", "same bytes", False),
+        ("cat/01.png", "cat/pixels.bmp", "same pixels", False),
+        ("cat/half.jpg", "cat/02.png", "near", False),
+        ("dog/cut.jpg", "dog/09.png", "near", False),
+        ("dog/flip.jpg", "dog/10.png", "near", True),
+    }
+
+
+def test_groups_with_several_labels_come_first_and_what_stays_comes_first_in_each(found: Result) -> None:
+    assert [one.path for one in found.groups[0]] == ["cat/00.png", "dog/same.png"]
+    assert not [group for group in found.groups if group[0].copy_of]
+
+
+def test_the_list_holds_what_could_go_and_nothing_was_removed(found: Result, photos: Path) -> None:
+    rows = list(csv.DictReader(Path(str(found.csv)).read_text().splitlines()))
+    assert {row["path"] for row in rows} == {one.path for one in found.removable}
+    assert rows[0] == {
+        "path": "dog/same.png",
+        "copy_of": "cat/00.png",
+        "kind": "same bytes",
+        "difference": "0.0000",
+        "label": "dog",
+        "label_of_copy_of": "cat",
+    }
+    assert sum(path.is_file() for path in photos.rglob("*")) == 22
+
+
+def test_planted_copies_are_counted_by_how_they_were_made(found: Result) -> None:
+    assert found.n_planted == 4 * 12
+    assert list(found.recalls) == ["crop", "resize", "jpeg", "mirror"]
+    assert min(found.recalls.values()) > 0.7
+
+
+def test_json_holds_the_groups_the_scenes_and_what_could_not_be_read(found: Result) -> None:
+    told = found.to_json()
+    assert (told["n_pictures"], told["n_groups"], told["n_removable"]) == (21, 5, 5)
+    assert [row["path"] for row in told["quarantined"]] == ["dog/broken.jpg"]
+    assert told["groups"][0][1]["copy_of"] == "cat/00.png"
+
+
+def test_the_first_by_path_stays_where_that_is_asked(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates_find, "N_PLANTED", 4)
+    found = duplicates(photos / "cat", keep="first", csv=tmp_path / "remove.csv", threads=1)
+    assert ("pixels.bmp", "01.png") in {(one.path, one.copy_of) for one in found.removable}
+
+
+def test_the_result_does_not_depend_on_the_block() -> None:
+    rng = np.random.default_rng(0)
+    rough = rng.integers(0, 255, (12, 6, 6, 3)).astype(np.uint8)
+    small = np.stack(
+        [np.asarray(Image.fromarray(one).resize((48, 48))) for one in [*rough, *rough[:6, :, ::-1]]]
+    )
+    pairs = np.argwhere(np.triu(np.ones((18, 18), bool), 1))
+    whole = compare(small, pairs, threads=1, progress=lambda *_: None)
+    few = compare(small, pairs, threads=2, progress=lambda *_: None, block=7)
+    np.testing.assert_allclose(few[0], whole[0], atol=1e-4)
+    np.testing.assert_array_equal(few[1], whole[1])
+    assert (whole[0] < 0.1).sum() == 6
+
+
+def test_keeping_without_a_place_for_the_list_is_refused(photos: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        duplicates(photos, keep="best")
+    assert str(refused.value) == (
+        "--keep is 'best', which picture of a group stays; say with --csv where to write the list of the others, for "
+        "example --csv remove.csv."
+    )
+
+
+def test_settings_that_cannot_be_are_refused_before_the_work(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--precision is 1\.5"):
+        duplicates(photos, precision=1.5)
+    with pytest.raises(InputError, match="--keep is 'bets'"):
+        duplicates(photos, keep="bets", csv=tmp_path / "a.csv")
+    (tmp_path / "page.html").write_text("mine")
+    with pytest.raises(OutputError, match="There is something at"):
+        duplicates(photos, html=tmp_path / "page.html")
+
+
+def test_one_picture_alone_has_no_duplicates(tmp_path: Path) -> None:
+    out = BytesIO()
+    Image.new("RGB", (40, 30)).save(out, "PNG")
+    (tmp_path / "one.png").write_bytes(out.getvalue())
+    with pytest.raises(InputError) as refused:
+        duplicates(tmp_path)
+    assert str(refused.value) == (
+        f"{str(tmp_path)!r} holds 1 pictures that can be read; finding duplicates takes 2 or more. Name a folder with more "
+        "pictures."
+    )
+
+
+def test_two_plain_pictures_of_one_colour_are_the_same_pixels(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    Image.new("RGB", (40, 30)).save(tmp_path / "b.bmp")
+    found = duplicates(tmp_path, threads=1)
+    assert [(one.path, one.kind) for one in found.removable] == [("a.png", "same pixels")]
