@@ -134,3 +134,12 @@ def test_six_pictures_are_judged_without_a_promise(tmp_path: Path, draw_class: C
             draw_class(tmp_path / "few" / kind, kind, number)
     found = suspects(tmp_path / "few", threads=1)
     assert (found.n_pictures, found.expected.n_planted, found.expected.yields) == (6, 0, ())
+
+
+def test_a_class_of_the_test_split_alone_is_not_judged(mixed_up: Path, tmp_path: Path) -> None:
+    (tmp_path / "split" / "test" / "unknown").mkdir(parents=True)
+    mixed_up.rename(tmp_path / "split" / "train")
+    shutil.copy(tmp_path / "split/train/dots/dots_000.png", tmp_path / "split/test/unknown/a.png")
+    found = suspects(tmp_path / "split", threads=1)
+    assert [one.name for one in found.classes if one.name == "unknown"] == []
+    assert "1 picture of a class that only the test split has ('unknown') was not judged." in found.notes

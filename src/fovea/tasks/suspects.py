@@ -17,7 +17,7 @@ from fovea.judge.planted import Expected
 from fovea.judge.suspects import far_out
 from fovea.learn.suspects import Suspicion, find_suspects
 from fovea.manifest import equal_groups, fold_numbers, join_units, read_answers, require_trainable
-from fovea.manifest.wording import count
+from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.copies import find_copies
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
@@ -261,7 +261,8 @@ def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ..
         alike,
         equal_groups([row.group for row in rows]),
     )
-    names = stored.manifest.class_names
+    learned = [row for row in stored.manifest.rows if row.split != "test"]
+    names = stored.manifest.with_rows(learned).class_names
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([number.get(label or "", -1) for label in stored.labels], np.int64)
     at = np.flatnonzero(labels >= 0)
@@ -273,9 +274,21 @@ def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ..
         names=names,
         units=units[at],
         compared=compared,
-        notes=_contradictions(stored.content[at], labels[at]),
+        notes=(*_of_test_alone(stored, names), *_contradictions(stored.content[at], labels[at])),
     )
     return judged, told
+
+
+def _of_test_alone(stored: Stored, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a note on classes of the test split alone, as of pictures that nobody knows: they are not looked at."""
+    others = [label for label in stored.labels if label is not None and label not in names]
+    if not others:
+        return ()
+    which = "a class" if len(set(others)) == 1 else "classes"
+    return (
+        f"{count(len(others), 'picture')} of {which} that only the test split has ({some(sorted(set(others)))}) "
+        f"{'was' if len(others) == 1 else 'were'} not judged.",
+    )
 
 
 def _contradictions(content: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[str, ...]:
@@ -335,8 +348,8 @@ def _nearest_of(
         found, _ = nearest(
             judged.compared[rows[places]], judged.compared[members], k=N_EVIDENCE + _SPARE, threads=threads
         )
-        for place, some in zip(places.tolist(), members[found], strict=True):
-            others = some[judged.units[some] != judged.units[rows[place]]]
+        for place, alike in zip(places.tolist(), members[found], strict=True):
+            others = alike[judged.units[alike] != judged.units[rows[place]]]
             nearby[place] = tuple(judged.path(other) for other in others[:N_EVIDENCE].tolist())
     return nearby
 
