@@ -24,9 +24,22 @@ STEPS = {
     "check": ("check", "photos"),
     "cluster": ("cluster", "photos", "--csv", "groups.csv", "--html", "groups.html"),
     "map": ("map", "photos", "--html", "map.html"),
+    "duplicates": ("duplicates", "photos", "--csv", "remove.csv", "--html", "duplicates.html"),
     "suspects": ("suspects", "photos", "--html", "suspects.html", "--fixes", "fixes.csv"),
     "train": ("train", "photos", "--out", "run"),
     "train --since": ("train", "photos", "--out", "second", "--since", "run", "--private"),
+    "filter": (
+        "filter",
+        "photos",
+        "--labels",
+        "few.csv",
+        "--wanted",
+        "8",
+        "--ask",
+        "ask.csv",
+        "--html",
+        "filter.html",
+    ),
     "pseudolabel": ("pseudolabel", "run", "others", "--out", "pseudo", "--photos", "photos"),
     "average": ("average", "run", "second", "--out", "mean", "--photos", "photos"),
     "distil": ("distil", "mean", "photos", "--net", "mlp", "--epochs", "1", "--out", "small"),
@@ -100,6 +113,12 @@ def write_table(folder: Path) -> None:
         labels = [name for name, is_so in (("even", digit % 2 == 0), ("small", digit < 5)) if is_so]
         rows.append(f"{picture.relative_to(folder)},{digit},{';'.join(labels) or 'none'}")
     (folder / "table.csv").write_text("\n".join(rows))
+    few = [
+        f"{name}/{path.name},{name}"
+        for name in "18"
+        for path in sorted((folder / "photos" / name).iterdir())[:8]
+    ]
+    (folder / "few.csv").write_text("\n".join(["path,label", *few]))
 
 
 def run_traced(folder: Path, *arguments: str) -> tuple[str, list[str]]:

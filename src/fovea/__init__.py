@@ -5,9 +5,11 @@ run.metrics["accuracy"], run.report
 run.model.predict(["new.jpg"])
 model = fovea.load("runs/first")
 fovea.cluster("photos", html="groups.html"), fovea.map_pictures("photos", html="map.html")
+fovea.duplicates("photos", csv="remove.csv", html="copies.html")
 fovea.check("photos"), fovea.suspects("photos", fixes="fixes.csv"), fovea.evaluate("runs/first", "other_photos")
 fovea.index("photos"), fovea.similar("a.jpg", catalogue="photos", k=10)
 fovea.fit(module, fovea.torch.loaders("photos"), epochs=3)
+fovea.filter_pictures("scraped", labels="labelled.csv", ask="more.csv")
 fovea.pseudolabel("runs/first", "unlabelled", out="runs/second")
 fovea.average(["runs/first", "runs/second"], out="runs/mean")
 fovea.next_labels("photos", n=50, csv="first.csv"), fovea.curve("photos")
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from fovea.tasks.cluster import cluster
     from fovea.tasks.curve import curve
     from fovea.tasks.distil import distil
+    from fovea.tasks.duplicates import duplicates
     from fovea.tasks.evaluate import evaluate
+    from fovea.tasks.filter import filter_pictures
     from fovea.tasks.index import index
     from fovea.tasks.map import map_pictures
     from fovea.tasks.next import next_labels
@@ -42,7 +46,9 @@ __all__ = [
     "cluster",
     "curve",
     "distil",
+    "duplicates",
     "evaluate",
+    "filter_pictures",
     "fit",
     "index",
     "load",
@@ -61,7 +67,9 @@ _PLACES = {
     "curve": ("fovea.tasks.curve", "curve"),
     "cluster": ("fovea.tasks.cluster", "cluster"),
     "distil": ("fovea.tasks.distil", "distil"),
+    "duplicates": ("fovea.tasks.duplicates", "duplicates"),
     "evaluate": ("fovea.tasks.evaluate", "evaluate"),
+    "filter_pictures": ("fovea.tasks.filter", "filter_pictures"),
     "fit": ("fovea.torch", "fit"),
     "index": ("fovea.tasks.index", "index"),
     "load": ("fovea.model", "load_model"),

@@ -12,10 +12,12 @@ from fovea.cli.console import report_error
 INTERRUPTED = "stopped before it was done; nothing of yours is half written. Give the same command to go on."
 COMMANDS = {
     "check": "What is in a folder of pictures, what is broken, what is twice.",
+    "duplicates": "Pictures that are there more than once, and what could go.",
     "suspects": "Which labels are likely wrong, with the evidence.",
     "cluster": "Pictures without labels into groups, to be looked at and named.",
     "map": "Pictures laid out on a page, alike ones together.",
     "next": "Which pictures to label next, and whether more labels pay.",
+    "filter": "Scraped pictures into wanted, junk and unsure, by a few labels.",
     "train": "A folder of pictures in; a checked, saved classifier out.",
     "pseudolabel": "A run learns from unlabelled pictures too, where that does not hurt.",
     "average": "One model of several runs: their answers' mean, judged anew.",

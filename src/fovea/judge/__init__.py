@@ -11,6 +11,7 @@ from fovea.judge.calibration import (
 )
 from fovea.judge.compare import Comparison, compare
 from fovea.judge.curves import Finding, diagnose
+from fovea.judge.cutting import Cut, find_cut
 from fovea.judge.growth import Forecast, Growth, Learning, fit_growth, learning_curve
 from fovea.judge.guarantee import (
     CalibrationScores,
@@ -36,6 +37,7 @@ __all__ = [
     "CalibrationScores",
     "ClassFigures",
     "Comparison",
+    "Cut",
     "Figures",
     "Finding",
     "Forecast",
@@ -67,6 +69,7 @@ __all__ = [
     "ece_floor",
     "expected_calibration_error",
     "figures_json",
+    "find_cut",
     "find_mistakes",
     "fit_growth",
     "fit_novelty",

@@ -6,6 +6,7 @@ from fovea.learn.curve import Subsets, measure_subsets, nested_order
 from fovea.learn.neighbourhood import Neighbourhood, find_neighbourhood
 from fovea.learn.probe import Head, LabelsFit, ProbeFit, RidgeFit, fit_labels, fit_probe, fit_ridge
 from fovea.learn.pseudo import Added, PseudoFit, Round, fit_pseudo
+from fovea.learn.spreading import SpreadFit, fit_spread
 
 __all__ = [
     "Added",
@@ -18,6 +19,7 @@ __all__ = [
     "PseudoFit",
     "RidgeFit",
     "Round",
+    "SpreadFit",
     "Subsets",
     "cluster",
     "find_neighbourhood",
@@ -25,6 +27,7 @@ __all__ = [
     "fit_probe",
     "fit_pseudo",
     "fit_ridge",
+    "fit_spread",
     "is_early",
     "labelling_space",
     "margins_of",

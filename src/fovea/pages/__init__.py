@@ -3,6 +3,7 @@
 from fovea.pages.augment import AugmentPage, Strip, draw_sheet, render_augment
 from fovea.pages.check import CheckPage, ClassCount, render_check
 from fovea.pages.curve import CurvePage, render_curve
+from fovea.pages.filter import FilterPage, render_filter
 from fovea.pages.fragments import (
     render_check_fragment,
     render_facts_fragment,
@@ -41,6 +42,7 @@ __all__ = [
     "Comparison",
     "CurvePage",
     "Figure",
+    "FilterPage",
     "Found",
     "Gallery",
     "GrowthPlot",
@@ -63,6 +65,7 @@ __all__ = [
     "render_check_fragment",
     "render_curve",
     "render_facts_fragment",
+    "render_filter",
     "render_next",
     "render_predict",
     "render_report",

@@ -1,0 +1,339 @@
+"""`filter`: pictures as they were scraped and a few labels in; wanted, junk and unsure out, and what to label next.
+
+Nothing is copied, moved or removed. The same command with the questions' answers as a further table goes on from there.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.errors import InputError
+from fovea.features import open_store
+from fovea.judge import Cut, find_cut
+from fovea.learn import SpreadFit, fit_spread
+from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers
+from fovea.manifest.wording import count, did_you_mean, some
+from fovea.progress import Progress, silent
+from fovea.tasks.filter_write import write_outputs
+from fovea.tasks.options import BackboneOptions, SourceOptions, configure
+from fovea.tasks.stored import Stored, open_network, read_pictures, read_stored
+from fovea.tasks.written import require_free
+
+VERDICTS = ("wanted", "junk", "unsure")
+LEAST_LABELS = 5
+N_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What to filter by which labels, how surely, how many questions to ask, and where the answers go."""
+
+    photos: Path
+    labels: tuple[Path, ...]
+    wanted: str = "wanted"
+    n: int = 20
+    csv: Path | None = None
+    ask: Path | None = None
+    html: Path | None = None
+    precision: float = 0.97
+    confidence: float = 0.95
+    backbone: BackboneOptions = field(default_factory=BackboneOptions)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a picture: "wanted", "junk" or "unsure", and the probability that it is wanted; labelled ones as labelled."""
+
+    path: str
+    verdict: str
+    probability: float
+    is_labelled: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "path": self.path,
+            "verdict": self.verdict,
+            "probability": self.probability,
+            "is_labelled": self.is_labelled,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The verdicts in the order of the pictures, the paths to label next (most useful first), and how sure it all is."""
+
+    verdicts: tuple[Verdict, ...]
+    questions: tuple[str, ...]
+    cuts: dict[str, Cut]
+    precision: float
+    confidence: float
+    problems: tuple[tuple[str, str], ...]
+    csv: str | None = None
+    ask: str | None = None
+    html: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of the unlabelled got each verdict."""
+        found = Counter(one.verdict for one in self.verdicts if not one.is_labelled)
+        return {name: found[name] for name in VERDICTS}
+
+    @property
+    def n_labelled(self) -> int:
+        """How many pictures are labelled."""
+        return sum(one.is_labelled for one in self.verdicts)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was found, and what it can be trusted for."""
+        return (
+            opening(self.counts, n_labelled=self.n_labelled),
+            *(
+                tell_cut(name, cut, precision=self.precision, confidence=self.confidence)
+                for name, cut in self.cuts.items()
+            ),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; the keys stand in docs/json.md."""
+        return {
+            "n_labelled": self.n_labelled,
+            "counts": self.counts,
+            "cuts": {
+                name: {
+                    "threshold": cut.threshold,
+                    "is_promised": cut.is_promised,
+                    "supported": cut.supported,
+                    "n_more_needed": cut.n_more_needed,
+                    "expected": cut.expected,
+                }
+                for name, cut in self.cuts.items()
+            },
+            "questions": list(self.questions),
+            "verdicts": [one.to_json() for one in self.verdicts],
+            "problems": [{"path": path, "problem": problem} for path, problem in self.problems],
+            "text": " ".join(self.sentences),
+            "csv": self.csv,
+            "ask": self.ask,
+            "html": self.html,
+            "notes": list(self.notes),
+        }
+
+
+def filter_pictures(
+    photos: str | Path,
+    *,
+    labels: str | Path | tuple[str | Path, ...],
+    progress: Progress = silent,
+    **settings: Any,
+) -> Result:
+    """Sort pictures into wanted, junk and unsure by a few that are labelled, and choose what to label next.
+
+    Args:
+        photos: a folder of pictures; its sub-folders are no classes.
+        labels: a table path,label of a few of them, or several: a later one corrects an earlier. The label `wanted` is what is
+            looked for, every other one is junk; "-" and empty ones say nothing. The first is taken for a fair sample, by which
+            promises are made; answers to questions are harder than most and only teach.
+        progress: is told how far each stage is.
+        settings: any field of `Config` or its groups by name, such as `precision`, `n`, `csv`, `ask`, `html`, `wanted`.
+
+    Raises:
+        InputError: nothing can be read, or too few are labelled.
+        ManifestError: a table that cannot be used.
+        OutputError: a file to write is there already, or cannot be written.
+    """
+    several = labels if isinstance(labels, tuple) else (labels,)
+    given = {"photos": Path(photos), "labels": tuple(Path(one) for one in several), **settings}
+    return _run(configure(Config, given), progress=progress)
+
+
+def run(config: Config, *, progress: Progress = silent) -> Result:
+    """Filter as `config` says; see `filter_pictures`."""
+    return _run(config, progress=progress)
+
+
+def _run(config: Config, *, progress: Progress) -> Result:
+    _check(config)
+    manifest = read_pictures(config.photos, SourceOptions(), labelled=False)
+    labels = read_labels(config.labels, manifest, wanted=config.wanted)
+    sample = {path for path in read_answers(config.labels[0], manifest) if path in labels}
+    encoder, notes = open_network(config.backbone, progress=progress)
+    threads = config.backbone.threads
+    with open_store() as store:
+        stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
+    known = _known(stored, labels, sample=sample)
+    progress("filter", 0, 1)
+    fit = _fit(stored, known, config=config)
+    progress("filter", 1, 1)
+    result = _decide(stored, fit, known=known, config=config, notes=notes)
+    write_outputs(config, result, stored=stored)
+    return result
+
+
+def _check(config: Config) -> None:
+    if config.n < 0:
+        raise InputError(f"-n is {config.n}; ask for 0 pictures or more, for example -n 20.")
+    for option in ("precision", "confidence"):
+        value = getattr(config, option)
+        if not 0.5 <= value < 1:
+            raise InputError(f"--{option} is {value}; give a share from 0.5 to below 1, such as 0.97.")
+    if not config.labels:
+        raise InputError(
+            "No labels were given. Choose a few pictures with `fovea next PHOTOS --csv labels.csv`, write a label beside each "
+            "and name the file: --labels labels.csv."
+        )
+    for option in ("csv", "ask", "html"):
+        require_free(getattr(config, option), option=f"--{option}")
+
+
+def read_labels(files: tuple[Path, ...], manifest: Manifest, *, wanted: str) -> dict[str, bool]:
+    """Return which of the labelled pictures are wanted, by path. Raises InputError where too few of either kind are labelled."""
+    answers: dict[str, str] = {}
+    for file in files:
+        answers |= read_answers(file, manifest)
+    found = Counter(label for label in answers.values() if label != LEAVE_OUT)
+    if wanted not in found:
+        raise InputError(
+            f"No picture is labelled {wanted!r} in {some([str(file) for file in files])}{did_you_mean(wanted, found)}; the labels "
+            f"there: {some(sorted(found)) or 'none'}. Name the one that is looked for: --wanted LABEL."
+        )
+    labels = {path: label == wanted for path, label in answers.items() if label != LEAVE_OUT}
+    n_wanted = sum(labels.values())
+    for kind, n in ((f"labelled {wanted!r}", n_wanted), ("of another label (junk)", len(labels) - n_wanted)):
+        if n < LEAST_LABELS:
+            raise InputError(
+                f"{count(n, 'picture')} {'is' if n == 1 else 'are'} {kind}, too few to learn from: label {LEAST_LABELS} or more of "
+                "what is wanted, and as many of what is not."
+            )
+    return labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The labelled rows (n), copies of a labelled picture too; whether each is wanted, and whether it is of the first table."""
+
+    rows: NDArray[np.int64]
+    is_wanted: NDArray[np.bool_]
+    is_sample: NDArray[np.bool_]
+
+
+def _known(stored: Stored, labels: dict[str, bool], *, sample: set[str]) -> _Known:
+    said: dict[int, bool] = {}
+    sampled: set[int] = set()
+    for path, number in zip(stored.paths, stored.content.tolist(), strict=True):
+        if path in labels:
+            said[number] = labels[path]
+            sampled |= {number} if path in sample else set()
+    contents = [int(number) for number in stored.content if int(number) in said]
+    is_wanted = np.array([said[number] for number in contents], bool)
+    n_wanted = int(is_wanted.sum())
+    if min(n_wanted, len(contents) - n_wanted) < LEAST_LABELS:
+        raise InputError(
+            f"Of the labelled pictures {len(contents):,} can be read, {n_wanted:,} of them wanted: label {LEAST_LABELS} or more of "
+            "what is wanted, and as many of what is not."
+        )
+    return _Known(
+        rows=np.flatnonzero(np.isin(stored.content, contents)).astype(np.int64),
+        is_wanted=is_wanted,
+        is_sample=np.array([number in sampled for number in contents], bool),
+    )
+
+
+def _fit(stored: Stored, known: _Known, *, config: Config) -> SpreadFit:
+    labels = known.is_wanted.astype(np.int64)
+    return fit_spread(
+        stored.features,
+        labels,
+        known=known.rows,
+        folds=fold_numbers(labels, units=stored.content[known.rows], n_folds=N_FOLDS, seed=config.seed),
+        class_names=("junk", "wanted"),
+        stages=stored.stages,
+        threads=config.backbone.threads,
+    )
+
+
+def _decide(
+    stored: Stored, fit: SpreadFit, *, known: _Known, config: Config, notes: tuple[str, ...]
+) -> Result:
+    """Return the verdicts and the questions; the labels of questions, harder than most, say nothing of how sure it is."""
+    precision, confidence = config.precision, config.confidence
+    labelled = np.zeros(len(stored.rows), bool)
+    labelled[known.rows] = True
+    chance = np.asarray(fit.probabilities[:, 1], np.float64)
+    fair, truth = known.is_sample, known.is_wanted
+    sides = {"wanted": (fit.oof[:, 1], truth, chance), "junk": (fit.oof[:, 0], ~truth, 1 - chance)}
+    cuts = {
+        name: find_cut(
+            oof[fair],
+            right[fair],
+            unlabelled=scores[~labelled],
+            precision=precision,
+            confidence=confidence,
+        )
+        for name, (oof, right, scores) in sides.items()
+    }
+    verdicts = np.full(len(chance), "unsure", object)
+    for name, (_, _, scores) in sides.items():
+        threshold = cuts[name].threshold
+        if threshold is not None:
+            verdicts[scores >= threshold] = name
+    verdicts[known.rows] = np.where(truth, "wanted", "junk")
+    chance[known.rows] = truth
+    return Result(
+        verdicts=tuple(
+            Verdict(path, str(verdict), float(p), bool(is_known))
+            for path, verdict, p, is_known in zip(stored.paths, verdicts, chance, labelled, strict=True)
+        ),
+        questions=tuple(stored.paths[k] for k in _ask(stored, chance, labelled=labelled, n=config.n)),
+        cuts=cuts,
+        precision=precision,
+        confidence=confidence,
+        problems=tuple((row.path, row.problem) for row in stored.manifest.rows if row.problem),
+        csv=None if config.csv is None else str(config.csv),
+        ask=None if config.ask is None else str(config.ask),
+        html=None if config.html is None else str(config.html),
+        notes=(*notes, *stored.notes),
+    )
+
+
+def _ask(stored: Stored, chance: NDArray[np.float64], *, labelled: NDArray[np.bool_], n: int) -> list[int]:
+    """Return the rows in most doubt, one of each content; spread over groups (`pick_unsure`) they taught less (lab/LOG.md)."""
+    first = np.zeros(len(chance), bool)
+    first[np.unique(stored.content, return_index=True)[1]] = True
+    free = np.flatnonzero(first & ~labelled)
+    return [int(k) for k in free[np.argsort(np.abs(chance[free] - 0.5), kind="stable")][:n]]
+
+
+def opening(counts: dict[str, int], *, n_labelled: int) -> str:
+    """Return in a sentence how many got which verdict."""
+    n = sum(counts.values())
+    return (
+        f"Of {count(n, 'unlabelled picture')} {counts['wanted']:,} are wanted, {counts['junk']:,} junk, {counts['unsure']:,} unsure"
+        f"; {n_labelled:,} are labelled."
+    )
+
+
+def tell_cut(name: str, cut: Cut, *, precision: float, confidence: float) -> str:
+    """Return in a sentence how many of the pictures said to be `name` are so, and on what grounds."""
+    wanted, sure = f"{100 * precision:.4g} %", f"{100 * confidence:.4g} %"
+    if cut.is_promised:
+        return (
+            f"{name}: at least {wanted} are right with {sure} confidence, as far as the {cut.n_labelled:,} labelled pictures were "
+            "drawn like the others."
+        )
+    head = (
+        f"{name}: {wanted} right"
+        if cut.threshold is not None
+        else f"{name}: none is sure enough for {wanted} right"
+    )
+    basis = " is an estimate, no promise" if cut.threshold is not None else ""
+    can = f"support {100 * cut.supported:.0f} %" if cut.supported else "support no promise"
+    more = f"; some {cut.n_more_needed:,} more might support it" if cut.n_more_needed else ""
+    return f"{head}{basis}: with {sure} confidence {cut.n_labelled:,} labels {can}{more}."

@@ -1,0 +1,204 @@
+"""What `filter` promises: verdicts, honest words about few labels, questions that can be answered, nothing touched."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fovea.errors import InputError, ManifestError, OutputError
+from fovea.judge import Cut
+from fovea.tasks.filter import Result, filter_pictures, tell_cut
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, draw_class: Any) -> Path:
+    """Return a folder with `photos` (30 dots that are wanted, 30 stripes and plain ones, a copy, a broken one), `labels.csv`."""
+    folder = tmp_path_factory.mktemp("filter")
+    for number in range(30):
+        draw_class(folder / "photos", "dots", number)
+        draw_class(folder / "photos", "stripes" if number % 2 else "plain", number)
+    shutil.copy(folder / "photos" / "dots_000.png", folder / "photos" / "again.png")
+    (folder / "photos" / "broken.png").write_bytes(b"no picture")
+    rows = [f"dots_{k:03}.png,wanted" for k in range(8)]
+    rows += [f"{'stripes' if k % 2 else 'plain'}_{k:03}.png,{'lines' if k % 2 else 'none'}" for k in range(8)]
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+
+
+@pytest.fixture(scope="module")
+def done(job: Path) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOVEA_CACHE", str(job / "cache"))
+        files = {name: job / f"out.{name}" for name in ("csv", "html")}
+        return filter_pictures(
+            job / "photos",
+            labels=job / "labels.csv",
+            ask=job / "ask.csv",
+            n=5,
+            precision=0.9,
+            threads=1,
+            **files,
+        )
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_what_is_wanted_is_told_from_the_rest(done: Result) -> None:
+    assert done.counts["wanted"] + done.counts["junk"] + done.counts["unsure"] == 44
+    named = [one for one in done.verdicts if one.verdict != "unsure"]
+    right = [(one.verdict == "wanted") == one.path.startswith(("dots", "again")) for one in named]
+    assert sum(right) >= 0.9 * len(named)
+    assert len(named) >= 40
+
+
+def test_a_copy_of_a_labelled_picture_is_as_its_label_says(done: Result) -> None:
+    copy = next(one for one in done.verdicts if one.path == "again.png")
+    assert (copy.verdict, copy.probability, copy.is_labelled) == ("wanted", 1.0, True)
+
+
+def test_so_few_labels_are_not_said_to_promise_anything(done: Result) -> None:
+    assert not done.cuts["wanted"].is_promised
+    assert done.sentences[1].startswith(
+        "wanted: 90 % right is an estimate, no promise: with 95 % confidence 17 labels support "
+    )
+
+
+def test_the_table_holds_every_readable_picture(job: Path, done: Result) -> None:
+    rows = read(job / "out.csv")
+    assert len(rows) == 61
+    assert {row["by"] for row in rows if row["path"] == "dots_001.png"} == {"label"}
+    assert [row["verdict"] for row in rows] == [one.verdict for one in done.verdicts]
+
+
+def test_a_broken_file_is_named(done: Result) -> None:
+    assert [path for path, _ in done.problems] == ["broken.png"]
+
+
+def test_questions_are_unlabelled_and_in_the_most_doubt(job: Path, done: Result) -> None:
+    asked = [row["path"] for row in read(job / "ask.csv")]
+    assert asked == list(done.questions)
+    doubt = {one.path: abs(one.probability - 0.5) for one in done.verdicts if not one.is_labelled}
+    assert sorted(doubt, key=lambda path: doubt[path])[:5] == asked
+
+
+def test_answered_questions_go_on_from_there(job: Path, done: Result, tmp_path: Path) -> None:
+    answers = ["path,label"] + [
+        f"{path},{'wanted' if 'dots' in path else 'other'}" for path in done.questions
+    ]
+    (tmp_path / "answers.csv").write_text("\n".join(answers))
+    again = filter_pictures(
+        job / "photos", labels=(job / "labels.csv", tmp_path / "answers.csv"), n=5, precision=0.9, threads=1
+    )
+    assert again.n_labelled == done.n_labelled + 5
+    assert not set(again.questions) & set(done.questions)
+    assert again.cuts["wanted"].n_labelled == 17  # answers to questions are no fair sample
+
+
+def test_json_is_plain(done: Result) -> None:
+    told = json.loads(json.dumps(done.to_json()))
+    assert told["counts"] == done.counts
+    assert len(told["verdicts"]) == 61
+
+
+def test_the_page_shows_what_to_label(job: Path, done: Result) -> None:
+    page = (job / "out.html").read_text()
+    assert "Pictures to label next" in page
+    assert all(path in page for path in done.questions)
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted", "message"),
+    [
+        (
+            ["dots_000.png,wantd"],
+            "wanted",
+            "No picture is labelled 'wanted' in '{file}' (did you mean 'wantd'?); the labels there: 'wantd'. Name the one that "
+            "is looked for: --wanted LABEL.",
+        ),
+        (
+            ["dots_000.png,wanted"],
+            "wanted",
+            "1 picture is labelled 'wanted', too few to learn from: label 5 or more of what is wanted, and as many of what is "
+            "not.",
+        ),
+        (
+            [f"dots_{k:03}.png,yes" for k in range(6)],
+            "yes",
+            "0 pictures are of another label (junk), too few to learn from: label 5 or more of what is wanted, and as many of "
+            "what is not.",
+        ),
+    ],
+)
+def test_too_few_labels_are_refused(
+    job: Path, tmp_path: Path, rows: list[str], wanted: str, message: str
+) -> None:
+    file = tmp_path / "l.csv"
+    file.write_text("\n".join(["path,label", *rows]))
+    with pytest.raises(InputError) as caught:
+        filter_pictures(job / "photos", labels=file, wanted=wanted)
+    assert str(caught.value) == message.format(file=file)
+
+
+def test_a_path_that_is_not_there_names_the_closest(job: Path, tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("path,label\ndots_00.png,wanted\n")
+    with pytest.raises(ManifestError, match="did you mean"):
+        filter_pictures(job / "photos", labels=tmp_path / "l.csv")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": -1}, "-n is -1; ask for 0 pictures or more, for example -n 20."),
+        ({"precision": 1.0}, "--precision is 1.0; give a share from 0.5 to below 1, such as 0.97."),
+        ({"confidence": 0.1}, "--confidence is 0.1; give a share from 0.5 to below 1, such as 0.97."),
+        (
+            {"labels": ()},
+            "No labels were given. Choose a few pictures with `fovea next PHOTOS --csv labels.csv`, write a label beside each "
+            "and name the file: --labels labels.csv.",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(job: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        filter_pictures(job / "photos", **{"labels": job / "labels.csv", **settings})
+    assert str(caught.value) == message
+
+
+def test_no_file_is_written_over(job: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("mine")
+    with pytest.raises(OutputError, match="Choose another name for --ask"):
+        filter_pictures(job / "photos", labels=job / "labels.csv", ask=tmp_path / "mine.csv")
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("cut", "text"),
+    [
+        (
+            Cut(0.6, True, 0.97, None, 300, 10, 0.99),
+            "junk: at least 97 % are right with 95 % confidence, as far as the 300 labelled pictures were drawn like the others.",
+        ),
+        (
+            Cut(0.6, False, 0.94, 118, 120, 10, 0.98),
+            "junk: 97 % right is an estimate, no promise: with 95 % confidence 120 labels support 94 %; some 118 more might "
+            "support it.",
+        ),
+        (
+            Cut(None, False, None, None, 12, 0, None),
+            "junk: none is sure enough for 97 % right: with 95 % confidence 12 labels support no promise.",
+        ),
+    ],
+)
+def test_what_can_be_trusted_is_said(cut: Cut, text: str) -> None:
+    assert tell_cut("junk", cut, precision=0.97, confidence=0.95) == text
