@@ -73,6 +73,15 @@ def test_classes_say_what_they_are_taken_for(page: SuspectsPage, read_page: Read
     assert "cat 30 of 600 29 look like dog & co dog & co 10 of 600 1 looks like cat" in words
 
 
+def test_where_hardly_any_is_wrong_the_page_says_so(page: SuspectsPage, read_page: Reader) -> None:
+    few = replace(page, n_errors=0.3, n_errors_interval=(0.0, 1.6), n_suspects=1)
+    words = read_page(render_suspects(few)).words()
+    assert (
+        "No label of 1,200 is likely wrong (95 % interval 0 to 2); 1 label is listed, the most doubtful first."
+        in words
+    )
+
+
 def test_without_doubts_the_page_says_so(page: SuspectsPage, read_page: Reader) -> None:
     none = replace(page, n_suspects=0, doubted=(), yields=(), outliers=(), classes=())
     assert "0 labels of 1,200 are doubted ." in read_page(render_suspects(none)).words()

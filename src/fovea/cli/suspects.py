@@ -110,7 +110,9 @@ def _opening(result: "Result") -> str:
         return f"{what}: no label is doubted."
     if not result.expected.yields:
         return f"{what}: {count(len(result.suspects), 'label')} doubted. Too few to tell how many of them are wrong."
+    n = round(result.expected.n_errors)
+    wrong = "no label is" if not n else "1 label is" if n == 1 else f"some {n:,} labels are"
     return (
-        f"{what}: some {result.expected.n_errors:,.0f} labels are likely wrong (95 % interval {low:,.0f} to {high:,.0f}). "
+        f"{what}: {wrong} likely wrong (95 % interval {low:,.0f} to {high:,.0f}). "
         f"Of the most doubtful ({result.expected.n_planted:,} planted errors say what to expect):"
     )

@@ -105,8 +105,10 @@ def _opening(page: SuspectsPage) -> tuple[str, str]:
     listed = f"{plural(page.n_suspects, 'label')} of {page.n_pictures:,} {'is' if page.n_suspects == 1 else 'are'} doubted"
     if not page.yields:
         return listed, "."
+    n = round(page.n_errors)
+    some = "No label" if not n else "1 label" if n == 1 else f"Some {n:,}"
     return (
-        f"Some {page.n_errors:,.0f} of {plural(page.n_pictures, 'label')} are likely wrong",
+        f"{some} of {page.n_pictures:,} {'is' if n < 2 else 'labels are'} likely wrong",
         f" (95{NBSP}% interval {low:,.0f} to {high:,.0f}); {plural(page.n_suspects, 'label')} "
         f"{'is' if page.n_suspects == 1 else 'are'} listed, the most doubtful first.",
     )
