@@ -1,15 +1,16 @@
 """What pictures are compared by: some of a network's features, or a run's answers, as rows that a product compares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import METRICS, Encoder, Stage, unit_rows
+from fovea.features import KNOWN, METRICS, Encoder, Stage, list_backbone_stages, unit_rows
 from fovea.progress import Progress, silent
+from fovea.tasks.backbones import with_default
 from fovea.tasks.gather import last_average
 from fovea.tasks.options import BackboneOptions, check_choice
 from fovea.tasks.stored import open_network
@@ -80,8 +81,9 @@ def _with_stages(
     network: BackboneOptions, *, progress: Progress
 ) -> tuple[Encoder, tuple[Stage, ...], tuple[str, ...]]:
     """Return an encoder and the stages to compare by: of its usual ones where they are meant, else one cut for them."""
-    from dataclasses import replace
-
+    if network.stages and not _may_be_usual(network):
+        encoder, notes = open_network(network, progress=progress)
+        return encoder, encoder.stages, notes
     encoder, notes = open_network(replace(network, stages=()), progress=progress)
     if not network.stages:
         return encoder, (last_average(encoder),), notes
@@ -91,6 +93,20 @@ def _with_stages(
         return encoder, tuple(own[name] for name in network.stages), notes
     encoder, notes = open_network(network, progress=progress)
     return encoder, encoder.stages, notes
+
+
+def _may_be_usual(network: BackboneOptions) -> bool:
+    """Return whether the stages asked for may be among those that are taken anyway, as far as that costs nothing to know.
+
+    An ONNX file tells it by itself: then nothing large is converted that is not used.
+    """
+    options, _ = with_default(network)
+    name = str(options.weights or options.backbone or "")
+    if name not in KNOWN and not name.lower().endswith(".onnx"):
+        return True
+    usual = [one for one in list_backbone_stages(name) if one.is_usual]
+    names = {known for one in usual for known in (one.name, *one.aliases)}
+    return {stage.partition(":")[0] for stage in network.stages} <= names
 
 
 def _tuned(network: BackboneOptions, run: Path, *, metric: str) -> Space:
