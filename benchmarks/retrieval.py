@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from machine import describe_machine
 
-from fovea.features import Stage, nearest, open_backbone, open_store, unit_rows
+from fovea.features import Stage, mean_around, nearest, open_backbone, open_store, unit_rows
 from fovea.judge import softmax
 from fovea.learn import fit_probe
 from fovea.tasks.options import SourceOptions
@@ -78,6 +78,10 @@ def compare(stored: Stored) -> Iterator[tuple[str, float]]:
                 f"{title}: mean over a match and its {n} nearest",
                 precision(alike[:, np.concatenate([own, around[:, :n]], axis=1)].mean(axis=2)),
             )
+        yield (
+            f"{title}: the 400 best ranked by the ten around each (similar --kind)",
+            precision(_by_kind(space[catalogue], np.where(is_copy, -np.inf, alike))),
+        )
         yield f"{title}: diffusion", precision(_diffuse(space, alike, is_copy, around[:, :20], catalogue))
     for title, value in _tuned(stored, labels, catalogue, unit_rows(last)):
         yield title, precision(value[query] @ value[catalogue].T)
@@ -93,6 +97,14 @@ def _whiten(features: np.ndarray, catalogue: np.ndarray, power: float, *, n: int
     unit = unit - unit[catalogue].mean(0)
     values, axes = np.linalg.eigh(unit[catalogue].T @ unit[catalogue])
     return unit @ (axes[:, -n:] * np.maximum(values[-n:], values[-1] * 1e-6) ** (-power / 2))
+
+
+def _by_kind(rows: np.ndarray, alike: np.ndarray, *, n: int = 400) -> np.ndarray:
+    ranked = np.full_like(alike, -np.inf)
+    for own, out in zip(alike, ranked, strict=True):
+        best = np.argsort(-own)[: min(n, int(np.isfinite(own).sum()))]
+        out[best] = mean_around(own[best], rows[best])
+    return ranked
 
 
 def _diffuse(
