@@ -128,3 +128,37 @@ def test_what_did_not_help_is_said() -> None:
         "No pseudo-labels were added: with 120 of them, accuracy on the labelled pictures would go from 80.0% to 76.0% "
         "(cross-validated). Label more pictures: fovea next."
     )
+
+
+def test_too_few_pictures_to_cross_validate_are_refused(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    monkeypatch.setattr("fovea.tasks.pseudolabel.LEAST_FOLDS", 6)  # of the five that there are
+    with pytest.raises(InputError) as caught:
+        pseudolabel(job / "first", job / "pool", out=tmp_path / "out", threads=1)
+    assert str(caught.value) == (
+        "The run learned from 24 different pictures in all, too few to tell by cross-validation whether pseudo-labels help. "
+        "Label 6 pictures a class or more."
+    )
+
+
+def test_a_private_run_is_asked_where_its_pictures_lie(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    train(job / "photos", out=tmp_path / "private", threads=1, private=True)
+    with pytest.raises(InputError) as caught:
+        pseudolabel(tmp_path / "private", job / "pool", out=tmp_path / "out", threads=1)
+    assert str(caught.value) == (
+        f"{str(tmp_path / 'private')!r} does not say where its pictures lie (it was trained with --private). Name the place: "
+        "--photos FOLDER."
+    )
+
+
+def test_a_private_run_names_no_place(job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    done = pseudolabel(job / "first", job / "pool", out=tmp_path / "out", threads=1, private=True)
+    assert done.added
+    written = [file for file in done.folder.rglob("*") if file.is_file()]
+    assert [file.name for file in written if str(job).encode() in file.read_bytes()] == []
