@@ -8,7 +8,7 @@ side anywhere, resized to 0.4 to 2 times, JPEG 40, mirrored) and searches it. Th
 computes its hashes; its convolutional network wants weights by download, so the same MobileNetV2 features are compared by
 cosine instead, as it would. Wanted: recall 0.95 at precision 0.99. A pair counts as right where both show one planted original
 (or are the same bytes); every other pair counts as wrong, and those found are listed to be looked at. For peers the recall is the
-best over all their limits at that precision. Raw numbers go to benchmarks/results/duplicates.json.
+best over all their limits at that precision (minus the distance; 10 is their default). Raw numbers: benchmarks/results/.
 """
 
 import argparse
@@ -115,26 +115,33 @@ def measure(folder: Path, truth: Truth, **network: object) -> dict[str, object]:
     }
 
 
-def best_recall(
-    truth: Truth, paths: list[str], closeness: np.ndarray, pairs: np.ndarray
+def judge_limits(
+    truth: Truth, paths: list[str], closeness: np.ndarray, pairs: np.ndarray, *, limits: tuple[float, ...]
 ) -> dict[str, object]:
-    """Return a peer's recall at the loosest limit whose pairs are right at the precision; closer is higher."""
+    """Return a peer's recall at the loosest limit whose pairs are right at the precision, and both at some limits."""
     order = np.argsort(-closeness, kind="stable")
     right = np.array([truth.is_right(paths[a], paths[b]) for a, b in pairs[order].tolist()])
     value = closeness[order]
     share = np.cumsum(right) / np.arange(1, len(right) + 1)
     ends = np.flatnonzero(np.append(value[1:] != value[:-1], True))  # all pairs of one value are in, or none
     good = ends[share[ends] >= PRECISION]
+
+    def recalls(n: int) -> dict[str, float]:
+        taken = {frozenset((paths[a], paths[b])) for a, b in pairs[order[:n]].tolist()}
+        hits = [(kind, frozenset((one, other)) in taken) for kind, one, other in truth.planted]
+        by_kind = {name: float(np.mean([hit for kind, hit in hits if kind == name])) for name in KINDS}
+        return {**by_kind, "all": float(np.mean([hit for _, hit in hits]))}
+
     n = int(good[-1]) + 1 if len(good) else 0
-    taken = {frozenset((paths[a], paths[b])) for a, b in pairs[order[:n]].tolist()}
-    hits = [(kind, frozenset((one, other)) in taken) for kind, one, other in truth.planted]
-    by_kind = {name: float(np.mean([hit for kind, hit in hits if kind == name])) for name in KINDS}
-    limit = float(value[n - 1]) if n else None
-    return {
-        "recall": {**by_kind, "all": float(np.mean([hit for _, hit in hits]))},
-        "limit": limit,
-        "n_pairs": n,
-    }
+    at = {}
+    for limit in limits:
+        m = int((value >= limit).sum())
+        at[str(limit)] = {
+            "recall": recalls(m)["all"],
+            "precision": float(share[m - 1]) if m else None,
+            "n_pairs": m,
+        }
+    return {"recall": recalls(n), "limit": float(value[n - 1]) if n else None, "n_pairs": n, "at": at}
 
 
 def measure_cosine(folder: Path, truth: Truth, weights: Path) -> dict[str, object]:
@@ -150,7 +157,9 @@ def measure_cosine(folder: Path, truth: Truth, weights: Path) -> dict[str, objec
     rows = stored.features / np.linalg.norm(stored.features, axis=1, keepdims=True)
     cosine = np.triu(rows @ rows.T, 1)
     pairs = np.argwhere(cosine >= 0.85)
-    return best_recall(truth, list(stored.paths), cosine[pairs[:, 0], pairs[:, 1]], pairs)
+    return judge_limits(
+        truth, list(stored.paths), cosine[pairs[:, 0], pairs[:, 1]], pairs, limits=(0.99, 0.95, 0.9)
+    )
 
 
 def measure_peer(folder: Path, truth: Truth) -> dict[str, object]:
@@ -176,9 +185,8 @@ def measure_peer(folder: Path, truth: Truth) -> dict[str, object]:
         signs = 1 - 2 * bits
         distance = (64 - signs @ signs.T) // 2
         pairs = np.argwhere(np.triu(distance <= 24, 1))
-        found = best_recall(
-            truth, [paths[k] for k in known], -distance[pairs[:, 0], pairs[:, 1]].astype(float), pairs
-        )
+        closeness = -distance[pairs[:, 0], pairs[:, 1]].astype(float)
+        found = judge_limits(truth, [paths[k] for k in known], closeness, pairs, limits=(0, -2, -5, -10))
         results[type(method).__name__] = {**found, "seconds": time.perf_counter() - begun}
     return results
 
