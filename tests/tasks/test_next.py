@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def test_a_list_beside_the_pictures_has_their_names_and_is_none_of_them(pile: Pa
     assert all("/" not in row["path"] for row in rows_of(pile / "list.csv"))
     again = next_labels(pile, n=3)
     assert (again.n_unlabelled, again.notes) == (30, ())
+
+
+def test_splits_that_were_given_go_with_the_list(pile: Path, tmp_path: Path, draw_class: Draw) -> None:
+    for kind in KINDS:
+        for number in range(100, 108):
+            draw_class(tmp_path / "photos" / ("train" if number < 105 else "valid") / kind, kind, number)
+    run = train(tmp_path / "photos", out=tmp_path / "run")
+    found = next_labels(pile, run=run.folder, n=4, csv=tmp_path / "list.csv")
+    assert (found.n_labelled, found.n_unlabelled) == (15, 30)
+    splits = Counter(row["split"] for row in rows_of(tmp_path / "list.csv"))
+    assert splits == {"train": 4 + 15, "valid": 9}
+    assert train(filled(tmp_path / "list.csv"), out=tmp_path / "run2").metrics["n_valid"] == 9
 
 
 def test_pictures_of_a_run_that_are_gone_are_told(
