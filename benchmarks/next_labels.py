@@ -67,11 +67,11 @@ class Pool:
         free = np.ones(len(self.features), bool)
         free[chosen] = False
         if is_early(len(chosen), n_classes=len(np.unique(self.labels[chosen]))):
-            picks = pick_typical(self.space, n, labelled=~free, free=free, seed=seed)
+            picks = pick_typical(self.space, n=n, labelled=~free, free=free, seed=seed)
         else:
             fit, _ = self.fit(chosen)
             answers = softmax(fit.head.logits(self.features))
-            picks = pick_unsure(self.space, answers, n, free=free, seed=seed)
+            picks = pick_unsure(self.space, answers, n=n, free=free, seed=seed)
         return np.concatenate([chosen, picks.rows])
 
 

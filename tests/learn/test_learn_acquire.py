@@ -27,7 +27,7 @@ def masks(labelled: list[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def test_the_middle_of_each_group_is_typical_and_the_largest_group_first(blobs: NDArray[np.float32]) -> None:
     labelled, free = masks([])
-    picks = pick_typical(blobs, 3, labelled=labelled, free=free)
+    picks = pick_typical(blobs, n=3, labelled=labelled, free=free)
     assert picks.rows.tolist() == [0, 30, 50]
     assert picks.n_like.tolist() == [30, 20, 10]
 
@@ -35,21 +35,21 @@ def test_the_middle_of_each_group_is_typical_and_the_largest_group_first(blobs: 
 def test_groups_that_have_a_label_come_last(blobs: NDArray[np.float32]) -> None:
     labelled, free = masks([0])
     groups = [0, 1, 1, 2]
-    first = pick_typical(blobs, 2, labelled=labelled, free=free).rows
+    first = pick_typical(blobs, n=2, labelled=labelled, free=free).rows
     assert sorted(groups[k // 20 if k < 50 else 3] for k in first.tolist()) == [1, 2]
 
 
 def test_nothing_is_picked_that_is_not_free_and_nothing_twice(blobs: NDArray[np.float32]) -> None:
     labelled, free = masks([0, 30])
     free[::2] = False
-    rows = pick_typical(blobs, 40, labelled=labelled, free=free).rows
+    rows = pick_typical(blobs, n=40, labelled=labelled, free=free).rows
     assert sorted(rows.tolist()) == np.flatnonzero(free).tolist()
 
 
 def test_typical_rows_do_not_depend_on_the_order_of_columns(blobs: NDArray[np.float32]) -> None:
     labelled, free = masks([])
     ways = [
-        pick_typical(rows, 3, labelled=labelled, free=free).rows.tolist()
+        pick_typical(rows, n=3, labelled=labelled, free=free).rows.tolist()
         for rows in (blobs, np.ascontiguousarray(blobs[:, ::-1]))
     ]
     assert ways[0] == ways[1]
@@ -59,7 +59,7 @@ def test_of_each_doubtful_group_the_most_doubtful_is_asked(blobs: NDArray[np.flo
     margins = np.full(60, 0.9)
     margins[[5, 6, 35, 36, 55, 56]] = [0.10, 0.12, 0.04, 0.06, 0.08, 0.09]
     probabilities = np.stack([0.5 + margins / 2, 0.5 - margins / 2], axis=1)
-    picks = pick_unsure(blobs, probabilities, 3, free=np.ones(60, bool) & (margins < 0.5))
+    picks = pick_unsure(blobs, probabilities, n=3, free=np.ones(60, bool) & (margins < 0.5))
     assert picks.rows.tolist() == [35, 55, 5]
     assert picks.n_like.tolist() == [2, 2, 2]
 
@@ -67,15 +67,15 @@ def test_of_each_doubtful_group_the_most_doubtful_is_asked(blobs: NDArray[np.flo
 def test_sure_rows_are_not_asked_about(blobs: NDArray[np.float32]) -> None:
     margins = np.linspace(0, 1, 60)
     probabilities = np.stack([0.5 + margins / 2, 0.5 - margins / 2], axis=1)
-    assert pick_unsure(blobs, probabilities, 4, free=np.ones(60, bool)).rows.max() < 5 * 4
+    assert pick_unsure(blobs, probabilities, n=4, free=np.ones(60, bool)).rows.max() < 5 * 4
 
 
 def test_fewer_free_rows_than_asked_for_are_all_picked(blobs: NDArray[np.float32]) -> None:
     free = np.zeros(60, bool)
     free[[3, 40]] = True
     uniform = np.full((60, 3), 1 / 3)
-    assert sorted(pick_unsure(blobs, uniform, 9, free=free).rows.tolist()) == [3, 40]
-    assert len(pick_unsure(blobs, uniform, 9, free=np.zeros(60, bool)).rows) == 0
+    assert sorted(pick_unsure(blobs, uniform, n=9, free=free).rows.tolist()) == [3, 40]
+    assert len(pick_unsure(blobs, uniform, n=9, free=np.zeros(60, bool)).rows) == 0
 
 
 def test_margins_are_between_the_two_likeliest() -> None:

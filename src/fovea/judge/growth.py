@@ -94,7 +94,7 @@ def learning_curve(
         seed: of the resampling.
     """
     at = np.asarray(sizes, np.float64)
-    measured = 1 - _means(right, np.ones((1, right.shape[2])), np.ones((1, right.shape[1])))
+    measured = 1 - _means(right, pictures=np.ones((1, right.shape[2])), repeats=np.ones((1, right.shape[1])))
     growth = fit_growth(sizes, measured[0].tolist())
     errors = 1 - _resample(right, seed=seed)
     floors, scales, powers = _fit(at, errors)
@@ -141,12 +141,12 @@ def _resample(right: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
     for _ in range(0, N_RESAMPLED, _BLOCK):
         pictures = rng.multinomial(m, np.full(m, 1 / m), size=_BLOCK).astype(np.float64)
         repeats = rng.multinomial(r, np.full(r, 1 / r), size=_BLOCK) if is_shared else np.ones((_BLOCK, r))
-        found.append(_means(right, pictures, repeats))
+        found.append(_means(right, pictures=pictures, repeats=repeats))
     return np.concatenate(found)
 
 
 def _means(
-    right: NDArray[np.floating], pictures: NDArray[np.float64], repeats: NDArray[np.floating | np.integer]
+    right: NDArray[np.floating], *, pictures: NDArray[np.float64], repeats: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
     """Return the accuracy (b, s) by weights of pictures (b, m) and repeats (b, r), of what was judged."""
     s, r, m = right.shape

@@ -74,8 +74,8 @@ def is_early(n_labelled: int, *, n_classes: int) -> bool:
 
 def pick_typical(
     space: NDArray[np.float32],
-    n: int,
     *,
+    n: int,
     labelled: NDArray[np.bool_],
     free: NDArray[np.bool_],
     seed: int = 0,
@@ -116,8 +116,8 @@ def _most_typical(
 def pick_unsure(
     space: NDArray[np.float32],
     probabilities: NDArray[np.floating],
-    n: int,
     *,
+    n: int,
     free: NDArray[np.bool_],
     seed: int = 0,
     threads: int | None = None,

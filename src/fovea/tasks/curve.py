@@ -118,7 +118,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
             f"A curve takes {LEAST_PICTURES} pictures or more to learn from, of two classes with two different pictures each; "
             f"{str(config.photos)!r} has {len(labelled.names):,}. Label more: `fovea next` says which."
         )
-    scratch, saved = _beside(config, stored, plan, measured, progress=progress)
+    scratch, saved = _beside(config, stored, plan=plan, measured=measured, progress=progress)
     result = Result(
         measured=measured,
         net=config.scratch,
@@ -158,14 +158,14 @@ def _sides(stored: "Stored", *, seed: int) -> "tuple[SplitPlan, LabelledFeatures
 
 
 def _beside(
-    config: Config, stored: "Stored", plan: "SplitPlan", measured: "MeasuredLearning", *, progress: Progress
+    config: Config, stored: "Stored", *, plan: "SplitPlan", measured: "MeasuredLearning", progress: Progress
 ) -> "tuple[tuple[ScratchPoint, ...], tuple[str, ...]]":
     """Return what a network reaches from scratch, where one was named, and what is saved in sentences."""
     if config.scratch is None:
         return (), ()
     from fovea.tasks.curve_scratch import learn_from_scratch, savings
 
-    points = learn_from_scratch(config, plan, measured, progress=progress)
+    points = learn_from_scratch(config, plan, measured=measured, progress=progress)
     return points, savings(points, measured, net=config.scratch, features_seconds=stored.seconds)
 
 

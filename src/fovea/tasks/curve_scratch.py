@@ -45,7 +45,7 @@ class ScratchPoint:
 
 
 def learn_from_scratch(
-    config: "Config", plan: "SplitPlan", measured: MeasuredLearning, *, progress: Progress
+    config: "Config", plan: "SplitPlan", *, measured: MeasuredLearning, progress: Progress
 ) -> tuple[ScratchPoint, ...]:
     """Train the network from nothing on nested subsets of the training part; the same pictures judge it.
 
@@ -68,13 +68,13 @@ def learn_from_scratch(
     order = nested_order(np.array([names.index(row.label or "") for row in train]), seed=config.seed)
     sizes = [max(len(train) // 2**k, 2 * len(names)) for k in range(N_SIZES)]
     return tuple(
-        _train(config, manifest, [train[k] for k in order[:n]], valid, progress=progress)
+        _train(config, manifest, train=[train[k] for k in order[:n]], valid=valid, progress=progress)
         for n in sorted(set(sizes))
     )
 
 
 def _train(
-    config: "Config", manifest: Manifest, train: Sequence[Row], valid: Sequence[Row], *, progress: Progress
+    config: "Config", manifest: Manifest, *, train: Sequence[Row], valid: Sequence[Row], progress: Progress
 ) -> ScratchPoint:
     from fovea.tasks.train import train as train_network
 

@@ -154,11 +154,11 @@ class _Asking:
         if self.probabilities is not None:
             n_free = len(self.used)
             return pick_unsure(
-                self.space[:n_free], self.probabilities, n, free=free[:n_free], seed=seed, threads=threads
+                self.space[:n_free], self.probabilities, n=n, free=free[:n_free], seed=seed, threads=threads
             )
         labelled = self.labelled.copy()
         labelled[kept] = True
-        return pick_typical(self.space, n, labelled=labelled, free=free, seed=seed, threads=threads)
+        return pick_typical(self.space, n=n, labelled=labelled, free=free, seed=seed, threads=threads)
 
 
 def _prepare(

@@ -29,21 +29,25 @@ def write_outputs(
     """Write the list and the page that were asked for; `shown` are the questions' rows in the pool."""
     if config.csv is not None:
         rows = [pool.manifest.rows[int(pool.rows[k])] for k in shown]
-        content = _list(config.csv, result, pool.manifest, rows, known=known, with_splits=with_splits)
+        content = _list(
+            config.csv, result, manifest=pool.manifest, rows=rows, known=known, with_splits=with_splits
+        )
         write_whole(config.csv, content, option="--csv")
     if config.html is not None:
         thumbs = _thumbnails(pool, shown[:N_SHOWN], threads=config.backbone.threads or available_cores())
         write_whole(
-            config.html, _page(config, result, thumbs).encode(errors="surrogateescape"), option="--html"
+            config.html,
+            _page(config, result, thumbs=thumbs).encode(errors="surrogateescape"),
+            option="--html",
         )
 
 
 def _list(
     target: Path,
     result: Result,
+    *,
     manifest: Manifest,
     rows: Sequence[Row],
-    *,
     known: Known,
     with_splits: bool,
 ) -> bytes:
@@ -84,7 +88,7 @@ def _thumbnails(pool: Stored, shown: Sequence[int], *, threads: int) -> list[byt
         return list(workers.map(make, shown))
 
 
-def _page(config: Config, result: Result, thumbs: Sequence[bytes | None]) -> str:
+def _page(config: Config, result: Result, *, thumbs: Sequence[bytes | None]) -> str:
     measured = result.learning
     return render_next(
         NextPage(
