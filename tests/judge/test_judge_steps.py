@@ -81,7 +81,8 @@ def test_likely_label_errors_come_first():
     labels = np.arange(1000) % 2
     verdict = judge(train_labels=labels, oof_logits=sure(labels, wrong=range(12)), class_names=("cat", "dog"))
     assert next_steps(verdict)[0] == (
-        "Look at the likely label errors (12), the first ones first: a wrong label costs twice, in learning and in measuring."
+        "Look at the likely label errors (12), the first ones first: a wrong label costs twice, in learning and in measuring. "
+        "`fovea suspects` shows what speaks for and against each, and how many to expect."
     )
 
 

@@ -35,7 +35,8 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
     elif verdict.suspects:
         steps.append(
             f"Look at the likely label errors ({len(verdict.suspects):,}), the first ones first: a wrong "
-            "label costs twice, in learning and in measuring."
+            "label costs twice, in learning and in measuring. `fovea suspects` shows what speaks for and against each, and how "
+            "many to expect."
         )
     if verdict.n_leaked:
         steps.append(
