@@ -144,3 +144,33 @@ def test_two_plain_pictures_of_one_colour_are_the_same_pixels(tmp_path: Path) ->
     Image.new("RGB", (40, 30)).save(tmp_path / "b.bmp")
     found = duplicates(tmp_path, threads=1)
     assert [(one.path, one.kind) for one in found.removable] == [("a.png", "same pixels")]
+
+
+def test_two_files_of_the_same_bytes_alone_are_told(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
+    found = duplicates(tmp_path, threads=1)
+    assert [(one.path, one.copy_of, one.kind) for one in found.removable] == [
+        ("b.png", "a.png", "same bytes")
+    ]
+    assert (found.scenes, found.doubtful) == ((), ())
+
+
+def test_a_second_search_decodes_no_picture_to_look_at_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates_find, "N_PLANTED", 4)
+    first = duplicates(photos, threads=1)
+    monkeypatch.setattr("fovea.tasks.copies.decode", lambda content: pytest.fail("decoded again"))
+    again = duplicates(photos, threads=1)
+    assert again.groups == first.groups
+
+
+def test_a_private_page_holds_no_picture_and_no_place(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates_find, "N_PLANTED", 4)
+    duplicates(photos, html=tmp_path / "page.html", private=True, threads=1)
+    html = (tmp_path / "page.html").read_text()
+    assert "data:image/jpeg" not in html
+    assert str(photos) not in html

@@ -37,15 +37,16 @@ def differences(small: Small, pairs: NDArray[np.int64]) -> tuple[Floats, NDArray
     difference, mirrored = np.full(len(pairs), np.inf, np.float32), np.zeros(len(pairs), bool)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     which = np.tile(np.arange(len(pairs)), 2)
-    alike = _search(small, both)
-    for first in range(0, len(alike[0]), _BATCH):
-        at, turned, box = (part[first : first + _BATCH] for part in alike)
+    alike, is_turned, boxes = _search(small, both)
+    for first in range(0, len(alike), _BATCH):
+        some = slice(first, first + _BATCH)
+        at, turned, box = alike[some], is_turned[some], boxes[some]
         outer, inner = (small[both[at, side]].astype(np.float32) for side in (0, 1))
         inner = np.where(turned[:, None, None, None], inner[:, :, ::-1], inner)
         left = _left_over(outer, inner, _moved(outer @ _GREY, inner @ _GREY, box))
-        for k, is_turned, value in zip(which[at].tolist(), turned.tolist(), left.tolist(), strict=True):
+        for k, turn, value in zip(which[at].tolist(), turned.tolist(), left.tolist(), strict=True):
             if value < difference[k]:
-                difference[k], mirrored[k] = value, is_turned
+                difference[k], mirrored[k] = value, turn
     return difference, mirrored
 
 
@@ -101,14 +102,16 @@ def _sampling(first: NDArray[np.float64], last: NDArray[np.float64], *, cells: i
     edges = first[:, None] + (last - first)[:, None] * np.arange(cells + 1) / cells
     pixel = np.arange(SIDE)
     shared = np.minimum(edges[:, 1:, None], pixel + 1) - np.maximum(edges[:, :-1, None], pixel)
-    weight = np.clip(shared, 0, None).astype(np.float32)
-    return weight / np.maximum(weight.sum(axis=2, keepdims=True), 1e-6)
+    weight: Floats = np.clip(shared, 0, None).astype(np.float32)
+    weight /= np.maximum(weight.sum(axis=2, keepdims=True), 1e-6)
+    return weight
 
 
 def _unit(rows: Floats) -> Floats:
     """Return rows without their mean and of length 1; those without contrast stay near 0 and are like nothing."""
     rows = rows - rows.mean(axis=1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1.0)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1.0)
+    return rows
 
 
 def _moved(outer: Floats, inner: Floats, box: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,9 +144,11 @@ def _sampled(outer: Floats, box: NDArray[np.float64]) -> Floats:
     """Return the cuts of pictures (p, SIDE, SIDE) or (p, SIDE, SIDE, 3) in _CELLS x _CELLS cells."""
     down, across = (_sampling(box[:, k], box[:, k + 1], cells=_CELLS) for k in (0, 2))
     if outer.ndim == 3:
-        return down @ outer @ across.transpose(0, 2, 1)
+        grey: Floats = np.matmul(np.matmul(down, outer), across.transpose(0, 2, 1), dtype=np.float32)
+        return grey
     rows = (down @ outer.reshape(len(outer), SIDE, -1)).reshape(len(outer), _CELLS, SIDE, 3)
-    return across[:, None] @ rows
+    colours: Floats = across[:, None] @ rows
+    return colours
 
 
 def _left_over(outer: Floats, inner: Floats, box: NDArray[np.float64]) -> Floats:
@@ -160,4 +165,5 @@ def _left_over(outer: Floats, inner: Floats, box: NDArray[np.float64]) -> Floats
 def _fields(pixels: Floats) -> Floats:
     """Return (p, h, w, 3) averaged over fields of 2 x 2."""
     p, h, w, c = pixels.shape
-    return pixels.reshape(p, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+    fields: Floats = pixels.reshape(p, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+    return fields

@@ -95,9 +95,9 @@ def find_pairs(
     least = 1 - SLACK * (1 - float(np.quantile(own[is_copy], 0.01))) if is_copy.any() else -1.0
     pairs = _candidates(neighbours, cosines, least=least)
     wanted = np.union1d(np.unique(pairs), planted.original)
-    seen, hashes, small = _look_at(wanted, contents, store=store, threads=threads, progress=progress)
+    seen, shown, small = _look_at(wanted, contents, store=store, threads=threads, progress=progress)
     pairs = np.searchsorted(seen, pairs[np.isin(pairs, seen).all(axis=1)])
-    is_same = hashes[pairs[:, 0]] == hashes[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
+    is_same = shown[pairs[:, 0]] == shown[pairs[:, 1]]
     same, others = pairs[is_same], pairs[~is_same]
     difference, mirrored = compare(small, others, threads=threads, progress=progress)
     known = np.isin(planted.original, seen)
@@ -131,11 +131,12 @@ def find_pairs(
 
 def _look_at(
     wanted: NDArray[np.int64], contents: Contents, *, store: Store | None, threads: int, progress: Progress
-) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.uint8]]:
-    """Return those of the wanted contents that can be read, ascending, the hashes of their pixels, and them small."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Return those of the wanted contents that can be read, ascending, a number for their pixels, and them small."""
     small = np.empty((len(wanted), SIDE, SIDE, 3), np.uint8)
     seen: list[int] = []
-    hashes: list[str] = []
+    hashes: list[int] = []
+    numbers: dict[str, int] = {}
     progress("look", 0, len(wanted))
     for start in range(0, len(wanted), GROUP):
         some = wanted[start : start + GROUP]
@@ -143,9 +144,9 @@ def _look_at(
         readable = [k for k in some.tolist() if k in looks]
         small[len(seen) : len(seen) + len(readable)] = small_pictures(looks, np.array(readable, np.int64))
         seen += readable
-        hashes += [looks[k].pixel_hash for k in readable]
+        hashes += [numbers.setdefault(looks[k].pixel_hash, len(numbers)) for k in readable]
         progress("look", min(start + GROUP, len(wanted)), len(wanted))
-    return np.array(seen, np.int64), np.array(hashes, np.str_), small[: len(seen)]
+    return np.array(seen, np.int64), np.array(hashes, np.int64), small[: len(seen)]
 
 
 def compare(
