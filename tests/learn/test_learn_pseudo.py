@@ -90,3 +90,11 @@ def test_the_same_input_gives_the_same_answer() -> None:
     first, second = (learn(features[:30], labels[:30], features[30:])[1] for _ in range(2))
     assert first.head.weights.tobytes() == second.head.weights.tobytes()
     assert first.added.rows.tolist() == second.added.rows.tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 20])
+def test_few_unlabelled_pictures_are_no_trouble(n: int) -> None:
+    features, labels = draw(12 + n, seed=8, spread=0.5)
+    _, fit = learn(features[:12], labels[:12], features[12:])
+    assert fit.rounds[1].n_added >= 1
+    assert fit.added.labels.tolist() == labels[12:][fit.added.rows].tolist()

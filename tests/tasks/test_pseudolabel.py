@@ -39,7 +39,14 @@ def before(job: Path) -> dict[str, bytes]:
 def done(job: Path, before: dict[str, bytes]) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOVEA_CACHE", str(job / "cache"))
-        return pseudolabel(job / "first", job / "pool", out=job / "second", csv=job / "added.csv", threads=1)
+        return pseudolabel(
+            job / "first",
+            job / "pool",
+            out=job / "second",
+            csv=job / "added.csv",
+            html=job / "added.html",
+            threads=1,
+        )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -85,6 +92,12 @@ def test_the_table_lists_what_was_added(job: Path, done: Result) -> None:
     assert [(row["path"], row["label"], int(row["round"])) for row in rows] == [
         (path, label, number) for path, label, _, number in done.added
     ]
+
+
+def test_the_page_shows_what_was_added(job: Path, done: Result) -> None:
+    page = (job / "added.html").read_text()
+    assert all(path in page for path, _, _, _ in done.added)
+    assert page.count("data:image/jpeg") == 42
 
 
 def test_json_holds_rounds_and_metrics(done: Result) -> None:

@@ -18,6 +18,9 @@ from fovea.tasks.pseudolabel import Result, pseudolabel
 @click.option(
     "--csv", type=click.Path(dir_okay=False, path_type=Path), help="Write the pictures that were added here."
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page of what was added here."
+)
 @click.option("--photos", type=PLACE, help="Where the run's pictures lie now.  [default: where they lay]")
 @private_option
 @common_options
@@ -52,5 +55,6 @@ def _lines(result: Result) -> list[str]:
             for one in result.rounds[1:]
         ),
         *([f"Added: {result.csv}"] if result.csv else []),
+        *([f"Page: {result.html}"] if result.html else []),
         *lines(result.trained),
     ]

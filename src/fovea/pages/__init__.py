@@ -12,6 +12,7 @@ from fovea.pages.fragments import (
 from fovea.pages.growth import GrowthPlot, GrowthPoint
 from fovea.pages.next import Asked, NextPage, render_next
 from fovea.pages.predict import Answered, PredictPage, render_predict
+from fovea.pages.pseudolabel import PseudoPage, TriedRound, render_pseudolabel
 from fovea.pages.report import (
     Bin,
     Change,
@@ -53,12 +54,14 @@ __all__ = [
     "Pair",
     "PredictPage",
     "Promise",
+    "PseudoPage",
     "Report",
     "SimilarPage",
     "StageTime",
     "Strip",
     "TargetReport",
     "Thumb",
+    "TriedRound",
     "draw_sheet",
     "render_augment",
     "render_check",
@@ -68,6 +71,7 @@ __all__ = [
     "render_filter",
     "render_next",
     "render_predict",
+    "render_pseudolabel",
     "render_report",
     "render_report_fragment",
     "render_similar",

@@ -6,6 +6,8 @@ hurt. The earlier run stays as it is; the new one's manifest marks what was adde
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from fovea.errors import InputError
+from fovea.errors import FoveaError, InputError, PictureError
+from fovea.features import available_cores
 from fovea.learn import ProbeFit, PseudoFit, Round, fit_pseudo
 from fovea.manifest import Manifest, Row
 from fovea.manifest.wording import count
 from fovea.model import Classifier, load_classifier
+from fovea.pages import PseudoPage, Thumb, TriedRound, render_pseudolabel
+from fovea.pages.privacy import without_secrets
+from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress, silent
 from fovea.tasks import train as training
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
@@ -31,6 +37,8 @@ from fovea.tasks.written import require_free, write_whole
 
 LEAST_FOLDS = 3
 MOST_ROUNDS = 5
+N_SHOWN = 300
+"""Pictures on the page."""
 COLUMNS = ("path", "label", "probability", "round")
 
 
@@ -44,6 +52,7 @@ class Config:
     photos: Path | None = None
     rounds: int = 2
     csv: Path | None = None
+    html: Path | None = None
     threads: int | None = None
     private: bool = False
 
@@ -57,6 +66,7 @@ class Result:
     added: tuple[tuple[str, str, float, int], ...]
     n_unlabelled: int
     csv: str | None
+    html: str | None = None
 
     @cached_property
     def model(self) -> Any:
@@ -92,6 +102,7 @@ class Result:
             "added": [dict(zip(COLUMNS, one, strict=True)) for one in self.added],
             "text": self.text,
             "csv": self.csv,
+            "html": self.html,
             "metrics": self.trained.metrics,
         }
 
@@ -106,7 +117,7 @@ def pseudolabel(
         unlabelled: a folder of pictures (its sub-folders are no classes), or a table whose labels are empty or not used.
         out: the folder to write the new run into.
         progress: is told how far each stage is.
-        settings: any field of `Config` by name, such as `rounds`, `csv`, `photos`.
+        settings: any field of `Config` by name, such as `rounds`, `csv`, `html`, `photos`.
 
     Raises:
         InputError: the run or the pictures cannot be used, or too few are labelled to cross-validate.
@@ -125,6 +136,7 @@ def _run(config: Config, *, progress: Progress) -> Result:
     if not 1 <= config.rounds <= MOST_ROUNDS:
         raise InputError(f"--rounds is {config.rounds}; give 1 to {MOST_ROUNDS}.")
     require_free(config.csv, option="--csv")
+    require_free(config.html, option="--html")
     model = load_classifier(config.run, threads=config.threads, needed_by="fovea pseudolabel")
     pictures = read_pictures(config.unlabelled, SourceOptions(), labelled=False)
     found: list[_Found] = []
@@ -148,7 +160,12 @@ def _run(config: Config, *, progress: Progress) -> Result:
     added = tuple((row.path, row.label or "", row.probability, row.pseudo_round) for row in rows)
     if config.csv is not None:
         write_whole(config.csv, _csv_bytes(added), option="--csv")
-    return Result(trained, rounds, added, n_unlabelled, None if config.csv is None else str(config.csv))
+    files = [None if file is None else str(file) for file in (config.csv, config.html)]
+    result = Result(trained, rounds, added, n_unlabelled, *files)
+    if config.html is not None:
+        page = _page(config, result, manifest=pictures)
+        write_whole(config.html, page.encode(errors="surrogateescape"), option="--html")
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,3 +315,34 @@ def _csv_bytes(added: tuple[tuple[str, str, float, int], ...]) -> bytes:
     table.writerow(COLUMNS)
     table.writerows((path, label, f"{probability:.6f}", number) for path, label, probability, number in added)
     return text.getvalue().encode("utf-8-sig", errors="surrogateescape")
+
+
+def _page(config: Config, result: Result, *, manifest: Manifest) -> str:
+    rows = {row.path: row for row in manifest.rows}
+    shown = sorted(result.added, key=lambda one: one[2])[:N_SHOWN]
+
+    def draw(path: str) -> bytes | None:
+        with suppress(OSError, PictureError, FoveaError):
+            return thumbnail_jpeg(manifest.read(rows[path]))
+        return None
+
+    with ThreadPoolExecutor(config.threads or available_cores()) as workers:
+        drawn = [None] * len(shown) if config.private else list(workers.map(draw, [one[0] for one in shown]))
+    return render_pseudolabel(
+        PseudoPage(
+            title=config.html.stem if config.html else "pseudolabel",
+            text=result.text,
+            rounds=tuple(
+                TriedRound(one.number, one.n_added, one.accuracy, one.log_loss, one.is_kept)
+                for one in result.rounds
+            ),
+            added=tuple(
+                Thumb(path, label=label, probability=probability, jpeg=jpeg)
+                for (path, label, probability, _), jpeg in zip(shown, drawn, strict=True)
+            ),
+            n_added=len(result.added),
+            n_unlabelled=result.n_unlabelled,
+            source=without_secrets(str(config.unlabelled)) if config.private else str(config.unlabelled),
+            private=config.private,
+        )
+    )
