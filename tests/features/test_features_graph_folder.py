@@ -58,6 +58,8 @@ def test_without_the_extra_a_slow_search_says_what_would_help(
 def test_a_quick_search_needs_no_graph(index: CatalogueIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_folder, "SLOW_MS", 1e9)
     assert refresh_graph(index, metric="dot") == (None, "")
+    monkeypatch.setattr(graph_folder, "nearest", None)  # what was measured is remembered
+    assert refresh_graph(index, metric="dot") == (None, "")
 
 
 def test_what_was_found_is_compared_again_by_the_rows_themselves(rows: np.ndarray) -> None:

@@ -93,6 +93,11 @@ class CatalogueIndex:
         row = self._run("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def write_meta(self, **values: Any) -> None:
+        """Note values under their names."""
+        with self._writing():
+            self._note(**values)
+
     def write_graph(self, graph: Mapping[str, Any]) -> None:
         """Note a graph of the vectors in the file `graph["vectors"]`; not where they were moved to another meanwhile."""
         with self._writing():
