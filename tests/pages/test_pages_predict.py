@@ -97,7 +97,7 @@ def test_wordnet_ids_show_their_words_and_paths_stay(page: PredictPage, read_pag
     one = answered("n02110958/n02110958_1.jpg", "n02110958", ("n02110958", 0.9))
     read = read_page(render_predict(replace(page, classes=(("n02110958", 1),), answers=(one,))))
     assert "pug (n02110958) 1" in read.words("classes")
-    assert read.words("pictures").endswith("pug (n02110958) 90.0 % n02110958/ n02110958_1.jpg")
+    assert read.words("pictures").endswith("pug (n02110958) 90.0 % n02110958/ n02110958_ 1.jpg")
 
 
 def test_a_class_called_like_a_tag_stays_text(page: PredictPage) -> None:
