@@ -80,6 +80,7 @@ class _Pool:
     neighbourhood: Neighbourhood
     labels: NDArray[np.int64]  # (n,)
     class_names: tuple[str, ...]
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ def fit_pseudo(
     probe: "ProbeFit",
     stages: "Sequence[Stage]" = (),
     n_rounds: int = len(SHARES),
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> PseudoFit:
     """Learn from labelled pictures and from what is surest about unlabelled ones, as long as that does not hurt.
@@ -124,12 +126,20 @@ def fit_pseudo(
         probe: what `fit_probe` made of the labelled with these folds.
         stages: columns of each stage; by the last average the neighbours are found.
         n_rounds: at most.
+        threads: to compute in; all cores where None.
         progress: is told how many fits are done.
     """
     numbers = np.unique(folds)
     names = probe.head.class_names
     progress("pseudo-labels", 0, n_rounds + 1)
-    pool = _make_pool(features, labels, unlabelled=unlabelled, class_names=names, stages=stages)
+    pool = _make_pool(
+        features,
+        labels,
+        unlabelled=unlabelled,
+        class_names=names,
+        stages=stages,
+        threads=threads or available_cores(),
+    )
     everything = np.ones(len(labels), bool)
     answers = softmax(probe.head.logits(pool.features), fit_temperature(probe.oof_logits, labels))
     apart = [_probe_without(pool, folds != number, folds=folds, stages=stages) for number in numbers]
@@ -166,9 +176,10 @@ def _make_pool(
     unlabelled: NDArray[np.float32],
     class_names: tuple[str, ...],
     stages: "Sequence[Stage]",
+    threads: int,
 ) -> _Pool:
     every = np.concatenate([features, unlabelled])
-    with computing(available_cores()):
+    with computing(threads):
         rows, scale = standardise(every, None, stages=stages)
         basis = _leading_directions(rows)
         scores = (rows.image(basis.T)).T
@@ -180,9 +191,10 @@ def _make_pool(
         basis=basis,
         mean=rows.mean,
         scale=scale,
-        neighbourhood=find_neighbourhood(every[:, compared]),
+        neighbourhood=find_neighbourhood(every[:, compared], threads=threads),
         labels=labels,
         class_names=class_names,
+        threads=threads,
     )
 
 
@@ -206,7 +218,12 @@ def _probe_without(
     """Return the answers (m, k) of a probe that learned from the known ones of the labelled rows."""
     at = np.flatnonzero(known)
     fit = fit_probe(
-        pool.features[at], pool.labels[at], folds=folds[at], class_names=pool.class_names, stages=stages
+        pool.features[at],
+        pool.labels[at],
+        folds=folds[at],
+        class_names=pool.class_names,
+        stages=stages,
+        threads=pool.threads,
     )
     return softmax(fit.head.logits(pool.features), fit_temperature(fit.oof_logits, pool.labels[at]))
 
@@ -224,7 +241,7 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
     weight = float(np.clip(len(chosen.rows) / len(by_hand), 1, BY_HAND))
     weights = np.where(np.arange(len(rows)) < len(by_hand), weight, 1.0)
     still = np.zeros(pool.scores.shape[1], np.float32)
-    with computing(available_cores()):
+    with computing(pool.threads):
         space = choose_space(Rows((pool.scores[rows],), still, still + 1), seed=0)
         shares = (weights / weights.sum())[None].astype(space.dtype)
         found = solve(Problems(space, Softmax(labels, k, SMOOTHING), shares, PENALTY), tolerance=_TOLERANCE)

@@ -254,6 +254,7 @@ def _fit(
         probe=learned.fit,
         stages=model.encoder.stages,
         n_rounds=config.rounds,
+        threads=config.threads,
         progress=progress,
     )
 
