@@ -252,3 +252,11 @@ def test_a_run_of_numbers_has_no_answers_to_compare(
     assert str(caught.value) == (
         "the run in 'numbers' tells no classes, so its answers cannot be compared as such. Name a run of classes."
     )
+
+
+def test_files_that_cannot_be_read_are_told_beside_the_answers(photos: Path, query: Path) -> None:
+    (photos / "dots" / "broken.png").write_bytes(b"")
+    assert similar(query, catalogue=photos).notes[-1] == (
+        "1 file that cannot be read: not searched. The first is 'dots/broken.png': an empty file (0 bytes). `fovea index` "
+        "lists them."
+    )

@@ -13,6 +13,7 @@ from fovea.errors import InputError
 from fovea.features import mean_around, open_store, unit_rows
 from fovea.features.graph_folder import Searcher
 from fovea.features.index_folder import COLUMNS, CatalogueIndex, Entry
+from fovea.manifest.wording import count
 from fovea.progress import Progress, silent
 from fovea.tasks.index import Config as IndexConfig
 from fovea.tasks.index import Refreshed, refresh
@@ -164,8 +165,8 @@ def _changes(refreshed: Refreshed) -> list[str]:
     if done.skipped:
         path, reason = done.skipped[0]
         notes.append(
-            f"{len(done.skipped):,} files cannot be read and are not searched, the first {path!r}: {reason}. `fovea index` "
-            "lists them."
+            f"{count(len(done.skipped), 'file')} that cannot be read: not searched. The first is {path!r}: {reason}. `fovea "
+            "index` lists them."
         )
     return notes
 
