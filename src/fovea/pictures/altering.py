@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.pictures.decode import decode
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -13,19 +13,16 @@ if TYPE_CHECKING:
 ALTERATIONS = ("crop", "resize", "jpeg", "mirror", "shot")
 CROP = 0.9
 QUALITY = 40
-_LARGEST_PX = (
-    512  # of the shorter side of what is altered: as much as a network or a person looking at it needs
-)
 _FINE = 92  # quality of JPEGs where compression is not the point
 
 
-def alter(content: bytes, kind: str, *, seed: int) -> bytes:
-    """Return an altered copy of a picture file as JPEG, the same for the same seed.
+def alter(pixels: NDArray[np.uint8], kind: str, *, seed: int) -> bytes:
+    """Return an altered copy of a picture, uint8 (h, w, 3), as a JPEG file, the same for the same seed.
 
     `kind` is "crop" (90 % of each side, anywhere), "resize" (to between 0.4 and 2 times), "jpeg" (quality 40), "mirror", or
     "shot": a part of 65 to 90 % of each side, tilted by up to 6 degrees, brighter or darker by up to 20 %.
 
-    Raises PictureError, and InputError for another kind.
+    Raises InputError for another kind.
     """
     from io import BytesIO
 
@@ -34,7 +31,7 @@ def alter(content: bytes, kind: str, *, seed: int) -> bytes:
     if kind not in ALTERATIONS:
         raise InputError(f"alteration is {kind!r}; there are: {', '.join(ALTERATIONS)}.")
     rng = np.random.default_rng([seed, ALTERATIONS.index(kind)])
-    image = Image.fromarray(decode(content, cover_px=(_LARGEST_PX, _LARGEST_PX)).pixels)
+    image = Image.fromarray(pixels)
     if kind == "shot":
         image = image.rotate(rng.uniform(-6, 6), Image.Resampling.BILINEAR)
         image = ImageEnhance.Brightness(_cut(image, share=rng.uniform(0.65, 0.9), rng=rng)).enhance(

@@ -15,12 +15,15 @@ from fovea.errors import PictureError
 from fovea.features import Encoder, Item, Store, available_cores, extract, nearest
 from fovea.judge.duplicates import CopyLimit, copy_limit, same_scene, scene_ratio
 from fovea.judge.registration import SIDE, differences
-from fovea.pictures import ALTERATIONS, alter, content_sha256, decode_to
+from fovea.pictures import ALTERATIONS, alter, content_sha256, decode, decode_to
 from fovea.progress import Progress
 from fovea.tasks.copies import looks_of, small_pictures
 from fovea.tasks.stored import last_columns
 
 N_PLANTED = 100
+ALTERED_PX = (
+    512  # of the shorter side, or somewhat more: larger JPEGs are read reduced before they are altered
+)
 N_CANDIDATES = 12
 """Of 1,200 planted copies of products all had their original among the 12 nearest (lab/LOG.md)."""
 N_NEIGHBOURS = 20  # the last of them tells how near strangers are
@@ -187,12 +190,11 @@ def _plant(
 ) -> _Planted:
     """Make altered copies of those contents whose hashes are lowest: the same ones when pictures are added."""
     chosen = np.argsort(np.array(contents.sha256s))[:N_PLANTED].tolist()
-    todo = [(k, kind) for k in chosen for kind in ALTERATIONS]
-    progress("plant", 0, len(todo))
+    progress("plant", 0, len(chosen))
     with ThreadPoolExecutor(threads, thread_name_prefix="fovea-plant") as pool:
-        made = list(pool.map(lambda one: _altered(contents, *one), todo))
-    progress("plant", len(todo), len(todo))
-    kept = [(k, kind, *one) for (k, kind), one in zip(todo, made, strict=True) if one is not None]
+        made = list(pool.map(lambda k: _altered(contents, k), chosen))
+    progress("plant", len(chosen), len(chosen))
+    kept = [(k, *one) for k, some in zip(chosen, made, strict=True) for one in some]
     items = [Item(content_sha256(content), partial(bytes, content)) for _, _, content, _ in kept]
     found = extract(encoder, items, store=store, columns=last_columns(encoder), progress=progress)
     return _Planted(
@@ -203,12 +205,18 @@ def _plant(
     )
 
 
-def _altered(contents: Contents, k: int, kind: str) -> tuple[bytes, NDArray[np.uint8]] | None:
+def _altered(contents: Contents, k: int) -> list[tuple[str, bytes, NDArray[np.uint8]]]:
+    """Return every alteration of a content: its kind, its bytes, and it small."""
     try:
-        content = alter(contents.read(k), kind, seed=int(contents.sha256s[k][:15], 16))
-        return content, decode_to(content, height_px=SIDE, width_px=SIDE, fit="squash").pixels
+        pixels = decode(contents.read(k), cover_px=(ALTERED_PX, ALTERED_PX)).pixels
     except (OSError, PictureError):  # gone or changed since its features were taken
-        return None
+        return []
+    seed = int(contents.sha256s[k][:15], 16)
+    made = [(kind, alter(pixels, kind, seed=seed)) for kind in ALTERATIONS]
+    return [
+        (kind, content, decode_to(content, height_px=SIDE, width_px=SIDE, fit="squash").pixels)
+        for kind, content in made
+    ]
 
 
 def _own_cosines(contents: Contents, planted: _Planted) -> NDArray[np.float32]:
