@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fovea.errors import InputError, OutputError
+from fovea.tasks import duplicates as task
 from fovea.tasks import duplicates_find
 from fovea.tasks.duplicates import Result, duplicates
 from fovea.tasks.duplicates_find import compare
@@ -174,3 +175,19 @@ def test_a_private_page_holds_no_picture_and_no_place(
     html = (tmp_path / "page.html").read_text()
     assert "data:image/jpeg" not in html
     assert str(photos) not in html
+
+
+def test_a_picture_that_goes_after_it_was_read_does_not_stop_the_search(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates_find, "N_PLANTED", 4)
+    shutil.copytree(photos, tmp_path / "photos")
+    find = task.find_pairs
+
+    def find_and_lose(*given: object, **named: object) -> object:
+        (tmp_path / "photos" / "dog" / "same.png").unlink()
+        return find(*given, **named)
+
+    monkeypatch.setattr(task, "find_pairs", find_and_lose)
+    found = duplicates(tmp_path / "photos", html=tmp_path / "page.html", threads=1)
+    assert {one.path: one.n_bytes for group in found.groups for one in group}["dog/same.png"] == 0

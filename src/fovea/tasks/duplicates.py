@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import InputError
+from fovea.errors import InputError, PictureError
 from fovea.features import open_store
 from fovea.judge.duplicates import choose_kept
 from fovea.manifest import join_units
@@ -248,7 +248,7 @@ def _member(stored: Stored, at: int, *, path: str) -> Member:
     row = stored.manifest.rows[int(stored.rows[at])]
     try:
         n_bytes = len(stored.read(at))
-    except OSError:  # gone since
+    except (OSError, PictureError):  # gone since
         n_bytes = 0
     return Member(path, row.label, row.split, row.width, row.height, n_bytes, at)
 
