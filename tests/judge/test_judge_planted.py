@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fovea.judge.planted import Expected, Planted, choose_weight, confusion, expect, plant_errors
+from fovea.judge.planted import (
+    Expected,
+    Planted,
+    Round,
+    choose_weight,
+    confusion,
+    expect,
+    n_rounds,
+    plant_errors,
+)
 from fovea.judge.suspects import Doubts, doubt_labels
 
 
@@ -64,8 +73,8 @@ def test_the_weight_that_puts_planted_errors_first_is_chosen() -> None:
     right = np.tile([0.9, 0.1], (200, 1))  # the class of all, whatever they are labelled
     even = np.random.default_rng(0).dirichlet([1, 1], 200)
     believed = np.ones(200, np.bool_)
-    assert choose_weight(planted, even, right, believed=believed) == 1.0
-    assert choose_weight(planted, right, even, believed=believed) == 0.0
+    assert choose_weight([Round(planted, even, right)], believed=believed) == 1.0
+    assert choose_weight([Round(planted, right, even)], believed=believed) == 0.0
 
 
 def simulate(*, n_hard: int, n_easy: int, seed: int) -> Expected:
@@ -79,7 +88,7 @@ def simulate(*, n_hard: int, n_easy: int, seed: int) -> Expected:
     planted = Planted(np.zeros(n, np.int64), np.arange(m, 2 * m), np.arange(m))
     rest = scores(n_hard, n_easy, n - n_hard - n_easy - 2 * m)
     doubt = np.concatenate([scores(m, m, 0), rest])
-    return expect(planted, doubt, lengths=(100, 1000), seed=seed)
+    return expect([planted], [doubt], lengths=(100, 1000), seed=seed)
 
 
 @pytest.mark.parametrize(("n_hard", "n_easy"), [(1500, 0), (0, 800), (600, 600)])
@@ -106,5 +115,19 @@ def test_intervals_hold_their_figure_and_shares_stay_shares() -> None:
 
 def test_without_planted_errors_nothing_is_said() -> None:
     none = np.zeros(0, np.int64)
-    found = expect(Planted(np.zeros(2, np.int64), none, none), np.array([0.9, 0.1]), lengths=(1,), seed=0)
+    found = expect([Planted(np.zeros(2, np.int64), none, none)], [np.array([0.9, 0.1])], lengths=(1,), seed=0)
     assert found == Expected(0.0, (0.0, 2.0), 0, ())
+
+
+def test_a_round_seen_twice_tells_the_same_number() -> None:
+    rng = np.random.default_rng(5)
+    planted = Planted(np.zeros(1000, np.int64), np.arange(50), np.arange(50, 100))
+    doubt = np.concatenate([rng.beta(4, 3, 100), rng.beta(4, 3, 80), rng.beta(1, 30, 820)])
+    one, two = (expect([planted] * m, [doubt] * m, lengths=(20, 200), seed=0) for m in (1, 2))
+    assert two.n_errors == pytest.approx(one.n_errors, rel=0.05)
+    assert (one.n_planted, two.n_planted) == (100, 200)
+
+
+@pytest.mark.parametrize(("n", "rounds"), [(4, 1), (100, 5), (950, 5), (4213, 2), (6000, 1), (100_000, 1)])
+def test_few_pictures_are_planted_in_more_often(n: int, rounds: int) -> None:
+    assert n_rounds(n) == rounds

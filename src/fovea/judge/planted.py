@@ -19,6 +19,7 @@ from fovea.judge.suspects import WEIGHTS, Doubts, doubt_labels
 
 SHARE = 0.05  # of the labels, of each kind: more would change what is learned
 FEWEST, MOST_SHARE = 30, 0.1
+ENOUGH, MOST_ROUNDS = 600, 5  # planted errors in all, and times that they are planted
 N_DRAWS = 400
 _STEP = 0.05  # of the hard ones from one limit of doubt to the next
 _DEPTHS = (
@@ -46,6 +47,19 @@ class Planted:
         found = np.zeros(len(self.labels), np.bool_)
         found[self.easy] = found[self.hard] = True
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was planted once, and the out-of-fold probabilities and votes float (n, k) learned from these labels."""
+
+    planted: Planted
+    probabilities: Probabilities
+    votes: Probabilities
+
+    def doubt(self, weight: float) -> NDArray[np.float64]:
+        """Return how doubtful each label is, float64 (n,), with this weight of the votes."""
+        return doubt_labels(self.planted.labels, self.probabilities, self.votes, weight=weight).doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,53 +142,60 @@ def _class_of(weights: NDArray[np.float64], *, rng: np.random.Generator) -> NDAr
     return classes
 
 
-def choose_weight(
-    planted: Planted, probabilities: Probabilities, votes: Probabilities, *, believed: Mask
-) -> float:
+def n_rounds(n: int) -> int:
+    """Return how many times to plant in n labels, so that few pictures do not leave it to chance: 1 to 5 times."""
+    each = 2 * min(max(round(SHARE * n), FEWEST), int(MOST_SHARE * n))
+    return min(MOST_ROUNDS, max(1, -(-ENOUGH // each))) if each else 1
+
+
+def choose_weight(rounds: Sequence[Round], *, believed: Mask) -> float:
     """Return the vote's weight with which planted errors stand highest, by average precision; of equals the smallest.
 
     Args:
-        planted: labels with known errors.
-        probabilities: float (n, k), out of fold, learned from these labels.
-        votes: float (n, k), of these labels.
+        rounds: what was planted and found, one or more times.
         believed: bool (n,), labels that were not doubted before: among the others are errors that nobody planted.
     """
 
     def reached(weight: float) -> float:
-        doubt = doubt_labels(planted.labels, probabilities, votes, weight=weight).doubt[believed]
-        hits = planted.is_planted[believed][np.argsort(-doubt, kind="stable")]
-        precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-        return float(precision[hits].mean()) if hits.any() else 0.0
+        found = []
+        for one in rounds:
+            hits = one.planted.is_planted[believed][np.argsort(-one.doubt(weight)[believed], kind="stable")]
+            precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+            found.append(float(precision[hits].mean()) if hits.any() else 0.0)
+        return float(np.mean(found))
 
     return max(WEIGHTS, key=reached)
 
 
-def expect(planted: Planted, doubt: Scores, *, lengths: Sequence[int], seed: int) -> Expected:
+def expect(
+    planted: Sequence[Planted], doubts: Sequence[Scores], *, lengths: Sequence[int], seed: int
+) -> Expected:
     """Tell how many labels are wrong, and how many of the most doubtful ones are.
 
     Args:
-        planted: the labels with known errors.
-        doubt: float (n,), of these labels; the list of the others ranks as the list of all labels as given does.
+        planted: the labels with known errors, of one or more rounds.
+        doubts: float (n,) each, of these labels; the list of the others ranks as the list of all labels as given does.
         lengths: numbers from 1 of the most doubtful labels to tell the yield of.
         seed: for the intervals, drawn anew from what was seen (bootstrap), each at another depth of the catch.
     """
     rng = np.random.default_rng(seed)
-    doubts = np.asarray(doubt, np.float64)
-    kinds = [np.sort(doubts[at]) for at in (planted.hard, planted.easy)]
-    rest = np.sort(doubts[~planted.is_planted])
-    if not all(map(len, kinds)):
-        return Expected(0.0, (0.0, float(len(doubts))), 0, ())
-    kept = np.maximum(np.round(np.array(lengths) * len(rest) / len(doubts)).astype(int), 1)  # of each list
-    limits = rest[len(rest) - kept]
-    n_errors, caught = _catch(kinds, rest, limits=limits, depth=_DEPTH)
+    n = len(doubts[0])
+    pairs = list(zip(planted, doubts, strict=True))
+    hard = np.sort(np.concatenate([doubt[one.hard] for one, doubt in pairs]))
+    easy = np.sort(np.concatenate([doubt[one.easy] for one, doubt in pairs]))
+    rest = np.sort(np.concatenate([doubt[~one.is_planted] for one, doubt in pairs]))
+    if not len(hard) or not len(easy):
+        return Expected(0.0, (0.0, float(n)), 0, ())
+    n_rest = len(rest) // len(pairs)
+    kept = np.maximum(np.round(np.array(lengths) * n_rest / n).astype(int), 1)  # of each list
+    n_errors, caught = _catch((hard, easy), rest, kept=kept * len(pairs), depth=_DEPTH)
+    n_errors, caught = n_errors / len(pairs), caught / len(pairs)
     precision = _falling(caught / kept)
     draws = []
     for number in range(N_DRAWS):
-        some = [np.sort(rng.choice(kind, len(kind))) for kind in kinds]
-        again = np.sort(rng.choice(rest, len(rest)))
-        draws.append(
-            _catch(some, again, limits=again[len(rest) - kept], depth=_DEPTHS[number % len(_DEPTHS)])
-        )
+        some = [np.sort(rng.choice(kind, len(kind))) for kind in (hard, easy)]
+        again = np.sort(rng.choice(rest, n_rest))  # the same pictures stand in every round
+        draws.append(_catch(some, again, kept=kept, depth=_DEPTHS[number % len(_DEPTHS)]))
     totals = np.array([total for total, _ in draws])
     drawn = _falling(np.array([one for _, one in draws]).reshape(N_DRAWS, len(lengths)) / kept)
     recall, recalls = _share(precision * kept, np.array(n_errors)), _share(drawn * kept, totals[:, None])
@@ -188,13 +209,13 @@ def expect(planted: Planted, doubt: Scores, *, lengths: Sequence[int], seed: int
         )
         for place, length in enumerate(lengths)
     )
-    return Expected(n_errors, _spread(totals), len(planted.easy) + len(planted.hard), yields)
+    return Expected(n_errors, _spread(totals), len(hard) + len(easy), yields)
 
 
 def _catch(
-    kinds: Sequence[Scores], rest: Scores, *, limits: NDArray[np.float64], depth: float
+    kinds: Sequence[Scores], rest: Scores, *, kept: NDArray[np.int64], depth: float
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return how many errors are among the rest, and how many above each limit; all scores ascending.
+    """Return how many errors are among the rest, and among so many (`kept`) most doubtful of them; all scores ascending.
 
     Counts between limits of doubt, down to where the hard ones reach `depth`, are taken apart into those of the kinds by least
     squares, no share below zero.
@@ -207,6 +228,7 @@ def _catch(
     weights = 1 / np.sqrt(steps[-1] + 1)
     table = np.stack([step / len(scores) for step, scores in zip(steps[:-1], kinds, strict=True)], axis=1)
     numbers = nnls(table * weights[:, None], steps[-1] * weights)[0]
+    limits = rest[len(rest) - kept]
     found = sum(
         number * _above(scores, limits) / len(scores) for number, scores in zip(numbers, kinds, strict=True)
     )

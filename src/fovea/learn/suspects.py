@@ -1,7 +1,8 @@
-"""Likely label errors among labelled pictures: two rounds of cross-validation, the second with errors planted in the labels."""
+"""Likely label errors among labelled pictures: cross-validation as they are, and again with errors planted in the labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from fovea.features import nearest, unit_rows
 from fovea.judge import fit_temperature, softmax
-from fovea.judge.planted import Expected, choose_weight, expect, plant_errors
+from fovea.judge.planted import Expected, Round, choose_weight, expect, n_rounds, plant_errors
 from fovea.judge.suspects import N_VOTERS, Doubts, doubt_labels, neighbours_vote
 from fovea.learn.probe import Head, fit_probe
 from fovea.progress import Progress, silent
@@ -68,57 +69,56 @@ def find_suspects(
         threads: to compute in; all cores where None.
         progress: is told of the stages "fit".
     """
-    progress("fit", 0, 3)
-    k = len(class_names)
-    probabilities, head = _cross_validate(
-        features, labels, folds, class_names=class_names, stages=stages, seed=seed, threads=threads
+    k, n_fits = len(class_names), 1 + n_rounds(len(labels))
+    progress("fit", 0, n_fits)
+    cross_validate = partial(
+        _cross_validate,
+        features,
+        folds=folds,
+        class_names=class_names,
+        stages=stages,
+        seed=seed,
+        threads=threads,
     )
-    progress("fit", 1, 3)
+    probabilities, head = cross_validate(labels)
+    progress("fit", 1, n_fits)
     centred = compared - compared.mean(axis=0)
     indices, cosines = nearest(centred, centred, k=N_VOTERS + _SPARE, threads=threads, leave_out_self=True)
     counted = _first_of_others(units, indices)
     votes = neighbours_vote(labels, indices, cosines, n_classes=k, counted=counted)
     doubts = doubt_labels(labels, probabilities, votes, weight=_FIRST_WEIGHT)
-    planted = plant_errors(labels, probabilities, doubts=doubts, seed=seed)
-    progress("fit", 2, 3)
-    again, _ = _cross_validate(
-        features,
-        planted.labels,
-        folds,
-        class_names=class_names,
-        stages=stages,
-        seed=seed,
-        threads=threads,
-        head=head,
-    )
-    voted = neighbours_vote(planted.labels, indices, cosines, n_classes=k, counted=counted)
-    weight = choose_weight(planted, again, voted, believed=doubts.doubt < 0.5)
+    rounds = []
+    for number in range(n_fits - 1):
+        planted = plant_errors(labels, probabilities, doubts=doubts, seed=seed + number)
+        again, _ = cross_validate(planted.labels, head=head)
+        voted = neighbours_vote(planted.labels, indices, cosines, n_classes=k, counted=counted)
+        rounds.append(Round(planted, again, voted))
+        progress("fit", number + 2, n_fits)
+    weight = choose_weight(rounds, believed=doubts.doubt < 0.5)
     doubts = doubt_labels(labels, probabilities, votes, weight=weight)
     n_doubted = int((doubts.doubt >= 0.5).sum())
     lengths = [length for length in _LENGTHS if length < n_doubted] + [n_doubted] * (n_doubted > 0)
-    expected = expect(
-        planted,
-        doubt_labels(planted.labels, again, voted, weight=weight).doubt,
-        lengths=lengths,
-        seed=seed,
-    )
-    progress("fit", 3, 3)
     return Suspicion(
-        doubts,
-        expected,
-        weight,
-        probabilities,
-        np.asarray(votes, np.float64),
-        _distances(compared, indices, counted),
-        n_doubted,
+        doubts=doubts,
+        expected=expect(
+            [one.planted for one in rounds],
+            [one.doubt(weight) for one in rounds],
+            lengths=lengths,
+            seed=seed,
+        ),
+        weight=weight,
+        probabilities=probabilities,
+        votes=np.asarray(votes, np.float64),
+        distances=_distances(compared, indices, counted),
+        n_doubted=n_doubted,
     )
 
 
 def _cross_validate(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
-    folds: NDArray[np.int64],
     *,
+    folds: NDArray[np.int64],
     class_names: Sequence[str],
     stages: "Sequence[Stage]",
     seed: int,
