@@ -6,6 +6,7 @@ A blocked matrix product with a running top k. A catalogue may be a memory-mappe
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from fovea.features.processor import available_cores
 METRICS = ("cosine", "dot", "euclidean")
 Rows: TypeAlias = NDArray[np.floating]
 Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
+Spread: TypeAlias = Callable[[Callable[[int], Neighbours], range], Iterable[Neighbours]]
 
 _CELLS = 512 * 1024  # similarities in one product
 _ROWS = (
@@ -81,21 +83,38 @@ def nearest(
 
 
 @contextmanager
-def _spreading(
-    threads: int, *, has_products: bool
-) -> "Iterator[Callable[[Callable[[int], Neighbours], range], Iterable[Neighbours]]]":
+def _spreading(threads: int, *, has_products: bool) -> Iterator[Spread]:
     """Give a `map` that works in so many threads; BLAS's own threads, which wait by spinning (lab/LOG.md), are kept out."""
     if threads == 1:
         yield map
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="fovea-search") as pool:
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="fovea-search") as pool:
+        spread = partial(_share, pool, threads - 1)
         if not has_products:  # then none start, and the limit would cost as much as a fifth of a search
-            yield pool.map
+            yield spread
             return
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
-            yield pool.map
+            yield spread
+
+
+def _share(
+    pool: ThreadPoolExecutor, n_others: int, function: Callable[[int], Neighbours], numbers: range
+) -> list[Neighbours]:
+    """Return the function's answers in order; this thread works too, which is quicker than to wait for one more."""
+    todo = iter(range(len(numbers)))
+    found: dict[int, Neighbours] = {}
+
+    def work() -> None:
+        for at in todo:
+            found[at] = function(numbers[at])
+
+    others = [pool.submit(work) for _ in range(min(n_others, len(numbers) - 1))]
+    work()
+    for one in others:
+        one.result()
+    return [found[at] for at in range(len(numbers))]
 
 
 def mean_around(
