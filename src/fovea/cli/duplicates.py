@@ -76,7 +76,7 @@ def lines(result: "Result") -> list[str]:
     if result.scenes:
         n = sum(map(len, result.scenes))
         said.append(
-            f"{count(n, 'picture')} in {count(len(result.scenes), 'scene')} with further shots, no copies."
+            f"{count(n, 'picture')} in {count(len(result.scenes), 'group')} much alike, but no copies."
         )
     if result.recalls:
         found = ", ".join(f"{name} {100 * share:.0f}%" for name, share in result.recalls.items())
