@@ -22,7 +22,7 @@ def guess(labels: NDArray[np.int64], *, seed: int = 0) -> tuple[NDArray[np.float
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(len(labels), 4)) + 4 * np.eye(4)[labels]
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return p, doubt_labels(labels, p, p, weight=0)
+    return p, doubt_labels(labels, p, votes=p, weight=0)
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from fovea.judge.suspects import doubt_labels, far_out, neighbours_vote
 
 def test_a_nearer_neighbours_vote_weighs_more() -> None:
     labels = np.array([0, 0, 1, 1])
-    votes = neighbours_vote(labels, np.array([[1, 2]] * 4), np.array([[0.9, 0.8]] * 4), n_classes=2)
+    votes = neighbours_vote(
+        labels, np.array([[1, 2]] * 4), similarities=np.array([[0.9, 0.8]] * 4), n_classes=2
+    )
     near, far = 1 / (1 + np.exp(-1)), np.exp(-1) / (1 + np.exp(-1))  # e^0 and e^(-10 x 0.1), shared
     np.testing.assert_allclose(votes[0], [(near + 0.02) / 1.04, (far + 0.02) / 1.04])
 
@@ -18,21 +20,29 @@ def test_a_nearer_neighbours_vote_weighs_more() -> None:
 def test_a_copy_of_the_picture_does_not_vote() -> None:
     counted = np.array([[False, True]] * 3)
     votes = neighbours_vote(
-        np.array([0, 1, 0]), np.array([[2, 1]] * 3), np.full((3, 2), 0.5), n_classes=2, counted=counted
+        np.array([0, 1, 0]),
+        np.array([[2, 1]] * 3),
+        similarities=np.full((3, 2), 0.5),
+        n_classes=2,
+        counted=counted,
     )
     np.testing.assert_allclose(votes[0], [0.02 / 1.04, 1.02 / 1.04])
 
 
 def test_where_nobody_votes_all_classes_are_alike() -> None:
     votes = neighbours_vote(
-        np.array([0, 1]), np.array([[1], [0]]), np.ones((2, 1)), n_classes=2, counted=np.zeros((2, 1), bool)
+        np.array([0, 1]),
+        np.array([[1], [0]]),
+        similarities=np.ones((2, 1)),
+        n_classes=2,
+        counted=np.zeros((2, 1), bool),
     )
     np.testing.assert_allclose(votes, 0.5)
 
 
 def test_doubt_is_the_other_class_against_the_given_one() -> None:
     p, votes = np.array([[0.2, 0.5, 0.3]]), np.array([[0.25, 0.25, 0.5]])
-    found = doubt_labels(np.array([0]), p, votes, weight=1)
+    found = doubt_labels(np.array([0]), p, votes=votes, weight=1)
     # products 0.05, 0.125, 0.15: the last is the likeliest other
     assert found.suggested.tolist() == [2]
     assert found.doubt[0] == pytest.approx(0.15 / 0.20)
@@ -40,7 +50,7 @@ def test_doubt_is_the_other_class_against_the_given_one() -> None:
 
 
 def test_without_a_weight_the_vote_says_nothing() -> None:
-    found = doubt_labels(np.array([0]), np.array([[0.6, 0.4]]), np.array([[0.01, 0.99]]), weight=0)
+    found = doubt_labels(np.array([0]), np.array([[0.6, 0.4]]), votes=np.array([[0.01, 0.99]]), weight=0)
     assert found.doubt[0] == pytest.approx(0.4)
 
 
@@ -49,7 +59,7 @@ def test_the_given_label_is_never_suggested_and_doubt_is_a_share(seed: int, weig
     rng = np.random.default_rng(seed)
     p, votes = rng.dirichlet([0.05] * 4, 30), rng.dirichlet([0.05] * 4, 30)
     labels = rng.integers(0, 4, 30)
-    found = doubt_labels(labels, p, votes, weight=weight)
+    found = doubt_labels(labels, p, votes=votes, weight=weight)
     assert ((found.doubt >= 0) & (found.doubt <= 1)).all()
     assert (found.suggested != labels).all()
     np.testing.assert_allclose(found.mixed.sum(axis=1), 1)

@@ -45,7 +45,7 @@ def label_issues(labels: Labels, probabilities: Probabilities) -> LabelIssues:
     # an answer that ties with the label is no evidence against it
     quality = label_quality(labels, p)
     found = np.flatnonzero(sure & (confident != labels) & (p.max(axis=1) > quality))
-    doubt = doubt_labels(labels, p, p, weight=0).doubt
+    doubt = doubt_labels(labels, p, votes=p, weight=0).doubt
     found = found[np.argsort(-doubt[found], kind="stable")]
     return LabelIssues(found.astype(np.int64), confident[found], quality[found], joint.astype(np.int64))
 

@@ -59,7 +59,7 @@ class Round:
 
     def doubt(self, weight: float) -> NDArray[np.float64]:
         """Return how doubtful each label is, float64 (n,), with this weight of the votes."""
-        return doubt_labels(self.planted.labels, self.probabilities, self.votes, weight=weight).doubt
+        return doubt_labels(self.planted.labels, self.probabilities, votes=self.votes, weight=weight).doubt
 
 
 @dataclass(frozen=True, slots=True)

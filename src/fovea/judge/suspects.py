@@ -35,7 +35,7 @@ class Doubts:
 
 
 def neighbours_vote(
-    labels: Labels, indices: Numbers, similarities: Scores, *, n_classes: int, counted: Mask | None = None
+    labels: Labels, indices: Numbers, *, similarities: Scores, n_classes: int, counted: Mask | None = None
 ) -> Probabilities:
     """Return the share of each class among a picture's neighbours, the nearer the more: float64 (n, k), rows sum to 1.
 
@@ -61,7 +61,7 @@ def neighbours_vote(
 
 
 def doubt_labels(
-    labels: Labels, probabilities: Probabilities, votes: Probabilities, *, weight: float
+    labels: Labels, probabilities: Probabilities, *, votes: Probabilities, weight: float
 ) -> Doubts:
     """Compare each given label with the likeliest other class.
 

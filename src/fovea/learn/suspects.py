@@ -85,17 +85,17 @@ def find_suspects(
     centred = compared - compared.mean(axis=0)
     indices, cosines = nearest(centred, centred, k=N_VOTERS + _SPARE, threads=threads, leave_out_self=True)
     counted = _first_of_others(units, indices)
-    votes = neighbours_vote(labels, indices, cosines, n_classes=k, counted=counted)
-    doubts = doubt_labels(labels, probabilities, votes, weight=_FIRST_WEIGHT)
+    votes = neighbours_vote(labels, indices, similarities=cosines, n_classes=k, counted=counted)
+    doubts = doubt_labels(labels, probabilities, votes=votes, weight=_FIRST_WEIGHT)
     rounds = []
     for number in range(n_fits - 1):
         planted = plant_errors(labels, probabilities, doubts=doubts, seed=seed + number)
         again, _ = cross_validate(planted.labels, head=head)
-        voted = neighbours_vote(planted.labels, indices, cosines, n_classes=k, counted=counted)
+        voted = neighbours_vote(planted.labels, indices, similarities=cosines, n_classes=k, counted=counted)
         rounds.append(Round(planted, again, voted))
         progress("fit", number + 2, n_fits)
     weight = choose_weight(rounds, believed=doubts.doubt < 0.5)
-    doubts = doubt_labels(labels, probabilities, votes, weight=weight)
+    doubts = doubt_labels(labels, probabilities, votes=votes, weight=weight)
     n_doubted = int((doubts.doubt >= 0.5).sum())
     lengths = [length for length in _LENGTHS if length < n_doubted] + [n_doubted] * (n_doubted > 0)
     return Suspicion(
@@ -109,7 +109,7 @@ def find_suspects(
         weight=weight,
         probabilities=probabilities,
         votes=np.asarray(votes, np.float64),
-        distances=_distances(compared, indices, counted),
+        distances=_distances(compared, indices, counted=counted),
         n_doubted=n_doubted,
     )
 
@@ -148,7 +148,7 @@ def _first_of_others(units: NDArray[np.int64], indices: NDArray[np.int64]) -> ND
 
 
 def _distances(
-    compared: NDArray[np.float32], indices: NDArray[np.int64], counted: NDArray[np.bool_]
+    compared: NDArray[np.float32], indices: NDArray[np.int64], *, counted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return 1 minus the mean cosine to the five nearest that vote, as the features are: centred ones lie out less clearly."""
     rows = unit_rows(compared)
