@@ -49,7 +49,7 @@ def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progr
     jpegs = (
         {}
         if config.private
-        else _jpegs(stored, {path: at[path] for path in sorted(wanted)}, threads, progress)
+        else _jpegs(stored, {path: at[path] for path in sorted(wanted)}, threads=threads, progress=progress)
     )
 
     def thumb(path: str) -> Thumb:
@@ -95,7 +95,7 @@ def _shown(one: "Member", thumb: Thumb) -> ShownCopy:
 
 
 def _jpegs(
-    stored: Stored, wanted: dict[str, int], threads: int, progress: Progress
+    stored: Stored, wanted: dict[str, int], *, threads: int, progress: Progress
 ) -> dict[str, bytes | None]:
     made: dict[str, bytes | None] = {}
     progress("page", 0, len(wanted))
