@@ -228,7 +228,7 @@ def _catch(
     weights = 1 / np.sqrt(steps[-1] + 1)
     table = np.stack([step / len(scores) for step, scores in zip(steps[:-1], kinds, strict=True)], axis=1)
     numbers = nnls(table * weights[:, None], steps[-1] * weights)[0]
-    limits = rest[len(rest) - kept]
+    limits = np.asarray(rest[len(rest) - kept], np.float64)
     found = sum(
         number * _above(scores, limits) / len(scores) for number, scores in zip(numbers, kinds, strict=True)
     )

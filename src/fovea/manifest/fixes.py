@@ -115,10 +115,10 @@ def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ..
     fixes, rows = [], []
     left_out = f"left out: {file.name} says that it belongs to no class"
     for row in manifest.rows:
-        label = answers.get(row.path)
-        if label is None:
+        if row.path not in answers:
             rows.append(row)
             continue
+        label = answers[row.path]
         fixes.append(Fix(row.path, label, row.label or ""))
         if label == LEAVE_OUT and LEAVE_OUT not in known:
             rows.append(replace(row, problem=row.problem or left_out))

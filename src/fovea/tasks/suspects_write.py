@@ -51,7 +51,7 @@ def fixes_table(result: "Result") -> tuple[bytes, tuple[str, ...]]:
     written = [row for row in rows if _is_text(str(row[0]))]
     table.writerows(written)
     n_lost = len(rows) - len(written)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if n_lost:
         notes = (
             f"{count(n_lost, 'picture')} left out of the table of fixes: names that are not UTF-8 cannot be written into it. "
@@ -69,7 +69,7 @@ def write_page(config: "Config", result: "Result", *, stored: "Stored", progress
     if config.html is None:
         return
     shown, outliers = result.suspects[:N_SHOWN], result.outliers[:N_OUTLIERS]
-    large = [one.path for one in (*shown, *outliers)]
+    large = [*(one.path for one in shown), *(one.path for one in outliers)]
     evidence = [path for one in shown for path in (*one.nearest_label, *one.nearest_suggested)]
     thumbs = Thumbnails(stored, private=config.private, threads=config.network.threads or available_cores())
     thumbs.make(large, side_px=160, progress=progress)
