@@ -32,6 +32,17 @@ def test_spreading_comes_near_its_closed_form() -> None:
     assert found.spread(given_) == pytest.approx(exact / exact.sum(axis=1, keepdims=True), abs=5e-3)
 
 
+def test_loudness_is_the_sum_of_what_is_heard_of_each() -> None:
+    rows = np.random.default_rng(4).normal(size=(100, 4)).astype(np.float32)
+    found = find_neighbourhood(rows)
+    each = (1 - SHARE_HEARD) * np.linalg.inv(np.eye(100) - SHARE_HEARD * found.weights.toarray())
+    speaking = np.arange(70)  # more than are worked on together
+    everybody, others = found.loudness(speaking)
+    assert everybody == pytest.approx(each[:, speaking].sum(axis=1), abs=0.02)
+    alone = each[speaking][:, speaking].sum(axis=1) - np.diag(each)[speaking]
+    assert others == pytest.approx(alone, abs=0.02)
+
+
 @given(st.integers(0, 1000), st.integers(2, 40))
 def test_what_is_heard_stays_a_probability(seed: int, m: int) -> None:
     rng = np.random.default_rng(seed)

@@ -98,3 +98,18 @@ def test_few_unlabelled_pictures_are_no_trouble(n: int) -> None:
     _, fit = learn(features[:12], labels[:12], features[12:])
     assert fit.rounds[1].n_added >= 1
     assert fit.added.labels.tolist() == labels[12:][fit.added.rows].tolist()
+
+
+def test_a_pile_half_of_strangers_is_told_and_hardly_any_is_added() -> None:
+    features, labels = draw(330, seed=9, spread=0.8)
+    strangers = draw(300, seed=10, spread=0.8)[0][:, ::-1] * np.float32(
+        1
+    )  # their columns turned round: of no class
+    _, fit = learn(features[:30], labels[:30], np.concatenate([features[30:], strangers]))
+    assert fit.n_strangers > 250
+    assert (fit.added.rows >= 300).mean() < 0.1
+
+
+def test_a_pile_without_strangers_leaves_none_out() -> None:
+    features, labels = draw(330, seed=9, spread=0.8)
+    assert learn(features[:30], labels[:30], features[30:])[1].n_strangers == 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 N_NEIGHBOURS = 15
 SHARE_HEARD = 0.7  # of an answer that comes from the neighbours: lab/LOG.md, 0.5 to 0.8 differ little
 _POWER = 3  # of the cosine (Iscen 2019)
+_TOGETHER = 64  # columns at a time
 _ROUNDS = 15  # 0.7^15: what comes from further away is less than half a percent
 
 
@@ -29,11 +30,27 @@ class Neighbourhood:
 
     def spread(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities (m, k), rows that sum to 1, each mixed with those of what looks alike."""
-        heard = probabilities
-        for _ in range(_ROUNDS):
-            heard = SHARE_HEARD * (self.weights @ heard) + (1 - SHARE_HEARD) * probabilities
+        heard = self._hear(probabilities)
         mixed: NDArray[np.float64] = heard / heard.sum(axis=1, keepdims=True)
         return mixed
+
+    def loudness(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how much everybody (m,) hears of these rows together, and each of these (n,) of the others of them."""
+        total, own = np.zeros(self.weights.shape[0]), np.empty(len(rows))
+        for start in range(0, len(rows), _TOGETHER):
+            some = rows[start : start + _TOGETHER]
+            said = np.zeros((len(total), len(some)))
+            said[some, np.arange(len(some))] = 1
+            heard = self._hear(said)
+            total += heard.sum(axis=1)
+            own[start : start + len(some)] = heard[some, np.arange(len(some))]
+        return total, total[rows] - own
+
+    def _hear(self, said: NDArray[np.float64]) -> NDArray[np.float64]:
+        heard = said
+        for _ in range(_ROUNDS):
+            heard = SHARE_HEARD * (self.weights @ heard) + (1 - SHARE_HEARD) * said
+        return heard
 
 
 def find_neighbourhood(features: NDArray[np.float32], *, threads: int | None = None) -> Neighbourhood:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fovea.learn.probe.fit import ProbeFit
 
 SHARES = (0.5, 0.67)  # of the pictures answered with a class, the surest, by round: lab/LOG.md
+LOWEST = 0.1  # of the labelled: what hears the labelled less than these hear each other may be of no class
+MANY = 0.4  # of the pile below that: strangers are among it; without any at most 0.36 were (lab/LOG.md)
 BY_HAND = 5.0  # what a label by hand weighs against a pseudo-label, while these are many
 PENALTY = 0.1  # 0.01 is as good (lab/LOG.md)
 N_DIRECTIONS = 256
@@ -60,12 +62,16 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class PseudoFit:
-    """The head of the last round kept, and the out-of-fold logits (n, k) of the labelled by it; `rounds` are all tried."""
+    """The head of the last round kept, and the out-of-fold logits (n, k) of the labelled by it; `rounds` are all tried.
+
+    `n_strangers` of the unlabelled were left out: they look like none of the labelled.
+    """
 
     head: Head
     oof_logits: NDArray[np.float32]
     added: Added
     rounds: tuple[Round, ...]
+    n_strangers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class _Pool:
     labels: NDArray[np.int64]  # (n,)
     class_names: tuple[str, ...]
     threads: int
+    has_strangers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +121,10 @@ def fit_pseudo(
     """Learn from labelled pictures and from what is surest about unlabelled ones, as long as that does not hurt.
 
     Each round asks the answers so far and the neighbours (`Neighbourhood`), takes the surest share of each answered class (so
-    that classes stay as common as they are; see `SHARES`), and fits a softmax regression on these and the labelled.
-    It is kept where accuracy on the labelled pictures, by cross-validation, does not fall, nor log loss rise where accuracy stays
-    the same; the first that is not kept ends it.
+    that classes stay as common as they are; see `SHARES`), and fits a softmax regression on these and the labelled. Where much of
+    the pile looks like none of the labelled, such pictures are never added. A round is kept where accuracy on the labelled
+    pictures, by cross-validation, does not fall, nor log loss rise where accuracy stays the same; the first that is not kept
+    ends it.
 
     Args:
         features: (n, d) float32 of the labelled pictures.
@@ -141,9 +149,17 @@ def fit_pseudo(
         threads=threads or available_cores(),
     )
     everything = np.ones(len(labels), bool)
+    n_strange = int((~_near_labelled(pool, everything)[len(labels) :]).sum())
+    pool = replace(pool, has_strangers=n_strange > MANY * len(unlabelled))
     answers = softmax(probe.head.logits(pool.features), fit_temperature(probe.oof_logits, labels))
     apart = [_probe_without(pool, folds != number, folds=folds, stages=stages) for number in numbers]
-    best = PseudoFit(probe.head, probe.oof_logits, _none_added(), (_judge(0, 0, probe.oof_logits, labels),))
+    best = PseudoFit(
+        probe.head,
+        probe.oof_logits,
+        _none_added(),
+        (_judge(0, 0, probe.oof_logits, labels),),
+        n_strange * pool.has_strangers,
+    )
     for number in range(1, n_rounds + 1):
         progress("pseudo-labels", number, n_rounds + 1)
         oof = np.empty_like(probe.oof_logits)
@@ -164,6 +180,7 @@ def fit_pseudo(
             oof,
             _add(best.added, student.chosen, tried, n=len(labels)),
             (*best.rounds, tried),
+            best.n_strangers,
         )
     progress("pseudo-labels", n_rounds + 1, n_rounds + 1)
     return best
@@ -233,9 +250,11 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
     k, by_hand = len(pool.class_names), np.flatnonzero(known)
     sure = answers.astype(np.float64)
     sure[by_hand] = np.eye(k)[pool.labels[by_hand]]
-    chosen = _choose(
-        pool.neighbourhood.spread(sure), n_labelled=len(known), share=SHARES[min(number, len(SHARES)) - 1]
-    )
+    free = np.arange(len(sure)) >= len(known)
+    if pool.has_strangers:
+        free &= _near_labelled(pool, known)
+    share = SHARES[min(number, len(SHARES)) - 1]
+    chosen = _choose(pool.neighbourhood.spread(sure), free=free, share=share)
     rows = np.concatenate([by_hand, chosen.rows])
     labels = np.concatenate([pool.labels[by_hand], chosen.labels])
     weight = float(np.clip(len(chosen.rows) / len(by_hand), 1, BY_HAND))
@@ -250,12 +269,19 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
     return _Student(learned.astype(np.float32), bias.astype(np.float32), chosen)
 
 
-def _choose(probabilities: NDArray[np.float64], *, n_labelled: int, share: float) -> _Chosen:
-    """Return of each answered class the surest share of the unlabelled rows, ascending."""
+def _near_labelled(pool: _Pool, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which rows (m,) look as much like the known labelled ones as these look like each other, the lowest tenth left out."""
+    loud, others = pool.neighbourhood.loudness(np.flatnonzero(known))
+    near: NDArray[np.bool_] = loud >= np.quantile(others, LOWEST)
+    return near
+
+
+def _choose(probabilities: NDArray[np.float64], *, free: NDArray[np.bool_], share: float) -> _Chosen:
+    """Return of each answered class the surest share of the free rows, ascending."""
     answered, surest = probabilities.argmax(axis=1), probabilities.max(axis=1)
     kept = []
     for number in range(probabilities.shape[1]):
-        inside = n_labelled + np.flatnonzero(answered[n_labelled:] == number)
+        inside = np.flatnonzero(free & (answered == number))
         best = inside[np.argsort(-surest[inside], kind="stable")]
         kept.append(best[: int(np.ceil(share * len(best)))])
     rows = np.sort(np.concatenate(kept))

@@ -284,12 +284,17 @@ def _with(learned: Learned, found: _Found, *, head: PseudoFit, pool: Stored) -> 
         whole = there / row.path
         rows.append(replace(row, path=str(whole.relative_to(root) if whole.is_relative_to(root) else whole)))
     told = tell(found.rounds, n_added=len(rows), n_unlabelled=found.n_unlabelled)
+    strange: tuple[str, ...] = ()
+    if head.n_strangers:
+        strange = (
+            f"{count(head.n_strangers, 'picture')} of the unlabelled look like none of the labelled; none was added.",
+        )
     return replace(
         learned,
         plan=replace(
             learned.plan,
             manifest=manifest.with_rows((*manifest.rows, *rows)),
-            notes=(*learned.plan.notes, told, *pool.notes),
+            notes=(*learned.plan.notes, told, *strange, *pool.notes),
         ),
         fit=ProbeFit(head.head, head.oof_logits, path=learned.fit.path, seconds=learned.fit.seconds),
         valid_logits=head.head.logits(learned.valid_features),
