@@ -47,6 +47,13 @@ def test_members_join_while_the_average_is_as_good_and_the_others_stay_out():
     )
 
 
+def test_an_average_that_is_right_less_often_stays_out():
+    toy = Toy(1, 3)
+    toy.score = lambda: Score((toy.weight - 2) ** 2, 0.9 if toy.weight == 2 else 0.95, 10)  # type: ignore[method-assign]
+    toy.soup()
+    assert toy.weight == 1.0
+
+
 def test_every_training_begins_where_the_first_did():
     toy = Toy(8, 1, 3)
     toy.soup()

@@ -42,7 +42,7 @@ def train_soup(
 
     Returns:
         The history of the first training, with a note on what was averaged. Trainings that did not stay finite are left out;
-        the others join the best one by one while the average is as good (the greedy soup of the paper).
+        the others join the best one by one while the average is as good, and right as often (the greedy soup of the paper).
     """
     if n_runs == 1:
         return train(0)
@@ -62,7 +62,7 @@ def train_soup(
     for one in members[1:]:
         _put(_mean([*kept, one]), into=network)
         found = score()
-        if is_as_good(found, best.penalty):
+        if is_as_good(found, best.penalty) and found.accuracy >= best.accuracy:
             kept.append(one)
             best = found
     _put(_mean(kept), into=network)
