@@ -48,10 +48,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
     result = cluster(
         photos,
-        progress=console.progress,
-        seed=console.seed,
-        threads=console.threads,
-        offline=console.offline,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: lines(result))

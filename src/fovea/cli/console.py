@@ -35,6 +35,16 @@ class Console:
         self.seed = seed
         self.progress = Silence() if is_follower() else Bar() if sys.stderr.isatty() else Lines()
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What every command takes, by the names of the tasks' keywords."""
+        return {
+            "progress": self.progress,
+            "seed": self.seed,
+            "threads": self.threads,
+            "offline": self.offline,
+        }
+
     def say(self, sentence: str) -> None:
         """Print a sentence about what is under way."""
         self.progress.say(plain(sentence))

@@ -36,10 +36,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
     """
     result = curve(
         photos,
-        progress=console.progress,
-        threads=console.threads,
-        offline=console.offline,
-        seed=console.seed,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: _lines(result))

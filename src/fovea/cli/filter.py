@@ -53,10 +53,7 @@ def command(console: Console, photos: Path, labels: tuple[Path, ...], **options:
     result = filter_pictures(
         photos,
         labels=labels,
-        progress=console.progress,
-        threads=console.threads,
-        offline=console.offline,
-        seed=console.seed,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: _lines(result))

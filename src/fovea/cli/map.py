@@ -45,10 +45,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
     result = map_pictures(
         photos,
-        progress=console.progress,
-        seed=console.seed,
-        threads=console.threads,
-        offline=console.offline,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: lines(result))

@@ -43,10 +43,7 @@ def command(console: Console, places: tuple[Path, ...], **options: Any) -> None:
     result = next_labels(
         photos,
         run=run,
-        progress=console.progress,
-        threads=console.threads,
-        offline=console.offline,
-        seed=console.seed,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: _lines(result))

@@ -58,10 +58,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
     result = suspects(
         photos,
-        progress=console.progress,
-        seed=console.seed,
-        threads=console.threads,
-        offline=console.offline,
+        **console.shared,
         **options,
     )
     console.show(result, lambda: lines(result))
