@@ -45,7 +45,9 @@ def row_of(metrics: dict[str, Any]) -> dict[str, Any]:
         "test": (metrics.get("test") or {}).get("accuracy"),
         "wall_seconds": round(metrics["wall_seconds"], 1),
         "kept": training.get("kept"),
+        "why": training.get("text"),
         "plan": [one["plan"] for one in training.get("attempts", ())],
+        "notes": [one["notes"] for one in training.get("attempts", ())],
     }
 
 

@@ -115,6 +115,15 @@ def test_the_time_allowed_ends_it_and_the_epoch_begun_counts() -> None:
     assert history.records[0].valid_loss is not None
 
 
+def test_a_training_slower_than_planned_comes_to_its_low_rates_in_time() -> None:
+    """Of 1,000 epochs planned a few fit: the rate of the last one is near 0 all the same, where a cosine ends."""
+    named = settings(epochs=1_000, seconds=0.5)
+    named = replace(named, optimisation=replace(named.optimisation, schedule="cosine"))
+    history = train_network(tiny_network(), batches(), settings=named)
+    assert (history.stopped, history.records[-1].epoch < 900) == ("seconds", True)
+    assert history.records[-1].lr < 0.05 * max(record.lr for record in history.records)
+
+
 def test_a_training_whose_last_step_ends_late_was_not_stopped() -> None:
     history = train_network(tiny_network(), batches(16), settings=settings(epochs=1, seconds=1e-9))
     assert (history.stopped, history.n_steps) == ("", 1)

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from fovea.learn.training import Optimisation
-from fovea.learn.training.schedules import schedule_factor
+from fovea.learn.training.schedules import due_step, schedule_factor
 
 STEPS, PER_EPOCH = 60, 4
 
@@ -86,3 +86,25 @@ def test_cosine_starts_from_the_top_after_the_warm_up() -> None:
 def test_one_cycle_of_a_single_step_has_a_rate() -> None:
     settings = Optimisation(schedule="one-cycle")
     assert 0 < schedule_factor(0, n_steps=1, steps_per_epoch=1, settings=settings) <= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "allowed", "due"),
+    [
+        (0.0, 100.0, 0),
+        (10.0, 100.0, 0),  # the clock counts from a tenth on
+        (55.0, 100.0, 30),  # half of the rest
+        (100.0, 100.0, 60),
+        (120.0, 100.0, 60),
+        (1.0, 0.0, 60),  # nothing was left
+    ],
+)
+def test_the_clock_makes_the_last_step_due_when_the_time_is_up(
+    seconds: float, allowed: float, due: int
+) -> None:
+    assert due_step(seconds, allowed, n_steps=STEPS) == due
+
+
+def test_a_training_as_fast_as_planned_goes_by_its_steps_alone() -> None:
+    """A plan fills nine tenths of the time: step k ends at 0.9 k / n of it."""
+    assert all(due_step(0.9 * k / STEPS, 1.0, n_steps=STEPS) <= k for k in range(STEPS + 1))

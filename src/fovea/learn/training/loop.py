@@ -22,7 +22,7 @@ from fovea.learn.training.losses import Criterion, Kind, usual_criterion
 from fovea.learn.training.memory import forecast_memory, free_bytes, require_memory
 from fovea.learn.training.optimisers import Optimizers, ParamGroup, make_optimizer, usual_groups
 from fovea.learn.training.processes import join_processes
-from fovea.learn.training.schedules import schedule_factor
+from fovea.learn.training.schedules import due_step, schedule_factor
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
 from fovea.learn.training.state import Keeper, Place, State, is_as_good
 from fovea.learn.training.step import Goal, Stepper, learning_mode
@@ -114,6 +114,7 @@ class _Run:
         self.state = State(stepper)
         self.keeper = Keeper(self.state, watch.checkpoint, about=self._about())
         self.evaluation_seconds = _FIRST_EVALUATION * (self.settings.looping.seconds or 0.0)
+        self.due = 0  # the step whose rate is due by the clock
         self.probe: Tensor | None = None
 
     def train(self) -> History:
@@ -166,7 +167,7 @@ class _Run:
 
     def _step(self, batch: Batch, place: Place) -> bool:
         factor = schedule_factor(
-            place.step,
+            max(place.step, self.due),
             n_steps=self.n_steps,
             steps_per_epoch=self.n_batches,
             settings=self.settings.optimisation,
@@ -187,6 +188,7 @@ class _Run:
         if allowed is None or (self.processes.n > 1 and place.step % _STEPS_TOGETHER):
             return False
         (needed,) = self.processes.agree(place.seconds + self.evaluation_seconds)
+        self.due = due_step(needed - self.evaluation_seconds, allowed - self.evaluation_seconds, n_steps=self.n_steps)
         return needed > allowed
 
     def _close(self, place: Place, *, epoch: int) -> None:

@@ -4,6 +4,7 @@ import math
 
 from fovea.learn.training.settings import Optimisation
 
+_SLACK = 0.1  # of the seconds allowed; plans fill nine tenths of them
 _STEP_SIZE = 7  # epochs (torch's tutorial on transfer learning, which trains 25)
 _RISE = 0.3  # the share of a one-cycle in which the rate rises (Smith and Topin 2017; torch's default)
 _FIRST, _LAST = (
@@ -30,6 +31,17 @@ def schedule_factor(step: int, *, n_steps: int, steps_per_epoch: int, settings: 
     if settings.schedule == "cosine" and step >= n_warm:
         return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
     return rise
+
+
+def due_step(seconds: float, allowed: float, *, n_steps: int) -> int:
+    """Return the step whose rate is due after `seconds` of those allowed: a training that is slower than planned still ends low.
+
+    What learns at a high rate to the last is worse than what was slowed down in time (budgeted training: Li et al., 2020,
+    arXiv 1905.04753). The clock counts from a tenth on, so that a training as fast as planned goes by its steps alone and is the
+    same when repeated.
+    """
+    share = min(1.0, seconds / allowed) if allowed > 0 else 1.0
+    return int(n_steps * max(0.0, share - _SLACK) / (1 - _SLACK))
 
 
 def usual_step_size(n_epochs: int) -> int:
