@@ -84,6 +84,6 @@ def test_a_wrong_name_is_one_paragraph_with_the_closest(fovea: Fovea, arguments:
     said = fovea("backbones", *arguments)
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith(
-        "fovea: there is no backbone 'mobilnetv2', and no run at this path. Did you mean 'mobilenetv2'?"
+        "fovea: There is no backbone 'mobilnetv2', and no run at this path. Did you mean 'mobilenetv2'?"
     )
     assert len(said.err.splitlines()) == 1

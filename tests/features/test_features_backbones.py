@@ -89,14 +89,14 @@ def test_bf16_by_force_is_refused_where_the_processor_has_none() -> None:
     with pytest.raises(BackboneError) as raised:
         open_backbone(precision="bf16")
     assert str(raised.value) == (
-        "precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
+        "Precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
     )
 
 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(BackboneError) as raised:
         open_backbone(precision="f16")
-    assert str(raised.value) == "precision 'f16' is not known. Use 'auto', 'bf16' or 'f32'."
+    assert str(raised.value) == "Precision 'f16' is not known. Use 'auto', 'bf16' or 'f32'."
 
 
 def test_a_saved_encoder_gives_the_same_answers(
@@ -132,7 +132,7 @@ def test_a_model_of_f32_stays_so_unless_said(small_folder: Path) -> None:
 
 def test_saving_where_a_file_stands_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match=r"^the backbone cannot be written to '.*file': "):
+    with pytest.raises(OutputError, match=r"^The backbone cannot be written to '.*file': "):
         open_backbone().save(tmp_path / "file")
 
 
@@ -140,7 +140,7 @@ def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as raised:
         open_backbone(tmp_path / "no.safetensors")
     assert str(raised.value) == (
-        f"the weights file {str(tmp_path / 'no.safetensors')!r} cannot be read: No such file or directory. "
+        f"The weights file {str(tmp_path / 'no.safetensors')!r} cannot be read: No such file or directory. "
         "Check the path after --weights."
     )
 
@@ -167,5 +167,5 @@ def test_without_an_embedded_backbone_weights_are_asked_for(
     with pytest.raises(BackboneError) as raised:
         open_backbone()
     assert str(raised.value) == (
-        "this build holds no embedded backbone. Name another: --weights FILE.safetensors."
+        "This build holds no embedded backbone. Name another: --weights FILE.safetensors."
     )

@@ -37,7 +37,7 @@ def test_an_edited_network_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(BackboneError) as raised:
         read_card(folder)
     assert str(raised.value) == (
-        f"the backbone in {str(folder)!r} is not as it was written: {name} changed. "
+        f"The backbone in {str(folder)!r} is not as it was written: {name} changed. "
         "Copy the whole folder again, or train again."
     )
 
@@ -62,7 +62,7 @@ def test_a_newer_format_is_refused(folder: Path) -> None:
     with pytest.raises(BackboneError) as raised:
         read_card(folder)
     assert str(raised.value) == (
-        "the backbone has format 2; this fovea reads up to 1. Update it: pip install --upgrade fovea-vision."
+        "The backbone has format 2; this fovea reads up to 1. Update it: pip install --upgrade fovea-vision."
     )
 
 

@@ -50,7 +50,7 @@ def test_damaged_settings_are_refused(content: str, reason: str) -> None:
     with pytest.raises(InputError) as raised:
         read_default()
     assert str(raised.value) == (
-        f"the settings {str(config_file())!r} cannot be read: {reason}. Delete the file; `fovea backbones use NAME` writes it "
+        f"The settings {str(config_file())!r} cannot be read: {reason}. Delete the file; `fovea backbones use NAME` writes it "
         "again."
     )
 
@@ -61,7 +61,7 @@ def test_a_file_where_the_folder_of_settings_has_to_be_is_told(tmp_path: Path) -
         with pytest.raises(InputError) as raised:
             act()
         assert str(raised.value) == (
-            f"the settings {str(config_file())!r} cannot be there: a file stands where the folder "
+            f"The settings {str(config_file())!r} cannot be there: a file stands where the folder "
             f"{str(tmp_path / 'settings')!r} has to be. Name a folder with FOVEA_CONFIG."
         )
     assert (tmp_path / "settings").read_text() == "mine"
@@ -72,7 +72,7 @@ def test_a_folder_where_the_file_of_settings_has_to_be_is_told() -> None:
     with pytest.raises(InputError) as raised:
         read_default()
     assert str(raised.value) == (
-        f"the settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
+        f"The settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
         "FOVEA_CONFIG, not the file; or move what is there away."
     )
 
@@ -87,7 +87,7 @@ def test_settings_that_may_not_be_read_are_told_and_not_said_to_be_damaged(
     with pytest.raises(InputError) as raised:
         read_default()
     assert str(raised.value) == (
-        f"the settings {str(config_file())!r} cannot be read: Permission denied. Let yourself read the file, or name another "
+        f"The settings {str(config_file())!r} cannot be read: Permission denied. Let yourself read the file, or name another "
         "folder with FOVEA_CONFIG."
     )
 
@@ -102,7 +102,7 @@ def test_settings_that_cannot_be_written_are_named_and_stay(monkeypatch: pytest.
     with pytest.raises(OutputError) as raised:
         write_default("vgg16")
     assert str(raised.value) == (
-        f"the settings {str(config_file())!r} cannot be written: No space left on device. Name another folder with "
+        f"The settings {str(config_file())!r} cannot be written: No space left on device. Name another folder with "
         "FOVEA_CONFIG, or give --backbone each time."
     )
     assert read_default() == "resnet18"

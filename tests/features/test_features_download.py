@@ -281,7 +281,7 @@ def test_two_at_once_do_not_write_into_one_file(serve: Callable[..., Server], kn
     with download._own_part(download_folder_made() / "net-1.onnx"), pytest.raises(BackboneError) as raised:
         fetch(known, addresses=[serve().address])
     assert str(raised.value) == (
-        "another fovea is downloading net-1.onnx at this moment. Wait for it, and give the same command."
+        "Another fovea is downloading net-1.onnx at this moment. Wait for it, and give the same command."
     )
 
 

@@ -78,7 +78,7 @@ def test_a_known_name_without_its_file_says_how_to_get_it(known: KnownFile, tmp_
     with pytest.raises(MissingInputError) as raised:
         open_backbone(backbone="net")
     assert str(raised.value) == (
-        f"the backbone 'net' is not on this computer: no net-1.onnx of {known.n_bytes:,} bytes in "
+        f"The backbone 'net' is not on this computer: no net-1.onnx of {known.n_bytes:,} bytes in "
         f"{str(tmp_path / 'weights')!r} and {str(download_folder())!r}. Download it ({known.n_bytes / 1e6:.1f} MB): "
         "fovea backbones get net. Here are: fovea-tiny."
     )
@@ -117,7 +117,7 @@ def test_an_unknown_name_offers_the_closest() -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(backbone="resnet81")
     assert str(raised.value) == (
-        "there is no backbone 'resnet81', and no run at this path. Did you mean 'resnet18'? Networks of libraries are named "
+        "There is no backbone 'resnet81', and no run at this path. Did you mean 'resnet18'? Networks of libraries are named "
         "timm:NAME, torchvision:NAME or keras:NAME; `fovea backbones` lists what can be used."
     )
 
@@ -126,7 +126,7 @@ def test_a_strange_name_is_told_all_there_are() -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(backbone="xyzzy")
     assert str(raised.value) == (
-        "there is no backbone 'xyzzy', and no run at this path. There are: fovea-tiny, mobilenetv2, resnet18, resnet50, "
+        "There is no backbone 'xyzzy', and no run at this path. There are: fovea-tiny, mobilenetv2, resnet18, resnet50, "
         "shufflenetv2, squeezenet1_1, vgg16, efficientnet_lite4. Networks of libraries are named timm:NAME, torchvision:NAME "
         "or keras:NAME; `fovea backbones` lists what can be used."
     )
@@ -135,7 +135,7 @@ def test_a_strange_name_is_told_all_there_are() -> None:
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(engine="tpu")
-    assert str(raised.value) == "the engine 'tpu' is not known. Use 'openvino' or 'torch'."
+    assert str(raised.value) == "The engine 'tpu' is not known. Use 'openvino' or 'torch'."
 
 
 @pytest.mark.parametrize(("backbone", "file"), [("fovea-tiny", "a.safetensors"), ("fovea-tiny", "a.onnx")])
@@ -144,7 +144,7 @@ def test_weights_that_a_name_cannot_take_are_refused(tmp_path: Path, backbone: s
     with pytest.raises(InputError) as raised:
         open_backbone(tmp_path / file, backbone=backbone)
     assert str(raised.value) == (
-        f"the backbone {backbone!r} cannot take its weights from {str(tmp_path / file)!r}. A .safetensors, .pth or .pt file "
+        f"The backbone {backbone!r} cannot take its weights from {str(tmp_path / file)!r}. A .safetensors, .pth or .pt file "
         "goes with --backbone timm:NAME or torchvision:NAME, an .onnx file with a name of the catalogue or none."
     )
 
@@ -198,7 +198,7 @@ def test_the_stages_of_a_file_are_listed_with_sizes_and_pools(tmp_path: Path) ->
 
 
 def test_a_name_longer_than_any_file_s_is_unknown() -> None:
-    with pytest.raises(InputError, match=r"^there is no backbone 'x+', and no run at this path"):
+    with pytest.raises(InputError, match=r"^There is no backbone 'x+', and no run at this path"):
         open_backbone(backbone="x" * 300)
 
 
@@ -207,7 +207,7 @@ def test_an_empty_name_is_refused(name: str) -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(backbone=name)
     assert str(raised.value) == (
-        "the backbone's name is empty. Leave --backbone out for fovea-tiny, or name one that `fovea backbones` lists."
+        "The backbone's name is empty. Leave --backbone out for fovea-tiny, or name one that `fovea backbones` lists."
     )
 
 
@@ -215,7 +215,7 @@ def test_a_file_given_as_a_name_is_sent_to_the_weights() -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(backbone="nets/mine.onnx")
     assert str(raised.value) == (
-        "the backbone 'nets/mine.onnx' is a file of weights. Give it as that: --weights nets/mine.onnx."
+        "The backbone 'nets/mine.onnx' is a file of weights. Give it as that: --weights nets/mine.onnx."
     )
 
 
@@ -250,7 +250,7 @@ def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(MissingInputError) as raised:
         list_backbone_stages("no.onnx")
     assert str(raised.value) == (
-        "there is no file 'no.onnx'. Check its path; `fovea backbones` lists the networks that have a name."
+        "There is no file 'no.onnx'. Check its path; `fovea backbones` lists the networks that have a name."
     )
 
 
@@ -275,7 +275,7 @@ def test_a_library_that_is_not_installed_cannot_check_a_name(monkeypatch: pytest
     with pytest.raises(MissingExtraError) as raised:
         require_backbone("timm:resnet18")
     assert str(raised.value) == (
-        "whether there is a network 'timm:resnet18' cannot be checked: timm is not ready here, and no network of this name "
+        "Whether there is a network 'timm:resnet18' cannot be checked: timm is not ready here, and no network of this name "
         'was converted on this computer. Install it: pip install "fovea-vision[torch]".'
     )
 

@@ -303,7 +303,7 @@ def test_a_network_that_takes_no_picture_is_refused(tmp_path: Path, name: str) -
     file = graphs.write_small(tmp_path / "wrong.onnx", **settings)
     with pytest.raises(BackboneError) as raised:
         open_onnx(file)
-    assert str(raised.value) == f"the network in {str(file)!r} {said}"
+    assert str(raised.value) == f"The network in {str(file)!r} {said}"
     assert converted() == []
 
 
@@ -336,7 +336,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest(tmp_path: Path) -> None:
 def test_a_graph_that_the_engine_cannot_read_is_refused(tmp_path: Path) -> None:
     nodes = [graphs.helper.make_node("NoSuchLayer", ["picture"], ["answer"])]
     file = graphs.write(tmp_path / "odd.onnx", nodes, inputs=[graphs.NCHW])
-    with pytest.raises(BackboneError, match=r"^the network in '.*odd.onnx' cannot be read: .*NoSuchLayer"):
+    with pytest.raises(BackboneError, match=r"^The network in '.*odd.onnx' cannot be read: .*NoSuchLayer"):
         open_onnx(file)
     assert converted() == []
 
@@ -363,6 +363,6 @@ def places(content: bytearray, word: bytes) -> list[int]:
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     file = graphs.write_small(tmp_path / "small.onnx")
     file.write_bytes(file.read_bytes().replace(b"relu2", b"rel\xff2").replace(b"answer", b"ans\xffer"))
-    with pytest.raises(BackboneError, match=r"^the network in '.*small.onnx' cannot be read: "):
+    with pytest.raises(BackboneError, match=r"^The network in '.*small.onnx' cannot be read: "):
         open_onnx(file)
     assert converted() == []

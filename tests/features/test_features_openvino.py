@@ -121,7 +121,7 @@ def test_pixels_of_the_wrong_kind_are_refused(encoder: NetworkEncoder, pixels: N
 def test_a_precision_that_the_engine_replaces_is_refused(small_folder: Path, noise: Draw) -> None:
     network = CompiledNetwork(small_folder / NETWORK, height_px=32, width_px=32, precision="f16", threads=1)
     with pytest.raises(
-        BackboneError, match=r"^the engine computes in '(bf16|f32)' where 'f16' was asked for"
+        BackboneError, match=r"^The engine computes in '(bf16|f32)' where 'f16' was asked for"
     ):
         list(network.run_batches([noise(1)]))
 

@@ -55,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as raised:
         read_outline(tmp_path / "a.onnx")
     assert str(raised.value) == (
-        f"the weights file {str(tmp_path / 'a.onnx')!r} cannot be read: No such file or directory. "
+        f"The weights file {str(tmp_path / 'a.onnx')!r} cannot be read: No such file or directory. "
         "Check the path after --weights."
     )
 
@@ -91,7 +91,7 @@ def test_a_missing_file_beside_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackboneError) as raised:
         read_outline(file).sha256()
     assert str(raised.value) == (
-        f"the weights of {str(file)!r} are in a file of their own, 'a.data', which cannot be read beside it: No such file or "
+        f"The weights of {str(file)!r} are in a file of their own, 'a.data', which cannot be read beside it: No such file or "
         "directory. Copy both, or export again with the weights inside."
     )
 
@@ -115,7 +115,7 @@ def test_metadata_that_are_nonsense_are_refused(tmp_path: Path, text: str) -> No
     file = graphs.write_small(tmp_path / "a.onnx", metadata={"backbone": text})
     with pytest.raises(
         BackboneError,
-        match=r"^the metadata key 'backbone' of '.*a.onnx' cannot be used .*It must be JSON like",
+        match=r"^The metadata key 'backbone' of '.*a.onnx' cannot be used .*It must be JSON like",
     ):
         facts_of(read_outline(file), None)
 

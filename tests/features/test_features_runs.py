@@ -126,7 +126,7 @@ def test_a_newer_network_is_refused(run: Path, forge: Callable[..., Path]) -> No
     forge(sha256={**listed, "backbone/backbone.json": hashlib.sha256(card.read_bytes()).hexdigest()})
     with pytest.raises(BackboneError) as caught:
         open_run_backbone(run)
-    assert str(caught.value).startswith("the backbone has format 99; this fovea reads up to ")
+    assert str(caught.value).startswith("The backbone has format 99; this fovea reads up to ")
 
 
 @pytest.mark.parametrize("sha256", [None, [], {}, {"backbone/backbone.json": "short"}])

@@ -159,7 +159,7 @@ def test_damage_found_while_reading_names_the_file(file: Path) -> None:
     with open_store(file) as store, pytest.raises(StoreError) as raised:
         store.known([f"{number}" for number in range(3000)])
     assert str(raised.value) == (
-        f"the store of features {str(file)!r} cannot be read: database disk image is malformed. Delete "
+        f"The store of features {str(file)!r} cannot be read: database disk image is malformed. Delete "
         "this file and those beside it that begin with its name; it holds only what can be computed again."
     )
 

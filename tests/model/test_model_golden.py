@@ -103,7 +103,7 @@ def test_difference_at_the_other_precision_is_recorded(encoder: Encoder, tmp_pat
 def test_precision_that_this_processor_lacks_is_not_recorded(encoder: Encoder, tmp_path: Path) -> None:
     def load(place: Path, *, precision: str, threads: int | None) -> Encoder:
         if precision == "bf16":
-            raise BackboneError("precision 'bf16' was asked for, but this processor has none.")
+            raise BackboneError("Precision 'bf16' was asked for, but this processor has none.")
         return encoder
 
     with pytest.MonkeyPatch.context() as patch:

@@ -345,6 +345,6 @@ def test_a_card_of_an_unknown_own_network_is_refused() -> None:
         class_names=("a",),
     )
     with pytest.raises(
-        BackboneError, match=r"^the weights belong to a network that this fovea cannot build\. There is no"
+        BackboneError, match=r"^The weights belong to a network that this fovea cannot build\. There is no"
     ):
         build_network(card)

@@ -240,7 +240,7 @@ def test_tensors_that_do_not_fit_are_counted(write_weights: Write) -> None:
     assert "2 missing (first: conv1.0.weight, bn1.weight); 2 of another shape (first: fc.weight (5," in str(
         raised.value
     )
-    assert str(raised.value).startswith(f"the tensors in {str(weights)!r} do not fit 'test_resnet': ")
+    assert str(raised.value).startswith(f"The tensors in {str(weights)!r} do not fit 'test_resnet': ")
 
 
 def _say(weights: Path, **changes: str) -> Path:

@@ -79,7 +79,7 @@ def test_bf16_by_force_is_refused_where_there_is_none(
     with pytest.raises(BackboneError) as raised:
         open_torch(weights=write_weights(), precision="bf16", device="cpu")
     assert str(raised.value) == (
-        "precision 'bf16' was asked for, but torch's device 'cpu' has none here. Use 'f32'."
+        "Precision 'bf16' was asked for, but torch's device 'cpu' has none here. Use 'f32'."
     )
 
 
@@ -88,7 +88,7 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(BackboneError) as raised:
         choose_device("cuda")
-    assert str(raised.value) == "torch has no device 'cuda' on this computer. There are: cpu."
+    assert str(raised.value) == "Torch has no device 'cuda' on this computer. There are: cpu."
     assert choose_device() == "cpu"
 
 
@@ -121,6 +121,6 @@ def test_backbones_that_are_no_torch_networks_are_refused() -> None:
     with pytest.raises(InputError) as raised:
         open_backbone(engine="torch")
     assert str(raised.value) == (
-        "the torch engine computes networks of timm and torchvision, and 'fovea-tiny' is none. Name one, such as "
+        "The torch engine computes networks of timm and torchvision, and 'fovea-tiny' is none. Name one, such as "
         "--backbone timm:mobilenetv2_100, or leave out --engine torch."
     )

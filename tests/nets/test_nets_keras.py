@@ -253,7 +253,7 @@ def test_a_network_that_takes_no_pictures_is_refused(keras: Any, shape: tuple[in
     with pytest.raises(BackboneError) as caught:
         torch_network(keras, model, shape_px=(8, 8), bgr=False)
     assert str(caught.value) == (
-        f"the keras network 'odd' takes {(None, *shape)}, and not pictures: one input of (height, width, 3) or (height, "
+        f"The keras network 'odd' takes {(None, *shape)}, and not pictures: one input of (height, width, 3) or (height, "
         "width, 1) is needed. Give another network."
     )
 
@@ -268,7 +268,7 @@ def test_weights_of_another_layout_are_refused(keras: Any, file: Path, tmp_path:
         open_file(file)
     said = str(caught.value)
     assert said.startswith(
-        f"the network in {str(file)!r} cannot be built by keras {keras.__version__} (saved by "
+        f"The network in {str(file)!r} cannot be built by keras {keras.__version__} (saved by "
     )
     assert said.endswith(" Save it again with model.save('NAME.keras').") and "\n" not in said
 

@@ -27,7 +27,7 @@ def refusal(file: Path) -> str:
 
 
 def because(file: Path, reason: str) -> str:
-    return f"the network in {str(file)!r} is refused: {reason}. {GIVE}"
+    return f"The network in {str(file)!r} is refused: {reason}. {GIVE}"
 
 
 def test_layers_of_keras_are_taken(file: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_lambda_where_tensors_enter_is_refused(file: Path) -> None:
 )
 def test_other_classes_are_refused(file: Path, entry: dict[str, Any], named: str) -> None:
     said = refusal(write_file(file, entry))
-    assert said.startswith(f"the network in {str(file)!r} is refused: {named}")
+    assert said.startswith(f"The network in {str(file)!r} is refused: {named}")
     assert said.endswith(
         ", which is not among the layers that can be taken without running other people's code. " + GIVE
     )
@@ -159,7 +159,7 @@ def test_a_layer_of_the_user_s_own_is_refused(keras: Any, file: Path) -> None:
 
     save(keras, keras.Sequential([keras.layers.Input((8, 8, 3)), Mine(name="own")]), file)
     assert refusal(file).startswith(
-        f"the network in {str(file)!r} is refused: 'own' is of the class 'Mine' of "
+        f"The network in {str(file)!r} is refused: 'own' is of the class 'Mine' of "
     )
 
 
@@ -183,7 +183,7 @@ def test_a_missing_file_is_named(file: Path) -> None:
     with pytest.raises(MissingInputError) as caught:
         read_keras_file(file)
     assert str(caught.value) == (
-        f"the weights file {str(file)!r} cannot be read: No such file or directory. Check the path after --weights."
+        f"The weights file {str(file)!r} cannot be read: No such file or directory. Check the path after --weights."
     )
 
 
@@ -323,6 +323,6 @@ def test_weights_that_only_claim_their_size_are_refused(keras: Any, file: Path, 
 def test_weights_that_are_no_hdf5_are_refused(keras: Any, file: Path, tmp_path: Path) -> None:
     rewrite(write_file(file), weights=b"nothing")
     with pytest.raises(
-        BackboneError, match=r"^the weights in .* are not a whole HDF5 file \(.*\)\. Copy it again\.$"
+        BackboneError, match=r"^The weights in .* are not a whole HDF5 file \(.*\)\. Copy it again\.$"
     ):
         unpack_weights(file, tmp_path)

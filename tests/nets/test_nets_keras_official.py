@@ -198,7 +198,7 @@ def test_offline_says_where_the_file_is_published(
 ) -> None:
     url = publish()
     assert refused(keras, tmp_path / "downloads", offline=True) == (
-        f"the weights of 'keras:{NAME}' are not on this computer and nothing may be downloaded offline. Fetch {url} where "
+        f"The weights of 'keras:{NAME}' are not on this computer and nothing may be downloaded offline. Fetch {url} where "
         "there is a connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: "
         f"--backbone keras:{NAME} --weights FILE."
     )
@@ -212,7 +212,7 @@ def test_an_address_without_the_file_is_told(
     (tmp_path / "published" / weights.name).unlink()
     said = refused(keras, tmp_path / "downloads")
     assert said.startswith(
-        f"the weights of 'keras:{NAME}' are not on this computer and could not be downloaded (URL fetch failure on {url}: "
+        f"The weights of 'keras:{NAME}' are not on this computer and could not be downloaded (URL fetch failure on {url}: "
     )
     assert said.endswith(f"or name it: --backbone keras:{NAME} --weights FILE.")
     assert "\n" not in said
@@ -273,7 +273,7 @@ def test_weights_of_another_network_are_refused(keras: Any, weights: Path) -> No
     with pytest.raises(BackboneError) as caught:
         load_application_weights(keras, other, weights, name="MobileNet")
     said = str(caught.value)
-    assert said.startswith(f"the weights in {str(weights)!r} do not fit 'keras:MobileNet': ")
+    assert said.startswith(f"The weights in {str(weights)!r} do not fit 'keras:MobileNet': ")
     assert said.endswith(" Name the network that they belong to: --backbone keras:NAME.")
 
 

@@ -82,6 +82,6 @@ def test_a_network_that_takes_no_such_pictures_is_refused() -> None:
     with pytest.raises(BackboneError) as raised:
         observe(torch.nn.Linear(5, 2), size_px=8)
     assert str(raised.value) == (
-        "the network cannot be run on pictures of 8 x 8 px (RuntimeError: mat1 and mat2 shapes cannot be multiplied (48x8 "
+        "The network cannot be run on pictures of 8 x 8 px (RuntimeError: mat1 and mat2 shapes cannot be multiplied (48x8 "
         "and 5x2)). Take another network, or correct the size that its weights name."
     )

@@ -131,7 +131,7 @@ def test_other_names_are_refused(spec: str) -> None:
 @pytest.mark.parametrize("spec", ["torchvision:resnet50.V3", "timm:resnet50.no_such"])
 def test_unknown_weights_of_a_network_get_the_known_ones(spec: str) -> None:
     with pytest.raises(
-        BackboneError, match=r"^there are no weights '.*'\. Behind the dot may stand: .*(V1|a1_in1k)"
+        BackboneError, match=r"^There are no weights '.*'\. Behind the dot may stand: .*(V1|a1_in1k)"
     ):
         describe_official(spec)
 
@@ -167,7 +167,7 @@ def test_weights_for_another_architecture_are_counted(squeeze: Any, save: Callab
     with pytest.raises(BackboneError) as raised:
         build_named("torchvision:alexnet", weights=file)
     assert str(raised.value).startswith(
-        f"the tensors in {str(file)!r} do not fit 'torchvision:alexnet': 12 missing (first: features.3.weight, "
+        f"The tensors in {str(file)!r} do not fit 'torchvision:alexnet': 12 missing (first: features.3.weight, "
         "features.3.bias, features.6.weight); 48 unexpected (first: features.3.squeeze.weight,"
     )
     assert str(raised.value).endswith(". Name the network that they belong to: --backbone NAME.")
@@ -238,7 +238,7 @@ def test_weights_that_are_nowhere_name_what_is_here(write_weights: Callable[...,
     with pytest.raises(BackboneError) as raised:
         build_named("torchvision:alexnet", folders=[own], also_here=["fovea-tiny"])
     assert str(raised.value) == (
-        "the weights of 'torchvision:alexnet' are not on this computer and nothing may be downloaded offline. Fetch "
+        "The weights of 'torchvision:alexnet' are not on this computer and nothing may be downloaded offline. Fetch "
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth where there is a connection, and put the file into the "
         "folder that FOVEA_WEIGHTS names, or name it: --weights FILE. Here are: "
         "timm:test_resnet, torchvision:resnet18, torchvision:resnet50.IMAGENET1K_V1, fovea-tiny."
@@ -261,7 +261,7 @@ def test_a_download_by_timm_that_fails_is_one_paragraph() -> None:
         build_named("timm:test_resnet", offline=False)
     said = str(raised.value)
     assert said.startswith(
-        "the weights of 'timm:test_resnet' are not on this computer and could not be downloaded ("
+        "The weights of 'timm:test_resnet' are not on this computer and could not be downloaded ("
     )
     assert "Fetch https://huggingface.co/timm/test_resnet.r160_in1k where" in said
     assert "\n" not in said
@@ -342,7 +342,7 @@ def test_stages_of_a_file_that_describes_itself_are_listed(write_weights: Callab
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ("timm:resnet18.x", r"^there are no weights 'timm:resnet18.x'\. Behind the dot may stand: a1_in1k, "),
+        ("timm:resnet18.x", r"^There are no weights 'timm:resnet18.x'\. Behind the dot may stand: a1_in1k, "),
         ("torchvision:resnet19", r"^torchvision has no architecture 'resnet19'\. Nearest: resnet18, "),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError) as raised:
         read_tensors(tmp_path / "w.pth")
     assert str(raised.value) == (
-        f"the weights file {str(tmp_path / 'w.pth')!r} cannot be read: there is no such file. Check the path after "
+        f"The weights file {str(tmp_path / 'w.pth')!r} cannot be read: there is no such file. Check the path after "
         "--weights."
     )
 

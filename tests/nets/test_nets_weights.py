@@ -62,7 +62,7 @@ def test_a_key_that_makes_no_sense_is_refused(write_metadata: Write, text: str, 
     with pytest.raises(BackboneError) as raised:
         read_weights_card(file)
     assert str(raised.value) == (
-        f"the metadata key 'backbone' of {str(file)!r} cannot be used ({reason}). "
+        f"The metadata key 'backbone' of {str(file)!r} cannot be used ({reason}). "
         f"It must be JSON like {_EXAMPLE}."
     )
 

@@ -99,7 +99,8 @@ def test_a_place_that_cannot_be_written_is_said(photo: Path, tmp_path: Path) -> 
     with pytest.raises(OutputError) as caught:
         augment(photo, out=place, size_px=16)
     assert str(caught.value) == (
-        f"The page cannot be written to {str(place)!r}: File exists. Choose another place."
+        f"{str(place)!r} cannot be written: File exists. Make room or get permission, or choose another name for --out; "
+        "features that were computed are stored, so the same command takes seconds."
     )
 
 

@@ -108,12 +108,12 @@ REFUSED = {
         "vgg16, efficientnet_lite4."
     ),
     ("get", "vgg61"): (
-        "there is no backbone 'vgg61', and no run at this path. Did you mean 'vgg16'? Networks of libraries are named "
+        "There is no backbone 'vgg61', and no run at this path. Did you mean 'vgg16'? Networks of libraries are named "
         "timm:NAME, torchvision:NAME or keras:NAME; `fovea backbones` lists what can be used."
     ),
-    ("get", None): "which one? For example: fovea backbones get mobilenetv2.",
-    ("use", None): "which one? For example: fovea backbones use fovea-tiny.",
-    ("fetch", "vgg16"): "there is no action 'fetch'. Use one of: list, get, use, show.",
+    ("get", None): "Which one? For example: fovea backbones get mobilenetv2.",
+    ("use", None): "Which one? For example: fovea backbones use fovea-tiny.",
+    ("fetch", "vgg16"): "There is no action 'fetch'. Use one of: list, get, use, show.",
 }
 
 
@@ -217,7 +217,7 @@ def test_a_part_that_is_in_no_name_is_refused() -> None:
     with pytest.raises(InputError) as raised:
         run(Config("list", "xyz"))
     assert str(raised.value) == (
-        f"no network in the list has 'xyz' in its name. There are: {', '.join([EMBEDDED, *KNOWN])}. Whether a library has one: "
+        f"No network in the list has 'xyz' in its name. There are: {', '.join([EMBEDDED, *KNOWN])}. Whether a library has one: "
         "fovea backbones show timm:NAME, torchvision:NAME or keras:NAME."
     )
 

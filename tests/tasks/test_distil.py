@@ -180,7 +180,7 @@ def test_what_cannot_be_distilled_is_refused(job: Path, tmp_path: Path, settings
         (
             "fovea-tini",
             {},
-            "there is no backbone 'fovea-tini', and no run at this path. Did you mean 'fovea-tiny'? Networks of libraries are "
+            "There is no backbone 'fovea-tini', and no run at this path. Did you mean 'fovea-tiny'? Networks of libraries are "
             "named timm:NAME, torchvision:NAME or keras:NAME; `fovea backbones` lists what can be used.",
         ),
     ],

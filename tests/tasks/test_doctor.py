@@ -1,6 +1,7 @@
 """What `doctor` promises: it says what is there, tries every part, and a broken part is seen."""
 
 import platform
+from importlib.metadata import metadata
 from pathlib import Path
 
 import numpy as np
@@ -88,15 +89,22 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.run().versions["no-such-package"] == "missing"
 
 
+def extras_of_the_package() -> set[str]:
+    """Return what the installed package offers after its name, in square brackets."""
+    return set(metadata("fovea-vision").get_all("Provides-Extra") or ())
+
+
 @pytest.mark.usefixtures("quick")
 def test_missing_extras_come_with_their_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda module: None)
     found = doctor.run()
-    assert found.extras == {"torch": False, "heic": False}
+    assert found.extras == dict.fromkeys(extras_of_the_package(), False)
     assert found.advice == (
         "For other backbones' weights, and training networks: pip install torch --index-url "
         'https://download.pytorch.org/whl/cpu && pip install "fovea-vision[torch]"',
-        'For reading HEIC pictures: pip install "fovea-vision[heic]"',
+        "For Keras 3 models (keras); reading HEIC pictures (heic); pictures inside parquet files (parquet); searching hundreds of "
+        "thousands of pictures in milliseconds (search); maps by t-SNE (map); curves in TensorBoard (track): pip install "
+        '"fovea-vision[keras,heic,parquet,search,map,track]"',
     )
 
 

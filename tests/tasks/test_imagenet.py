@@ -208,7 +208,7 @@ def test_a_network_without_a_softmax_tells_no_classes(photos: Path, tmp_path: Pa
 
 
 def test_a_name_that_is_neither_run_nor_network_is_refused(photos: Path) -> None:
-    with pytest.raises(InputError, match="there is no backbone 'mobilnetv2', and no run at this path"):
+    with pytest.raises(InputError, match="There is no backbone 'mobilnetv2', and no run at this path"):
         run(Config("mobilnetv2", [photos]))
 
 
@@ -277,8 +277,8 @@ def test_a_page_that_cannot_be_written_is_said(ask: Callable[..., Result], tmp_p
     with pytest.raises(OutputError) as caught:
         ask(html=tmp_path / "file" / "page.html")
     assert str(caught.value) == (
-        f"The page {str(tmp_path / 'file' / 'page.html')!r} cannot be written: File exists. Get permission, "
-        "or choose another name for --html."
+        f"{str(tmp_path / 'file' / 'page.html')!r} cannot be written: File exists. Make room or get permission, or choose "
+        "another name for --html; features that were computed are stored, so the same command takes seconds."
     )
 
 

@@ -250,7 +250,7 @@ def test_a_run_of_numbers_has_no_answers_to_compare(
     with pytest.raises(InputError) as caught:
         similar(query, catalogue=photos, tuned="numbers")
     assert str(caught.value) == (
-        "the run in 'numbers' tells no classes, so its answers cannot be compared as such. Name a run of classes."
+        "The run in 'numbers' tells no classes, so its answers cannot be compared as such. Name a run of classes."
     )
 
 

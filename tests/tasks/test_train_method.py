@@ -183,15 +183,16 @@ def test_too_few_pictures_to_hold_any_out_cannot_train_from_scratch(tmp_path: Pa
     )
 
 
-def test_of_a_large_set_two_thousand_pictures_are_held_out(tmp_path: Path):
+@pytest.mark.parametrize(("n", "held_out"), [(1_000, 200), (4_000, 400), (20_000, 1_000), (100_000, 2_000)])
+def test_where_a_network_is_trained_no_more_is_held_out_than_judges_it(tmp_path: Path, n: int, held_out: int):
     from fovea.manifest import Manifest, Row
     from fovea.tasks.options import configure
     from fovea.tasks.train import Config, share_held_out
 
-    rows = tuple(Row(str(k), "ab"[k % 2]) for k in range(40_000))
+    rows = tuple(Row(str(k), "ab"[k % 2]) for k in range(n))
     scratch = configure(Config, {"photos": tmp_path, "out": tmp_path, "method": "scratch"})
     probe = configure(Config, {"photos": tmp_path, "out": tmp_path})
-    assert share_held_out(scratch, Manifest(tmp_path, rows)) == 0.05
+    assert share_held_out(scratch, Manifest(tmp_path, rows)) == held_out / n
     assert share_held_out(probe, Manifest(tmp_path, rows)) == 0.2
 
 

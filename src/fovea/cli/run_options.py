@@ -33,7 +33,7 @@ share_option = click.option(
     "--valid-share",
     type=float,
     help="Share of each class to hold out, where no split is given.  [default: 0.2; of large sets that train a network "
-    "2,000 pictures]",
+    "400 pictures, or 5 % up to 2,000]",
 )
 _PROMISE = (
     click.option(

@@ -122,7 +122,7 @@ class NetworkEncoder:
                     shutil.copyfile(self.folder / name, folder / name)
             write_card(folder, self.card)
         except OSError as error:
-            raise OutputError(f"the backbone cannot be written to {str(folder)!r}: {error}.") from error
+            raise OutputError(f"The backbone cannot be written to {str(folder)!r}: {error}.") from error
 
 
 def open_backbone(
@@ -163,7 +163,7 @@ def open_backbone(
             offline=offline,
         )
     if engine != "openvino":
-        raise InputError(f"the engine {engine!r} is not known. Use 'openvino' or 'torch'.")
+        raise InputError(f"The engine {engine!r} is not known. Use 'openvino' or 'torch'.")
     folder, card = find_backbone(weights, backbone, stages=stages, offline=offline)
     trained = card.preprocess.height_px, card.preprocess.width_px
     height_px, width_px = shape_px or trained
@@ -204,9 +204,9 @@ def _choose_precision(wish: str) -> str:
     if wish == "auto":
         return "bf16" if native else "f32"
     if wish not in {"bf16", "f32"}:
-        raise BackboneError(f"precision {wish!r} is not known. Use 'auto', 'bf16' or 'f32'.")
+        raise BackboneError(f"Precision {wish!r} is not known. Use 'auto', 'bf16' or 'f32'.")
     if wish == "bf16" and not native:
         raise BackboneError(
-            "precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
+            "Precision 'bf16' was asked for, but this processor has none. Use 'f32' or 'auto'."
         )
     return wish

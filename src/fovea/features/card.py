@@ -68,12 +68,12 @@ def read_card(folder: Path) -> BackboneCard:
         if isinstance(error, BackboneError):
             raise
         raise BackboneError(
-            f"the backbone in {str(folder)!r} cannot be read ({type(error).__name__}: {error}). "
+            f"The backbone in {str(folder)!r} cannot be read ({type(error).__name__}: {error}). "
             f"Copy the whole folder again, or train again."
         ) from error
     if changed or {name for name, _ in card.files} - {TRAINED} != {NETWORK, WEIGHTS}:
         raise BackboneError(
-            f"the backbone in {str(folder)!r} is not as it was written: {', '.join(changed) or 'files'} "
+            f"The backbone in {str(folder)!r} is not as it was written: {', '.join(changed) or 'files'} "
             "changed. Copy the whole folder again, or train again."
         )
     return card
@@ -83,7 +83,7 @@ def _parse(content: dict[str, object]) -> BackboneCard:
     version = content.pop("format")
     if not isinstance(version, int) or version > CARD_FORMAT:
         raise BackboneError(
-            f"the backbone has format {version!r}; this fovea reads up to {CARD_FORMAT}. "
+            f"The backbone has format {version!r}; this fovea reads up to {CARD_FORMAT}. "
             f"Update it: pip install --upgrade fovea-vision."
         )
     fields: dict[str, object] = dict(content)

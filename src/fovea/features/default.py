@@ -49,7 +49,7 @@ def write_default(name: str | None) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise OutputError(
-            f"the settings {str(file)!r} cannot be written: {error.strerror or error}. Name another folder with "
+            f"The settings {str(file)!r} cannot be written: {error.strerror or error}. Name another folder with "
             "FOVEA_CONFIG, or give --backbone each time."
         ) from error
 
@@ -61,17 +61,17 @@ def _read() -> dict[str, Any]:
         return {}
     except NotADirectoryError as error:
         raise InputError(
-            f"the settings {str(config_file())!r} cannot be there: a file stands where the folder "
+            f"The settings {str(config_file())!r} cannot be there: a file stands where the folder "
             f"{str(config_file().parent)!r} has to be. Name a folder with FOVEA_CONFIG."
         ) from error
     except IsADirectoryError as error:
         raise InputError(
-            f"the settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
+            f"The settings {str(config_file())!r} are a folder, and a file is needed. Name the folder around that file with "
             "FOVEA_CONFIG, not the file; or move what is there away."
         ) from error
     except OSError as error:
         raise InputError(
-            f"the settings {str(config_file())!r} cannot be read: {error.strerror or error}. Let yourself read the file, or "
+            f"The settings {str(config_file())!r} cannot be read: {error.strerror or error}. Let yourself read the file, or "
             "name another folder with FOVEA_CONFIG."
         ) from error
     except ValueError as error:
@@ -83,6 +83,6 @@ def _read() -> dict[str, Any]:
 
 def _damaged(reason: str) -> InputError:
     return InputError(
-        f"the settings {str(config_file())!r} cannot be read: {reason}. Delete the file; `fovea backbones use NAME` writes "
+        f"The settings {str(config_file())!r} cannot be read: {reason}. Delete the file; `fovea backbones use NAME` writes "
         "it again."
     )

@@ -129,7 +129,7 @@ def _own_part(file: Path) -> Iterator[BinaryIO]:
             pass
         except BlockingIOError as error:
             raise BackboneError(
-                f"another fovea is downloading {file.name} at this moment. Wait for it, and give the same command."
+                f"Another fovea is downloading {file.name} at this moment. Wait for it, and give the same command."
             ) from error
         yield part
 

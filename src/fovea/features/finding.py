@@ -42,7 +42,7 @@ def find_backbone(
     """
     if backbone is not None and not backbone.strip():
         raise InputError(
-            f"the backbone's name is empty. Leave --backbone out for {EMBEDDED}, or name one that `fovea backbones` lists."
+            f"The backbone's name is empty. Leave --backbone out for {EMBEDDED}, or name one that `fovea backbones` lists."
         )
     if weights is not None:
         return _of_file(weights, backbone, stages=stages, offline=offline)
@@ -54,7 +54,7 @@ def find_backbone(
     if name in KNOWN:
         return _of_known(KNOWN[name], stages=stages)
     if is_weights_file(name):
-        raise InputError(f"the backbone {name!r} is a file of weights. Give it as that: --weights {name}.")
+        raise InputError(f"The backbone {name!r} is a file of weights. Give it as that: --weights {name}.")
     if "/" in name or _is_there(name):
         return _chosen(*_of_run(Path(name)), stages=stages)
     raise InputError(unknown_backbone(name))
@@ -147,7 +147,7 @@ def require_backbone(name: str) -> None:
         except MissingExtraError as error:
             library = name.partition(":")[0]
             raise MissingExtraError(
-                f"whether there is a network {name!r} cannot be checked: {library} is not ready here, and no network of this "
+                f"Whether there is a network {name!r} cannot be checked: {library} is not ready here, and no network of this "
                 f"name was converted on this computer. {error}"
             ) from error
 
@@ -156,7 +156,7 @@ def _require_self_told(file: Path) -> None:
     """Raise MissingInputError where there is no such file, InputError where it cannot say which network it holds."""
     if not file.is_file():
         raise MissingInputError(
-            f"there is no file {str(file)!r}. Check its path; `fovea backbones` lists the networks that have a name."
+            f"There is no file {str(file)!r}. Check its path; `fovea backbones` lists the networks that have a name."
         )
     _refuse_pickle(file)
     if file.suffix.lower() in _TENSORS:
@@ -197,7 +197,7 @@ def _onnx_stages(name: str) -> tuple[Shown, ...]:
 def _embedded() -> tuple[Path, BackboneCard]:
     if not _EMBEDDED.is_dir():
         raise BackboneError(
-            "this build holds no embedded backbone. Name another: --weights FILE.safetensors."
+            "This build holds no embedded backbone. Name another: --weights FILE.safetensors."
         )
     return _EMBEDDED, read_card(_EMBEDDED)
 
@@ -357,7 +357,7 @@ def _sha256(weights: Path) -> str:
         return file_sha256(weights)
     except OSError as error:
         raise MissingInputError(
-            f"the weights file {str(weights)!r} cannot be read: {error.strerror}. "
+            f"The weights file {str(weights)!r} cannot be read: {error.strerror}. "
             "Check the path after --weights."
         ) from error
 
@@ -386,6 +386,6 @@ def unknown_backbone(name: str) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
     return (
-        f"there is no backbone {name!r}, and no run at this path. {hint} Networks of libraries are named timm:NAME, "
+        f"There is no backbone {name!r}, and no run at this path. {hint} Networks of libraries are named timm:NAME, "
         "torchvision:NAME or keras:NAME; `fovea backbones` lists what can be used."
     )

@@ -133,7 +133,7 @@ def _open(file: Path, facts: OnnxFacts) -> _Opened:
         fold_constants(graph)
     except RuntimeError as error:
         raise BackboneError(
-            f"the network in {str(file)!r} cannot take several pictures of {height_px} x {width_px} px at once. "
+            f"The network in {str(file)!r} cannot take several pictures of {height_px} x {width_px} px at once. "
             "Export it again with an open (dynamic) batch."
         ) from error
     with readable(file):
@@ -148,7 +148,7 @@ def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, i
     if len(graph.inputs) != 1:
         names = ", ".join(one.get_any_name() for one in graph.inputs) or "none"
         raise BackboneError(
-            f"the network in {str(file)!r} has {len(graph.inputs)} inputs ({names}); one that takes a picture and nothing "
+            f"The network in {str(file)!r} has {len(graph.inputs)} inputs ({names}); one that takes a picture and nothing "
             "else is needed."
         )
     shape, kind = graph.inputs[0].get_partial_shape(), graph.inputs[0].get_element_type().get_type_name()
@@ -157,12 +157,12 @@ def _input_of(graph: Graph, file: Path, *, size_px: int | None) -> tuple[bool, i
     n_planes = next((n for n in (3, 1) if n in ends), 3)
     if n_planes not in ends and -1 not in ends:
         raise BackboneError(
-            f"the network in {str(file)!r} takes {kind} {shape}, and a picture is [n, 3, height, width] or "
+            f"The network in {str(file)!r} takes {kind} {shape}, and a picture is [n, 3, height, width] or "
             "[n, height, width, 3], or 1 in place of 3 for grey ones. Take a network for pictures."
         )
     if kind not in {"f32", "f16", "u8"}:
         raise BackboneError(
-            f"the network in {str(file)!r} takes {kind} numbers; f32, f16 or u8 are needed. Export it again."
+            f"The network in {str(file)!r} takes {kind} numbers; f32, f16 or u8 are needed. Export it again."
         )
     is_nhwc = sides[1] not in (n_planes, -1) or (sides[1] == -1 and sides[3] == n_planes)
     height_px, width_px = sides[1:3] if is_nhwc else sides[2:]

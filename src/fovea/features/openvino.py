@@ -48,7 +48,7 @@ def readable(file: Path) -> Iterator[None]:
         yield
     except (RuntimeError, UnicodeDecodeError) as error:  # it hands on damaged names as they are
         raise BackboneError(
-            f"the network in {str(file)!r} cannot be read: {_reason(error)}. Export it again, or take another."
+            f"The network in {str(file)!r} cannot be read: {_reason(error)}. Export it again, or take another."
         ) from error
 
 
@@ -226,7 +226,7 @@ class CompiledNetwork:
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise BackboneError(
-                f"the network {str(self.file)!r} cannot be prepared for pictures of {self.height_px} x "
+                f"The network {str(self.file)!r} cannot be prepared for pictures of {self.height_px} x "
                 f"{self.width_px} px: {_reason(error)}. Choose another size, or convert the weights again."
             ) from error
         self._check_precision(compiled)
@@ -237,7 +237,7 @@ class CompiledNetwork:
         got = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if got != self.precision:
             raise BackboneError(
-                f"the engine computes in {got!r} where {self.precision!r} was asked for, on this processor. "
+                f"The engine computes in {got!r} where {self.precision!r} was asked for, on this processor. "
                 f"Ask for precision {got!r}."
             )
 

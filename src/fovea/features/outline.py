@@ -43,7 +43,7 @@ class Outline:
                 digest.update(file_sha256(part).encode())
             except OSError as error:
                 raise BackboneError(
-                    f"the weights of {str(self.file)!r} are in a file of their own, {name!r}, which cannot be read beside "
+                    f"The weights of {str(self.file)!r} are in a file of their own, {name!r}, which cannot be read beside "
                     f"it: {error.strerror}. Copy both, or export again with the weights inside."
                 ) from error
         return digest.hexdigest()
@@ -103,7 +103,7 @@ def facts_of(outline: Outline, known: KnownFile | None) -> OnnxFacts:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackboneError(
-            f"the metadata key 'backbone' of {str(outline.file)!r} cannot be used ({type(error).__name__}: {error}). It must "
+            f"The metadata key 'backbone' of {str(outline.file)!r} cannot be used ({type(error).__name__}: {error}). It must "
             'be JSON like {"preprocess": {"size": 224, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}.'
         ) from error
 
@@ -126,7 +126,7 @@ def read_outline(file: Path) -> Outline:
             return _outline(file, stream, n_bytes)
     except OSError as error:
         raise MissingInputError(
-            f"the weights file {str(file)!r} cannot be read: {error.strerror}. Check the path after --weights."
+            f"The weights file {str(file)!r} cannot be read: {error.strerror}. Check the path after --weights."
         ) from error
     except _CutError as error:
         raise BackboneError(

@@ -230,7 +230,7 @@ class Store:
     def damage(self, error: sqlite3.Error) -> StoreError:
         """Return what to tell the user when reading fails."""
         return StoreError(
-            f"the store of features {str(self.path)!r} cannot be read: {error}. Delete this file and those "
+            f"The store of features {str(self.path)!r} cannot be read: {error}. Delete this file and those "
             "beside it that begin with its name; it holds only what can be computed again."
         )
 

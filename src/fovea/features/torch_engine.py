@@ -34,7 +34,7 @@ def open_torch(
     described = backbone is None and weights is not None and weights.suffix == ".safetensors"
     if not described and not (backbone or "").startswith(("timm:", "torchvision:")):
         raise InputError(
-            f"the torch engine computes networks of timm and torchvision, and {backbone or str(weights or 'fovea-tiny')!r} "
+            f"The torch engine computes networks of timm and torchvision, and {backbone or str(weights or 'fovea-tiny')!r} "
             "is none. Name one, such as --backbone timm:mobilenetv2_100, or leave out --engine torch."
         )
     converted = open_backbone(
@@ -67,8 +67,8 @@ def _choose_precision(wish: str, *, device: str) -> str:
         return "bf16" if native else "f32"
     if wish == "bf16" and not native:
         raise BackboneError(
-            f"precision 'bf16' was asked for, but torch's device {device!r} has none here. Use 'f32'."
+            f"Precision 'bf16' was asked for, but torch's device {device!r} has none here. Use 'f32'."
         )
     if wish not in {"bf16", "f32"}:
-        raise BackboneError(f"precision {wish!r} is not known. Use 'auto', 'bf16' or 'f32'.")
+        raise BackboneError(f"Precision {wish!r} is not known. Use 'auto', 'bf16' or 'f32'.")
     return wish

@@ -113,7 +113,7 @@ def export_trained(
             f"In {chosen} {1 - agreement:.1%} of {len(examples)} pictures were answered differently: not used.",
         )
     raise BackboneError(
-        f"the trained network {name!r} answers {1 - agreement:.1%} of {len(examples)} real pictures differently in the "
+        f"The trained network {name!r} answers {1 - agreement:.1%} of {len(examples)} real pictures differently in the "
         f"runtime's form ({chosen}; at most {1 - LEAST_AGREEMENT[chosen]:.1%} may). It was not saved: "
         "train with --compute f32, or another network."
     )

@@ -26,7 +26,7 @@ def choose_device(wish: str = "auto") -> str:
     is_here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     here = [device for device, found in is_here.items() if found]
     if wish != "auto" and wish not in here:
-        raise BackboneError(f"torch has no device {wish!r} on this computer. There are: {', '.join(here)}.")
+        raise BackboneError(f"Torch has no device {wish!r} on this computer. There are: {', '.join(here)}.")
     return here[0] if wish == "auto" else wish
 
 

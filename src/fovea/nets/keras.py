@@ -159,7 +159,7 @@ def load_keras_model(keras: Any, held: KerasFile) -> Any:
                 model.load_weights(str(tensors))
         except Exception as error:  # what does not fit is told by keras in many ways
             raise BackboneError(
-                f"the network in {str(held.file)!r} cannot be built by keras {keras.__version__} (saved by {held.version}): "
+                f"The network in {str(held.file)!r} cannot be built by keras {keras.__version__} (saved by {held.version}): "
                 f"{' '.join(str(error).split())[:300]} Save it again with model.save('NAME.keras')."
             ) from error
     return model

@@ -80,7 +80,7 @@ def read_keras_file(file: Path) -> KerasFile:
             told = _object(_member(archive, METADATA, file=file), name=METADATA, file=file)
     except FileNotFoundError as error:
         raise MissingInputError(
-            f"the weights file {str(file)!r} cannot be read: {error.strerror}. Check the path after --weights."
+            f"The weights file {str(file)!r} cannot be read: {error.strerror}. Check the path after --weights."
         ) from error
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise BackboneError(
@@ -154,7 +154,7 @@ def check_hdf5(file: Path, *, told: Path) -> None:
         if isinstance(error, BackboneError):
             raise
         raise BackboneError(
-            f"the weights in {str(told)!r} are not a whole HDF5 file ({str(error)[:200]}). Copy it again."
+            f"The weights in {str(told)!r} are not a whole HDF5 file ({str(error)[:200]}). Copy it again."
         ) from error
     if n_bytes > 4 * file.stat().st_size + (1 << 20):
         raise _refused(told, f"its weights unpack to {n_bytes:,} bytes")
@@ -204,7 +204,7 @@ def not_as_keras(file: Path, error: Exception) -> BackboneError:
 
 def _refused(file: Path, reason: str) -> BackboneError:
     return BackboneError(
-        f"the network in {str(file)!r} is refused: {reason}. Give a Sequential or functional model of keras' own layers, "
+        f"The network in {str(file)!r} is refused: {reason}. Give a Sequential or functional model of keras' own layers, "
         "saved with model.save('NAME.keras')."
     )
 

@@ -51,7 +51,7 @@ def torch_network(keras: Any, model: Any, *, shape_px: tuple[int, int], bgr: boo
             if _agree(found, planes, expected):
                 return found
     raise BackboneError(
-        f"the keras network {model.name!r} answers differently where its operations are called by the names that the "
+        f"The keras network {model.name!r} answers differently where its operations are called by the names that the "
         "converter knows. Give another network."
     )
 
@@ -159,7 +159,7 @@ def _entering(planes: "torch.Tensor", *, n_planes: int, bgr: bool) -> "torch.Ten
 def _refusal(model: Any, planes: "torch.Tensor", error: Exception) -> BackboneError:
     size = " x ".join(str(int(side)) for side in planes.shape[2:])
     reason = " ".join(str(error).split())[:300]
-    return BackboneError(f"the keras network {model.name!r} does not take pictures of {size} px: {reason}")
+    return BackboneError(f"The keras network {model.name!r} does not take pictures of {size} px: {reason}")
 
 
 def _add(network: "torch.nn.Module", path: str, layer: Any) -> None:
@@ -193,7 +193,7 @@ def planes_of(model: Any) -> tuple[int, int]:
         if shape[1] in (1, 3):
             return int(shape[1]), 1
     raise BackboneError(
-        f"the keras network {model.name!r} takes {shapes}, and not pictures: one input of (height, width, 3) or "
+        f"The keras network {model.name!r} takes {shapes}, and not pictures: one input of (height, width, 3) or "
         "(height, width, 1) is needed. Give another network."
     )
 

@@ -198,7 +198,7 @@ def official_application(
     finally:
         file_utils.get_file = fetch.get_file
     if fetch.file is None:
-        raise BackboneError(f"there are no official weights of 'keras:{name}'. Name a file: --weights FILE.")
+        raise BackboneError(f"There are no official weights of 'keras:{name}'. Name a file: --weights FILE.")
     return model, fetch.file, fetch.urls[-1]
 
 
@@ -224,7 +224,7 @@ def load_application_weights(keras: Any, model: Any, file: Path, *, name: str) -
 
     if not file.is_file():
         raise MissingInputError(
-            f"the weights file {str(file)!r} cannot be read: No such file or directory. Check the path after --weights."
+            f"The weights file {str(file)!r} cannot be read: No such file or directory. Check the path after --weights."
         )
     check_hdf5(file, told=file)
     with h5py.File(file, "r") as content:
@@ -238,6 +238,6 @@ def load_application_weights(keras: Any, model: Any, file: Path, *, name: str) -
             model.load_weights(str(file))
     except Exception as error:  # what a file lacks is told by keras in many ways
         raise BackboneError(
-            f"the weights in {str(file)!r} do not fit 'keras:{name}': {' '.join(str(error).split())[:300]} Name the network "
+            f"The weights in {str(file)!r} do not fit 'keras:{name}': {' '.join(str(error).split())[:300]} Name the network "
             "that they belong to: --backbone keras:NAME."
         ) from error

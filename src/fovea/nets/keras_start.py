@@ -18,12 +18,12 @@ def import_keras() -> Any:
     keras = sys.modules["keras"]
     if int(str(keras.__version__).partition(".")[0]) < 3:
         raise MissingExtraError(
-            f"keras networks need keras 3 or newer, and {keras.__version__} is installed. "
+            f"Keras networks need keras 3 or newer, and {keras.__version__} is installed. "
             'Update it: pip install --upgrade "fovea-vision[keras]".'
         )
     if keras.backend.backend() != "torch":
         raise BackboneError(
-            f"keras was started on {keras.backend.backend()!r} in this process, and networks are converted through torch. "
+            f"Keras was started on {keras.backend.backend()!r} in this process, and networks are converted through torch. "
             "Convert it in a process of its own first, with `fovea train --backbone NAME`: here it is ready then."
         )
     return keras
@@ -44,7 +44,7 @@ def _import() -> None:
             for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
                 del sys.modules[name]  # half imported
             raise MissingExtraError(
-                f"keras networks need keras and torch once, to be converted ({error}). "
+                f"Keras networks need keras and torch once, to be converted ({error}). "
                 'Install them: pip install "fovea-vision[keras]".'
             ) from error
         finally:

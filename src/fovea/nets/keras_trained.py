@@ -79,7 +79,7 @@ def build_keras_again(card: WeightsCard) -> "torch.nn.Module":
     config = card.kwargs.get("config")
     if not isinstance(config, dict):
         raise BackboneError(
-            f"the weights of {card.architecture!r} do not say which layers they belong to. Train again."
+            f"The weights of {card.architecture!r} do not say which layers they belong to. Train again."
         )
     config = checked_config(config, file=Path(card.architecture))
     keras = import_keras()

@@ -84,7 +84,7 @@ def observe(network: "torch.nn.Module", *, size_px: int) -> tuple[Layer, ...]:
     ) as error:  # each network refuses in its own way
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(
-            f"the network cannot be run on pictures of {size_px} x {size_px} px ({type(error).__name__}: {reason}). Take "
+            f"The network cannot be run on pictures of {size_px} x {size_px} px ({type(error).__name__}: {reason}). Take "
             "another network, or correct the size that its weights name."
         ) from error
     finally:

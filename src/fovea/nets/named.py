@@ -85,7 +85,7 @@ def build_described(weights: Path, *, stages: tuple[str, ...] = (), sha256: str 
     wrong = fit_tensors(network, read_tensors(weights))
     if wrong:
         raise BackboneError(
-            f"the tensors in {str(weights)!r} do not fit {card.architecture!r}: {wrong}. "
+            f"The tensors in {str(weights)!r} do not fit {card.architecture!r}: {wrong}. "
             "Check `architecture` and `kwargs` in its metadata key 'backbone'."
         )
     return _pooled(network, card, stages=stages, sha256=sha256)
@@ -205,7 +205,7 @@ def _fitted(card: WeightsCard, tensors: "dict[str, TorchTensor]", *, file: Path,
         return adapted
     if wrong:
         raise BackboneError(
-            f"the tensors in {str(file)!r} do not fit {spec!r}: {wrong}. "
+            f"The tensors in {str(file)!r} do not fit {spec!r}: {wrong}. "
             "Name the network that they belong to: --backbone NAME."
         )
     return network

@@ -104,5 +104,5 @@ def _of_torchvision(spec: str, name: str) -> Official:
 
 def _unknown_weights(spec: str, tags: Iterable[str]) -> BackboneError:
     return BackboneError(
-        f"there are no weights {spec!r}. Behind the dot may stand: {', '.join(tags) or 'nothing'}."
+        f"There are no weights {spec!r}. Behind the dot may stand: {', '.join(tags) or 'nothing'}."
     )

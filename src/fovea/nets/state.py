@@ -31,7 +31,7 @@ def read_tensors(file: Path) -> dict[str, "torch.Tensor"]:
     """
     if not file.is_file():
         raise MissingInputError(
-            f"the weights file {str(file)!r} cannot be read: there is no such file. Check the path after --weights."
+            f"The weights file {str(file)!r} cannot be read: there is no such file. Check the path after --weights."
         )
     if file.suffix == ".safetensors":
         from safetensors import SafetensorError

@@ -66,7 +66,7 @@ def read_weights_card(file: Path) -> WeightsCard:
         return _parse(json.loads(metadata["backbone"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackboneError(
-            f"the metadata key 'backbone' of {str(file)!r} cannot be used ({type(error).__name__}: {error}). "
+            f"The metadata key 'backbone' of {str(file)!r} cannot be used ({type(error).__name__}: {error}). "
             f"It must be JSON like {_EXAMPLE}."
         ) from error
 

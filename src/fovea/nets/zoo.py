@@ -136,7 +136,7 @@ def _build_own(card: WeightsCard) -> "torch.nn.Module":
         )
     except InputError as error:
         raise BackboneError(
-            f"the weights belong to a network that this fovea cannot build. {error}"
+            f"The weights belong to a network that this fovea cannot build. {error}"
         ) from error
     return network.eval()
 

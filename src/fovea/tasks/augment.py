@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fovea.errors import InputError, MissingExtraError, OutputError
+from fovea.errors import InputError, MissingExtraError
 from fovea.features import Preprocess
 from fovea.learn.pixels import Pixels, try_pixels
 from fovea.manifest import Manifest, Row, read_source
@@ -17,6 +17,7 @@ from fovea.nets import import_torchvision
 from fovea.pages import AugmentPage, Strip, draw_sheet, render_augment
 from fovea.progress import Progress, silent
 from fovea.tasks.options import configure
+from fovea.tasks.written import require_free, write_whole
 
 if TYPE_CHECKING:
     from fovea.learn.augment import Augmentation, Looks
@@ -107,7 +108,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     originals = _originals(manifest, rows, config)
     chosen, looks = _choose(manifest, rows, config, progress=progress)
     page = _page(config, originals, chosen, looks=looks, n_pictures=len(rows))
-    _write(config.out, draw_sheet(page) if _is_sheet(config.out) else render_augment(page).encode())
+    content = draw_sheet(page) if _is_sheet(config.out) else render_augment(page).encode()
+    write_whole(config.out, content, option="--out")
     return Result(
         out=config.out,
         policy=chosen.policy,
@@ -125,12 +127,9 @@ def _check(config: Config) -> None:
         raise InputError(
             f"--out {str(config.out)!r} says neither page nor picture; end its name in .html or .png."
         )
-    if config.out.exists():
-        raise OutputError(
-            f"There is something at {str(config.out)!r} already. Choose another name for --out."
-        )
     if config.size_px < 8 or config.n < 1:
         raise InputError(f"--size {config.size_px} with -n {config.n}: give 8 pixels and 1 copy at least.")
+    require_free(config.out, option="--out")
 
 
 def _is_sheet(out: Path) -> bool:
@@ -247,19 +246,3 @@ def _jpegs(pictures: Pixels) -> tuple[bytes, ...]:
         image.save(target, "JPEG", quality=85)
         made.append(target.getvalue())
     return tuple(made)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("xb")
-        try:
-            with file:
-                file.write(content)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"The page cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."
-        ) from error

@@ -107,10 +107,10 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         MissingExtraError: a network of a library that is not installed.
     """
     if config.action not in ACTIONS:
-        raise InputError(f"there is no action {config.action!r}. Use one of: {', '.join(ACTIONS)}.")
+        raise InputError(f"There is no action {config.action!r}. Use one of: {', '.join(ACTIONS)}.")
     if config.action != "list" and not config.name:
         raise InputError(
-            f"which one? For example: fovea backbones {config.action} {_example(config.action)}."
+            f"Which one? For example: fovea backbones {config.action} {_example(config.action)}."
         )
     if config.source is not None and config.action != "get":
         raise InputError(
@@ -204,7 +204,7 @@ def _listed(default: str, *, part: str) -> tuple[Listed, ...]:
     listed = tuple(one for one in rows if part.lower() in one.name.lower())
     if not listed:
         raise InputError(
-            f"no network in the list has {part!r} in its name. There are: {', '.join(one.name for one in rows)}. Whether a "
+            f"No network in the list has {part!r} in its name. There are: {', '.join(one.name for one in rows)}. Whether a "
             "library has one: fovea backbones show timm:NAME, torchvision:NAME or keras:NAME."
         )
     return listed

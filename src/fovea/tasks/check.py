@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fovea.errors import InputError, OutputError, PictureError
+from fovea.errors import InputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
 from fovea.manifest import Manifest, Row, read_source, require_trainable, unreadable_classes, words_of
 from fovea.manifest.wording import count
@@ -17,6 +17,7 @@ from fovea.progress import Progress, silent
 from fovea.tasks.copies import look_at, stored_looks
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import configure
+from fovea.tasks.written import require_free, write_whole
 
 N_SAMPLES = 6
 N_SHOWN = 24
@@ -87,10 +88,7 @@ def check(photos: str | Path, *, progress: Progress = silent, **settings: Any) -
 
 def run(config: Config, *, progress: Progress = silent) -> Result:
     """Check as `config` says; see `check`."""
-    if config.html is not None and config.html.exists():
-        raise OutputError(
-            f"There is something at {str(config.html)!r} already. Choose another name for --html."
-        )
+    require_free(config.html, option="--html")
     manifest = _read(config)
     with open_store() as store:
         manifest = add_hashes(manifest, store, threads=config.threads, progress=progress)
@@ -113,7 +111,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     )
     result = replace(result, page=_page(config, manifest, result, progress=progress))
     if config.html is not None:
-        _write(config.html, render_check(result.page))
+        content = render_check(result.page).encode(errors="surrogateescape")
+        write_whole(config.html, content, option="--html")
     return result
 
 
@@ -297,19 +296,3 @@ def _jpeg(manifest: Manifest, row: Row) -> bytes | None:
         return thumbnail_jpeg(manifest.read(row))
     except (OSError, PictureError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("x", encoding="utf-8", errors="surrogateescape")
-        try:
-            with file:
-                file.write(text)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"The page cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."
-        ) from error

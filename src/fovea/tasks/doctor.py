@@ -28,8 +28,14 @@ from fovea.progress import Progress, silent
 CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "threadpoolctl", "click", "rich", "jinja2")
 EXTRAS = {
     "torch": ("torch", "other backbones' weights, and training networks"),
+    "keras": ("keras", "Keras 3 models"),
     "heic": ("pillow_heif", "reading HEIC pictures"),
+    "parquet": ("pyarrow", "pictures inside parquet files"),
+    "search": ("usearch", "searching hundreds of thousands of pictures in milliseconds"),
+    "map": ("openTSNE", "maps by t-SNE"),
+    "track": ("tensorboard", "curves in TensorBoard"),
 }
+"""Each extra with a module that it brings, and what it is for."""
 TORCH_LINE = (
     'pip install torch --index-url https://download.pytorch.org/whl/cpu && pip install "fovea-vision[torch]"'
 )
@@ -104,9 +110,7 @@ def run(*, threads: int | None = None, progress: Progress = silent) -> Result:
         progress("self-test", number, len(tests))
         trials.append(_tried(name, test))
     progress("self-test", len(tests), len(tests))
-    advice = [] if extras["torch"] else [f"For {EXTRAS['torch'][1]}: {TORCH_LINE}"]
-    advice += [] if extras["heic"] else [f'For {EXTRAS["heic"][1]}: pip install "fovea-vision[heic]"']
-    advice += _about_default()
+    advice = [*_about_extras(extras), *_about_default()]
     return Result(
         versions={"fovea": __version__, "python": platform.python_version()} | _versions(),
         extras=extras,
@@ -129,6 +133,16 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def _about_extras(extras: dict[str, bool]) -> list[str]:
+    """Say what the missing ones are for and how to install them."""
+    said = [] if extras["torch"] else [f"For {EXTRAS['torch'][1]}: {TORCH_LINE}"]
+    missing = [name for name, there in extras.items() if not there and name != "torch"]
+    if missing:
+        purposes = "; ".join(f"{EXTRAS[name][1]} ({name})" for name in missing)
+        said.append(f'For {purposes}: pip install "fovea-vision[{",".join(missing)}]"')
+    return said
 
 
 def _about_default() -> list[str]:

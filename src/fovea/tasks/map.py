@@ -152,7 +152,7 @@ def _network(config: Config, *, progress: Progress) -> "tuple[Encoder, Classifie
     model = load_model(config.run, threads=network.threads)
     if not isinstance(model, Classifier):
         raise InputError(
-            f"the run in {str(config.run)!r} tells no classes, so it cannot colour a map. Name a run of classes."
+            f"The run in {str(config.run)!r} tells no classes, so it cannot colour a map. Name a run of classes."
         )
     return model.encoder, model, ()
 

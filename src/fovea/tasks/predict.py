@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fovea.errors import InputError, MissingInputError, OutputError
+from fovea.errors import InputError, MissingInputError
 from fovea.progress import Progress, silent
 from fovea.tasks.imagenet import make_refine, open_answering
 from fovea.tasks.options import check_share
 from fovea.tasks.predict_write import Columns, RowForm, open_part, part_path, refuse_existing, state_path
+from fovea.tasks.written import require_free
 
 if TYPE_CHECKING:
     from fovea.features import Store
@@ -106,7 +107,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     if target is not None:
         refuse_existing(target)
     check_share("--sure", config.sure, example=0.9)
-    _require_free(config.html)
+    require_free(None if config.html is None else Path(config.html), option="--html")
     given = _inputs(config, target=target)
     model = open_answering(
         config.model, compute=config.compute, threads=config.threads, offline=config.offline
@@ -171,21 +172,6 @@ def _ask_of(model: "Answering | Estimator", config: Config) -> _Asking:
         return _Asking(model, list, None, None)
     top = config.top or (OWN_TOP if isinstance(model, OwnClasses) else None)
     return _Asking(model, make_refine(model, top=top, sure=config.sure), top, config.sure)
-
-
-def _require_free(html: str | Path | None) -> None:
-    """Refuse a page's place before the work and not after it."""
-    if html is None:
-        return
-    if Path(html).exists():
-        raise OutputError(f"There is something at {str(html)!r} already. Choose another name for --html.")
-    try:
-        Path(html).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The page {str(html)!r} cannot be written: {error.strerror or error}. Get permission, or choose another "
-            "name for --html."
-        ) from error
 
 
 def _inputs(config: Config, *, target: Path | None) -> "list[Input]":

@@ -8,13 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fovea.errors import FoveaError, OutputError, PictureError
+from fovea.errors import FoveaError, PictureError
 from fovea.features import available_cores
 from fovea.model.sources import Input
 from fovea.pages import Answered, PredictPage, Thumb, render_predict
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
 from fovea.tasks.predict_write import RowForm
+from fovea.tasks.written import write_whole
 
 if TYPE_CHECKING:
     from fovea.model import AnyPrediction, Estimator
@@ -60,7 +61,7 @@ def write_page(
         source=", ".join(str(one) for one in config.inputs[:3]) + (", …" if len(config.inputs) > 3 else ""),
         notes=result.notes,
     )
-    _write(target, render_predict(page))
+    write_whole(target, render_predict(page).encode(errors="surrogateescape"), option="--html")
 
 
 def _answered(
@@ -117,17 +118,3 @@ def _read_back(path: Path, columns: RowForm) -> "list[AnyPrediction]":
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = islice(csv.reader(file), 1, 1 + N_SHOWN)
         return [columns.prediction(row) for row in rows]
-
-
-def _write(target: Path, text: str) -> None:
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_bytes(text.encode(errors="surrogateescape"))
-        partial.rename(target)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise OutputError(
-            f"The page {str(target)!r} cannot be written: {error.strerror or error}. Make room or get permission, or "
-            "choose another name for --html. The features are stored, so the same command takes seconds."
-        ) from error

@@ -124,7 +124,7 @@ def _tuned(network: BackboneOptions, run: Path, *, metric: str) -> Space:
     model = load_model(run, threads=network.threads)
     if not isinstance(model, Classifier):
         raise InputError(
-            f"the run in {str(run)!r} tells no classes, so its answers cannot be compared as such. Name a run of classes."
+            f"The run in {str(run)!r} tells no classes, so its answers cannot be compared as such. Name a run of classes."
         )
     look = last_average(model.encoder)
 

@@ -47,8 +47,8 @@ from fovea.tasks.train_test import read_test
 from fovea.tasks.train_unfinished import require_apart, unfinished, workspace_beside
 
 FALSE_ALARM = 0.01
-MOST_HELD_OUT = 2_000
-"""Pictures by which a trained network is chosen and calibrated; more would only be missed in training."""
+ENOUGH_HELD_OUT, LARGE_HELD_OUT = 400, 2_000
+"""Pictures by which a trained network is chosen and calibrated, of usual and of the largest sets; more would be missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +250,14 @@ def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcom
 
 
 def share_held_out(config: Config, manifest: Manifest) -> float:
-    """Return the share to hold out: a fifth, of large sets that train a network no more than 2,000 pictures."""
+    """Return the share to hold out: a fifth; where a network is trained at most 400 pictures, or 5 % up to 2,000."""
     if config.valid_share is not None:
         return config.valid_share
     n_pool = sum(row.label is not None and not row.problem and row.split != "test" for row in manifest.rows)
-    most = HELD_OUT if config.training.method == "probe" else MOST_HELD_OUT / max(n_pool, 1)
-    return min(HELD_OUT, most)
+    if config.training.method == "probe":
+        return HELD_OUT
+    most = min(max(ENOUGH_HELD_OUT, n_pool // 20), LARGE_HELD_OUT)
+    return min(HELD_OUT, most / max(n_pool, 1))
 
 
 def settings_json(config: Config) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def open_trainable(
     if card.name.startswith(LIBRARIES) and not card.name.endswith(")"):
         return _of_named(build_named(card.name, weights=None, stages=stages, offline=offline))
     raise InputError(
-        f"the backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
+        f"The backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
         "further. Name its weights: --weights FILE.safetensors, or a network of a library."
     )
 
@@ -88,7 +88,7 @@ def _of_run(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> Tra
     network = build_network(told)
     wrong = fit_tensors(network, read_tensors(file))
     if wrong:
-        raise BackboneError(f"the tensors in {str(file)!r} do not fit its network: {wrong}. Train again.")
+        raise BackboneError(f"The tensors in {str(file)!r} do not fit its network: {wrong}. Train again.")
     names = [one.name for one in card.stages]
     if isinstance(network, Headed) and len(network.head) == 1:
         places = {place.name: place for place in network.places}
@@ -146,7 +146,7 @@ def _embedded(folder: Path, card: BackboneCard, *, stages: tuple[str, ...]) -> T
     release_network(pooled)
     if not max(differences.values()) <= LARGEST_HALF_DIFFERENCE:
         raise BackboneError(
-            f"the weights of {EMBEDDED} could not be read back from the package: the answers differ by "
+            f"The weights of {EMBEDDED} could not be read back from the package: the answers differ by "
             f"{max(differences.values()):.2g} of a stage's largest value. Install the package again."
         )
     return _trainable(network, told, _places(network, told, stages) if stages else places)
@@ -167,5 +167,5 @@ def fill(network: Tiny, file: Path) -> None:
                     layer.bias.copy_(torch.from_numpy(next(constants)).reshape(layer.bias.shape))
     except (StopIteration, RuntimeError) as error:
         raise BackboneError(
-            f"the network in {str(file)!r} is not the one that this version knows ({error}). Install the package again."
+            f"The network in {str(file)!r} is not the one that this version knows ({error}). Install the package again."
         ) from error

@@ -188,7 +188,9 @@ class _Run:
         if allowed is None or (self.processes.n > 1 and place.step % _STEPS_TOGETHER):
             return False
         (needed,) = self.processes.agree(place.seconds + self.evaluation_seconds)
-        self.due = due_step(needed - self.evaluation_seconds, allowed - self.evaluation_seconds, n_steps=self.n_steps)
+        self.due = due_step(
+            needed - self.evaluation_seconds, allowed - self.evaluation_seconds, n_steps=self.n_steps
+        )
         return needed > allowed
 
     def _close(self, place: Place, *, epoch: int) -> None:
