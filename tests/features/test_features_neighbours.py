@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fovea.features import METRICS, mean_around, nearest, neighbours, unit_rows
 
@@ -134,3 +135,25 @@ def test_copies_of_a_row_are_around_it_and_it_is_too() -> None:
     rows = np.ones((4, 1), np.float32)
     found = mean_around(np.array([1, 0, 0, 0], np.float32), rows, n=1)
     assert found[0] == 0.5
+
+
+class Watched(np.ndarray):
+    """Rows that note how many threads BLAS may start whenever some are read."""
+
+    seen: list[int]
+
+    def __getitem__(self, key):  # type: ignore[no-untyped-def]
+        self.seen += [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+        return np.asarray(self)[key]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("n", [40, 4000])
+def test_blas_starts_no_threads_of_its_own(threads: int, n: int) -> None:
+    rows = draw(n, 64).view(Watched)
+    rows.seen = []
+    with threadpool_limits(2, user_api="blas"):
+        nearest(draw(20, 64, seed=1), rows, k=3, threads=threads)
+        after = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+    assert set(rows.seen) == {1}
+    assert after == {2}

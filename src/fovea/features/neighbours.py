@@ -5,9 +5,9 @@ A blocked matrix product with a running top k. A catalogue may be a memory-mappe
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from typing import TypeAlias
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,18 +85,21 @@ def nearest(
 @contextmanager
 def _spreading(threads: int, *, has_products: bool) -> Iterator[Spread]:
     """Give a `map` that works in so many threads; BLAS's own threads, which wait by spinning (lab/LOG.md), are kept out."""
-    if threads == 1:
-        yield map
-        return
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="fovea-search") as pool:
-        spread = partial(_share, pool, threads - 1)
-        if not has_products:  # then none start, and the limit would cost as much as a fifth of a search
-            yield spread
+    # Without products none start, and the limit would cost as much as a fifth of a search.
+    with _blas().limit(limits=1, user_api="blas") if has_products else nullcontext():
+        if threads == 1:
+            yield map
             return
-        from threadpoolctl import threadpool_limits
+        with ThreadPoolExecutor(threads - 1, thread_name_prefix="fovea-search") as pool:
+            yield partial(_share, pool, threads - 1)
 
-        with threadpool_limits(1):
-            yield spread
+
+@cache
+def _blas() -> Any:
+    """Return what limits BLAS's threads; made once, since looking for the libraries takes as long as a small search."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _share(
