@@ -1,11 +1,13 @@
 """Groups of rows: hand-made ones, a second implementation of modularity, and the laws of grouping."""
 
+import tracemalloc
+
 import networkx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fovea.learn.groups import MAX_ROWS, RESOLUTION, communities, group, tie
+from fovea.learn.groups import MAX_ROWS, RESOLUTION, Graph, communities, group, join, tie
 
 
 def bundles(seed: int, *, k: int = 4, each: int = 40, spread: float = 0.25) -> tuple[NDArray, NDArray]:
@@ -54,6 +56,77 @@ def test_ties_are_the_shares_of_neighbours_in_common() -> None:
     # each of the pairs 0, 1 and 2, 3 has the two themselves as neighbours, and nothing else: all in common
     assert graph.others.tolist() == [1, 0, 3, 2]
     assert graph.weights.tolist() == [1, 1, 1, 1]
+
+
+def test_ties_are_counted_as_sets_are() -> None:
+    rows = bundles(7, spread=0.5)[0]
+    graph = tie(rows, n_neighbours=6)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    likeness = unit @ unit.T - 9 * np.eye(len(rows))
+    near = [{*np.argsort(-line)[:6].tolist(), own} for own, line in enumerate(likeness)]
+    expected = {
+        (i, j): len(near[i] & near[j]) / len(near[i] | near[j])
+        for i in range(len(rows))
+        for j in range(len(rows))
+        if i != j and (i in near[j] or j in near[i])
+    }
+    of = np.repeat(np.arange(len(rows)), np.diff(graph.starts))
+    found = dict(zip(zip(of.tolist(), graph.others.tolist(), strict=True), graph.weights, strict=True))
+    assert found == pytest.approx(expected)
+
+
+def test_thousands_of_the_same_row_take_little_memory() -> None:
+    rows = np.ones((3000, 2), np.float32)
+    tracemalloc.start()
+    graph = tie(rows, threads=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(graph.starts) == 3001
+    assert peak < 50e6  # what every two share would be 9 million numbers: 72 MB, and copies of them
+
+
+def dense_join(graph: Graph, n_groups: int) -> NDArray:
+    """Return what joining the closest two gives when all closenesses are computed anew each time."""
+    n = len(graph.starts) - 1
+    ties, name = np.zeros((n, n)), np.arange(n)
+    ties[np.repeat(np.arange(n), np.diff(graph.starts)), graph.others] = graph.weights
+    for _ in range(n - n_groups):
+        degree = ties.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            closeness = np.nan_to_num(ties / degree / degree[:, None], nan=-1)
+        np.fill_diagonal(closeness, -1)
+        a, b = sorted(np.unravel_index(closeness.argmax(), closeness.shape))
+        ties[a] += ties[b]
+        ties[:, a] += ties[:, b]
+        ties[b] = ties[:, b] = 0
+        name[name == b] = a
+    return name
+
+
+@pytest.mark.parametrize("n_groups", [1, 5, 40, 159])
+def test_the_closest_are_joined_as_by_a_table_of_all_pairs(n_groups: int) -> None:
+    graph = tie(bundles(8, spread=0.8)[0])
+    assert same(join(graph, n_groups=n_groups), dense_join(graph, n_groups))
+
+
+def test_what_nothing_ties_is_joined_from_the_smallest_on() -> None:
+    # three pairs and a lone one: the lone one has no ties at all, and the loosest pair the fewest
+    pairs, weights = [1, 0, 3, 2, 5, 4], [1.0, 1, 2, 2, 3, 3]
+    graph = Graph(np.array([0, 1, 2, 3, 4, 5, 6, 6]), np.array(pairs), np.array(weights))
+    assert same(join(graph, n_groups=3), np.array([0, 0, 1, 1, 2, 2, 0]))
+    assert same(join(graph, n_groups=2), np.array([0, 0, 0, 0, 1, 1, 0]))
+
+
+def test_very_many_groups_take_little_memory() -> None:
+    n = 4000
+    others = np.column_stack([np.arange(n) - 1, np.arange(n) + 1]) % n
+    graph = Graph(np.arange(n + 1) * 2, others.ravel(), np.ones(2 * n))
+    tracemalloc.start()
+    found = join(graph, n_groups=n - 10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(found.tolist())) == n - 10
+    assert peak < 20e6  # a table of all pairs would be 128 MB
 
 
 @pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])

@@ -6,6 +6,7 @@ have any shape: handwritten digits come apart better than by the distance to cen
 """
 
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ MAX_ROWS = 10_000  # of more rows so many are grouped, and the others go with th
 N_VOTES = 10
 MAX_SWEEPS = 20
 STEP = 1.5
+BLOCK_PAIRS = 8192
 
 
 def group(
@@ -76,16 +78,30 @@ def tie(rows: NDArray[np.float32], *, n_neighbours: int = N_NEIGHBOURS, threads:
     n = len(rows)
     found = nearest(rows, rows, k=min(n_neighbours, n - 1), threads=threads, leave_out_self=True)[0]
     k = found.shape[1]
-    starts = np.arange(n + 1) * (k + 1)
-    members = np.column_stack(
-        [found, np.arange(n)]
-    ).ravel()  # a row is its own neighbour: two that are near share two
-    has = csr_matrix((np.ones(len(members), np.float32), members, starts), (n, n))
+    # a row is its own neighbour: two that are near share two
+    members = np.column_stack([found, np.arange(n)])
     near = csr_matrix((np.ones(n * k, np.float32), found.ravel(), np.arange(n + 1) * k), (n, n))
-    common = (near + near.T).sign().multiply(has @ has.T).tocsr()
-    common.sort_indices()
-    share = common.data / (2 * (k + 1) - common.data)
-    return Graph(common.indptr.astype(np.int64), common.indices.astype(np.int64), share.astype(np.float64))
+    ties = (near + near.T).tocsr()
+    ties.sort_indices()
+    common = _in_common(members, np.repeat(np.arange(n), np.diff(ties.indptr)), ties.indices)
+    share = common / (2 * members.shape[1] - common)
+    return Graph(ties.indptr.astype(np.int64), ties.indices.astype(np.int64), share)
+
+
+def _in_common(
+    members: NDArray[np.int64], some: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how many members (n, m) the rows of each pair share, int64 (p,).
+
+    Pair by pair: where thousands of pictures are the same one, all have the same few neighbours, and a product of sparse
+    matrices would count what every two of them share.
+    """
+    out = np.empty(len(some), np.int64)
+    for start in range(0, len(some), BLOCK_PAIRS):
+        block = slice(start, start + BLOCK_PAIRS)
+        both = members[some[block], :, None] == members[others[block], None, :]
+        out[block] = both.sum(axis=(1, 2))
+    return out
 
 
 def communities(graph: Graph, *, resolution: float = RESOLUTION, seed: int = 0) -> NDArray[np.int64]:
@@ -114,21 +130,46 @@ def _so_many(graph: Graph, n_groups: int, *, seed: int) -> NDArray[np.int64]:
         resolution *= STEP
         found = communities(graph, resolution=resolution, seed=seed)
     n = int(found.max()) + 1
-    whole = _contract(graph, found, n=n)
-    ties = np.zeros((n, n))
-    ties[np.repeat(np.arange(n), np.diff(whole.starts)), whole.others] = whole.weights
+    return join(_contract(graph, found, n=n), n_groups=n_groups)[found]
+
+
+def join(graph: Graph, *, n_groups: int) -> NDArray[np.int64]:
+    """Return a group for each node of a graph: two become one, those with most ties for their degrees first.
+
+    Where no two are tied any more, the two of the smallest degrees do.
+    """
+    n = len(graph.starts) - 1
+    rows = np.repeat(np.arange(n), np.diff(graph.starts))
+    degree = np.bincount(rows, graph.weights, n).tolist()
+    ties: dict[int, dict[int, float]] = {node: {} for node in range(n)}
+    for a, b, weight in zip(rows.tolist(), graph.others.tolist(), graph.weights.tolist(), strict=True):
+        if a != b:
+            ties[a][b] = weight
+
+    def told(a: int, b: int) -> tuple[float, int, int]:
+        a, b = sorted((a, b))
+        return -ties[a][b] / degree[a] / degree[b], a, b
+
+    def is_so(entry: tuple[float, int, int]) -> bool:
+        _, a, b = entry
+        return a in ties and b in ties[a] and entry == told(a, b)  # else a join has overtaken it
+
+    closest = [told(a, b) for a in ties for b in ties[a] if a < b]
+    heapify(closest)
     name = np.arange(n)
-    for _ in range(n - n_groups):
-        degree = np.maximum(ties.sum(axis=1), 1e-300)
-        closeness = ties / degree / degree[:, None]
-        np.fill_diagonal(closeness, -1)
-        closeness[(degree <= 1e-300)] = closeness[:, degree <= 1e-300] = -1
-        a, b = sorted(np.unravel_index(closeness.argmax(), closeness.shape))
-        ties[a] += ties[b]
-        ties[:, a] += ties[:, b]
-        ties[b] = ties[:, b] = 0
+    while len(ties) > n_groups:
+        while closest and not is_so(closest[0]):
+            heappop(closest)
+        a, b = closest[0][1:] if closest else nsmallest(2, ties, key=lambda node: degree[node])
+        for other, weight in ties.pop(b).items():
+            del ties[other][b]
+            if other != a:
+                ties[a][other] = ties[other][a] = ties[a].get(other, 0.0) + weight
+        degree[a] += degree[b]
+        for other in ties[a]:
+            heappush(closest, told(a, other))
         name[name == b] = a
-    return name[found]
+    return name
 
 
 def _move(graph: Graph, *, resolution: float, order: NDArray[np.int64]) -> NDArray[np.int64]:
