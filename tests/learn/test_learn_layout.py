@@ -54,6 +54,10 @@ def test_neighbours_stay_together_by_t_sne_of_the_extra() -> None:
     assert places.tolist() == lay_out(BUNDLES, method="tsne", threads=1).tolist()
 
 
+def test_rows_that_are_all_the_same_lie_in_one_place() -> None:
+    assert lay_out(np.zeros((8, 3), np.float32), method="tsne").tolist() == [[0, 0]] * 8
+
+
 def test_without_the_extra_its_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     with pytest.raises(MissingExtraError) as refused:

@@ -28,7 +28,8 @@ def lay_out(rows: NDArray[np.float32], *, method: str, seed: int = 0, threads: i
         MissingExtraError: the packages of the extra `map` are not installed.
     """
     start = _two(rows)
-    if method == "pca" or len(rows) < 5:  # neighbours of neighbours need some rows
+    # Neighbours of neighbours need some rows, and rows that are all the same have none.
+    if method == "pca" or len(rows) < 5 or not np.ptp(rows, axis=0).any():
         return start
     return _tsne(rows, start, seed=seed, threads=threads or available_cores())
 
