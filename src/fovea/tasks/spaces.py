@@ -25,7 +25,7 @@ class Space:
     """Features of `encoder` in `columns`, which `project` turns from float32 (n, d) into rows (n, width) to compare.
 
     `metric` is how rows are compared ("dot" where the cosine is asked: their length is 1 then). `name` tells one space of a
-    network from another, `words` tells it to people.
+    network, with the way its rows are compared, from another; `words` tells it to people.
     """
 
     name: str
@@ -66,7 +66,7 @@ def open_space(
 
     names = ", ".join(one.name for one in stages)
     return Space(
-        name=f"{'stage ' + names if network.stages else 'default'} {'of length 1' if is_unit else 'as it is'}",
+        name=f"{'stage ' + names if network.stages else 'default'} {'of length 1' if is_unit else 'as it is by ' + metric}",
         words=f"{encoder.name}, {names}",
         encoder=encoder,
         columns=slice(first, last),
@@ -117,10 +117,7 @@ def _tuned(network: BackboneOptions, run: Path, *, metric: str) -> Space:
     from fovea.judge import softmax
     from fovea.model import Classifier, load_model
 
-    if network.backbone is not None or network.weights is not None or network.stages:
-        raise InputError(
-            "--tuned compares by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
-        )
+    _refuse_network(network)
     model = load_model(run, threads=network.threads)
     if not isinstance(model, Classifier):
         raise InputError(
@@ -134,12 +131,33 @@ def _tuned(network: BackboneOptions, run: Path, *, metric: str) -> Space:
         parts = (answers * (1 - _SEEN) ** 0.5, seen * _SEEN**0.5)
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
+    by = "dot" if metric == "cosine" else metric
     return Space(
-        name=f"tuned {model.fingerprint}",
+        name=f"tuned {model.fingerprint} by {by}",
         words=f"the answers of {run.name}",
         encoder=model.encoder,
         columns=slice(None),
         width=len(model.class_names) + look.stop - look.start,
-        metric="dot" if metric == "cosine" else metric,
+        metric=by,
         project=project,
     )
+
+
+def _refuse_network(network: BackboneOptions) -> None:
+    """Raise InputError where a network, or how pictures enter it, was named beside a run."""
+    usual = BackboneOptions()
+    names = {
+        "backbone": "backbone",
+        "weights": "weights",
+        "stages": "stage",
+        "compute": "compute",
+        "fit": "fit",
+    }
+    given = [
+        f"--{option}" for name, option in names.items() if getattr(network, name) != getattr(usual, name)
+    ]
+    if given:
+        listed = " and ".join([", ".join(given[:-1]), given[-1]] if given[1:] else given)
+        raise InputError(
+            f"--tuned compares by the answers of a run, which has its own network. Leave out {listed}."
+        )
