@@ -113,7 +113,8 @@ def run_exact(folder: Path, threads: int) -> dict[str, float]:
 def run_graph(folder: Path, threads: int) -> dict[str, float]:
     """Build our index and graph; searching is measured in a process of its own (`ask`)."""
     from fovea.features import graph_folder
-    from fovea.features.index_folder import Entry, open_index
+    from fovea.features.index_folder import open_index
+    from fovea.features.index_rows import Entry
 
     graph_folder.WORTH_BYTES, graph_folder.SLOW_MS = 0, -1.0
     os.environ["FOVEA_CACHE"] = str(folder / "cache")
@@ -169,7 +170,7 @@ def run_ask(folder: Path, threads: int) -> dict[str, float]:
 
 
 def made():  # type: ignore[no-untyped-def]
-    from fovea.features.index_folder import Made
+    from fovea.features.index_rows import Made
 
     return Made("/benchmark", "drawn", "f32", "0" * 64, "default", WIDTH)
 

@@ -17,7 +17,8 @@ from fovea.features import (
     open_store,
     store,
 )
-from fovea.features.index_folder import Entry, Made, list_indexes, open_index
+from fovea.features.index_folder import list_indexes, open_index
+from fovea.features.index_rows import Entry, Made
 
 MakeItems = Callable[..., list[Item]]
 

@@ -26,7 +26,7 @@ def page() -> SimilarPage:
             ),
             Found("c.jpg + d.jpg", (Thumb("c.jpg"), Thumb("d.jpg")), ()),
         ),
-        skipped=(("e.jpg", "an empty file (0 bytes)"),),
+        quarantined=(("e.jpg", "an empty file (0 bytes)"),),
         source="photos",
     )
 
@@ -42,8 +42,8 @@ def test_each_match_stands_under_its_score(page: SimilarPage, read_page: Reader)
     assert words.endswith("no preview c.jpg no preview d.jpg")
 
 
-def test_files_that_were_skipped_are_named(page: SimilarPage, read_page: Reader) -> None:
-    assert "e.jpg an empty file (0 bytes)" in read_page(render_similar(page)).words("skipped")
+def test_files_that_cannot_be_read_are_named(page: SimilarPage, read_page: Reader) -> None:
+    assert "e.jpg an empty file (0 bytes)" in read_page(render_similar(page)).words("quarantined")
 
 
 def test_answers_that_do_not_fit_are_counted(page: SimilarPage, read_page: Reader) -> None:

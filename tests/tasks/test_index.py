@@ -1,8 +1,10 @@
 """`index`: what is new, changed or gone is followed; a second time nothing is read again."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import fovea
 from fovea.errors import InputError, StoreError
 from fovea.features import open_store
 from fovea.features.index_folder import open_folder
+from fovea.features.index_rows import Made
 from fovea.tasks import index as index_module
 from fovea.tasks.index import Result, index
 
@@ -27,9 +30,9 @@ def photos(tmp_path: Path, draw_class: Callable[..., Path]) -> Path:
     return folder
 
 
-def age(file: Path) -> Path:
+def age(file: str | Path) -> Path:
     os.utime(file, (1_700_000_000, 1_700_000_000))
-    return file
+    return Path(file)
 
 
 def counts(result: Result) -> tuple[int, int, int, int]:
@@ -44,7 +47,7 @@ def paths(result: Result) -> list[str]:
 def test_all_that_can_be_read_is_indexed_and_the_rest_named(photos: Path) -> None:
     result = fovea.index(photos)
     assert counts(result) == (6, 0, 0, 0)
-    assert [path for path, _ in result.skipped] == ["dots/broken.png"]
+    assert [path for path, _ in result.quarantined] == ["dots/broken.png"]
     assert paths(result) == [f"{kind}/{kind}_{n:03d}.png" for kind in ("dots", "stripes") for n in range(3)]
 
 
@@ -94,7 +97,7 @@ def test_a_picture_that_broke_is_taken_out_and_named(photos: Path) -> None:
     (photos / "dots" / "dots_000.png").write_bytes(b"no picture")
     result = index(photos)
     assert counts(result) == (0, 0, 5, 1)
-    assert [path for path, _ in result.skipped] == ["dots/broken.png", "dots/dots_000.png"]
+    assert [path for path, _ in result.quarantined] == ["dots/broken.png", "dots/dots_000.png"]
 
 
 def test_what_is_gone_stays_in_the_shared_store(photos: Path) -> None:
@@ -131,7 +134,7 @@ def test_a_file_that_changes_while_it_is_read_is_named_and_read_the_next_time(
     with monkeypatch.context() as patch:
         patch.setattr(index_module, "read_stored", change)
         result = index(photos)
-    assert ("dots/dots_000.png", "changed while it was being read") in result.skipped
+    assert ("dots/dots_000.png", "changed while it was being read") in result.quarantined
     assert counts(index(photos)) == (1, 0, 5, 0)
 
 
@@ -147,12 +150,59 @@ def test_an_index_by_another_network_is_refused_and_both_are_named(photos: Path)
     index(photos, compute="f32")
     with pytest.raises(InputError) as caught:
         index(photos, compute="f32", fit="squash")
-    text = str(caught.value)
-    assert text.startswith(f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 (")
-    assert "and what is asked for now is 'fovea-tiny' in f32 (" in text
-    assert text.endswith("or give --reindex to index the pictures with the second.")
+    assert str(caught.value) == (
+        f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 with --fit crop, and what is asked for now is "
+        "'fovea-tiny' in f32 with --fit squash; their numbers cannot be compared. Search with the first (--fit crop), or give "
+        "--reindex to index the pictures with the second."
+    )
     assert counts(index(photos, compute="f32", fit="squash", reindex=True)) == (6, 0, 0, 0)
     assert counts(index(photos, compute="f32")) == (0, 0, 6, 0)
+
+
+MADE = Made("/photos", "net", "f32", "a" * 64, "default", 4, "crop")
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "named"),
+    [
+        (MADE, replace(MADE, backbone="other", fingerprint="b" * 64),
+         ("'net' in f32", "'other' in f32", "--backbone or --weights")),
+        (MADE, replace(MADE, precision="bf16", fingerprint="b" * 64), ("'net' in f32", "'net' in bf16", "--compute f32")),
+        (replace(MADE, fit=""), replace(MADE, fingerprint="b" * 64),
+         ("'net' in f32 (aaaaaaaa)", "'net' in f32 (bbbbbbbb)", "--backbone or --weights")),
+    ],
+)  # fmt: skip
+def test_what_differs_is_named(
+    first: Made, now: Made, named: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "list_indexes", lambda catalogue: [first])
+    with pytest.raises(InputError) as caught:
+        index_module._refuse_other(now)
+    assert str(caught.value) == (
+        f"The index of '/photos' was made by {named[0]}, and what is asked for now is {named[1]}; their numbers cannot be "
+        f"compared. Search with the first ({named[2]}), or give --reindex to index the pictures with the second."
+    )
+
+
+def test_json_counts_and_names_what_cannot_be_read(photos: Path) -> None:
+    told = json.loads(json.dumps(index(photos).to_json()))
+    assert told["n_quarantined"] == 1
+    assert [one["path"] for one in told["quarantined"]] == ["dots/broken.png"]
+    assert told["seconds"] == round(told["seconds"], 3)
+
+
+def test_other_metrics_of_the_same_numbers_have_an_index_of_their_own(photos: Path) -> None:
+    folders = {index(photos, metric=metric).folder for metric in ("cosine", "dot", "euclidean")}
+    assert len(folders) == 3
+
+
+def test_an_index_begins_anew_where_its_vectors_are_gone(photos: Path) -> None:
+    (vectors,) = Path(index(photos).folder).glob("*.f32")
+    vectors.unlink()
+    age(shutil.copy(photos / "dots" / "dots_000.png", photos / "dots" / "more.png"))
+    with pytest.raises(StoreError, match=r"No such file or directory.*Give --reindex"):
+        index(photos)
+    assert counts(index(photos, reindex=True)) == (7, 0, 0, 0)
 
 
 def test_a_damaged_index_is_told_and_made_again(photos: Path) -> None:
@@ -174,5 +224,7 @@ def test_a_run_has_its_own_network(photos: Path) -> None:
     with pytest.raises(InputError) as caught:
         index(photos, tuned="run", backbone="fovea-tiny")
     assert str(caught.value) == (
-        "--tuned compares by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
+        "--tuned compares by the answers of a run, which has its own network. Leave out --backbone."
     )
+    with pytest.raises(InputError, match=r"Leave out --weights, --stage, --compute and --fit\.$"):
+        index(photos, tuned="run", weights="net.onnx", stages="fc7", compute="f32", fit="pad")

@@ -83,7 +83,7 @@ def lines(result: "Result") -> list[str]:
             f"A graph finds {100 * result.graph['recall']:.1f} % of the true ten nearest in {result.graph['graph_ms']:.1f} ms "
             f"(measured on pictures of the catalogue); an exact search takes {result.graph['exact_ms']:.0f} ms."
         )
-    said += [f"Skipped: {path}: {reason}" for path, reason in result.skipped[:SHOWN]]
-    if len(result.skipped) > SHOWN:
-        said.append(f"... and {len(result.skipped) - SHOWN:,} more; --json lists them all.")
+    said += [f"Cannot be read: {path}: {reason}" for path, reason in result.quarantined[:SHOWN]]
+    if len(result.quarantined) > SHOWN:
+        said.append(f"... and {len(result.quarantined) - SHOWN:,} more; --json lists them all.")
     return [*said, *(f"Note: {note}" for note in result.notes)]

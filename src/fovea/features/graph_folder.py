@@ -8,13 +8,15 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.errors import StoreError
 from fovea.features.index_folder import CatalogueIndex
 from fovea.features.neighbours import Neighbours, nearest
 from fovea.features.processor import available_cores
@@ -29,6 +31,7 @@ _SAMPLE, _K = 200, 10
 _EXPANSIONS = (64, 128, 256, 512, 1024)
 _FRESH = 0.05  # the share of rows that a graph may lack: they are searched exactly
 _BLOCK = 8192
+_LEFT_SECONDS = 3600.0  # a graph that nobody has noted for so long was left by a process that was killed
 _KINDS = {"dot": "ip", "euclidean": "l2sq"}
 
 
@@ -37,7 +40,7 @@ class Graph:
     """What is known of a graph: its file, the rows it holds, and what was measured on `n_sample` of them.
 
     `recall` is the share of the true ten nearest that it finds; `graph_ms` and `exact_ms` are medians of one query. `scale` is
-    what numbers were multiplied by to become bytes, `expansion` how far it looks around.
+    what numbers were multiplied by to become bytes, `expansion` how far it looks around; `n_bytes` is the file's size.
     """
 
     file: str
@@ -49,6 +52,12 @@ class Graph:
     graph_ms: float
     exact_ms: float
     n_sample: int
+    n_bytes: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it finds enough to be used; else every row is compared."""
+        return self.recall >= GOAL
 
 
 def read_graph(index: CatalogueIndex) -> Graph | None:
@@ -62,12 +71,16 @@ def refresh_graph(
 ) -> tuple[Graph | None, str]:
     """Make or extend the graph of an index where an exact search is slow; return it, and a sentence for the user or "".
 
-    `metric` is "dot" or "euclidean". Nothing is done where the graph there is lacks few rows.
+    `metric` is "dot" or "euclidean". Nothing is done where the graph there is lacks few rows. None where there is none, or
+    none that finds GOAL of the nearest.
     """
     with index.reading():
         vectors, known = index.read_vectors(), read_graph(index)
-    if vectors.nbytes < WORTH_BYTES or (known and len(vectors) - known.n_slots <= _FRESH * len(vectors)):
-        return known, ""
+        is_there = known is not None and _open(index, known) is not None
+    if known and is_there and len(vectors) - known.n_slots <= _FRESH * len(vectors):
+        return _judged(known)
+    if vectors.nbytes < WORTH_BYTES:
+        return None, ""
     exact_ms = _exact_ms(index, vectors, metric=metric, threads=threads)
     if exact_ms <= SLOW_MS:
         return None, ""
@@ -76,27 +89,60 @@ def refresh_graph(
             f'An exact search takes {exact_ms:.0f} ms here; with pip install "fovea-vision[search]" a graph makes it quicker.'
         )
     with index.reading():
-        slots, vectors = index.slots(), index.read_vectors()
-    graph = _make(index, slots, vectors, known=known, metric=metric, threads=threads, progress=progress)
-    graph = _tune(index, graph, slots, vectors, metric=metric, threads=threads, exact_ms=exact_ms)
+        rows = _Rows(index.read_meta("vectors"), index.slots(), index.read_vectors(), metric, threads)
+    try:
+        made = _make(index, rows, known=known, progress=progress)
+    except (OSError, RuntimeError) as error:  # usearch raises the latter
+        if isinstance(error, StoreError):
+            raise
+        return None, (
+            f"The graph that makes a search quicker than {exact_ms:.0f} ms cannot be written to {str(index.folder)!r}: {error}. "
+            "Make room there; until then every picture is compared."
+        )
+    graph = _tune(index, made, rows, exact_ms=exact_ms)
+    if graph is None:  # another process moved the vectors meanwhile, and makes a graph of its own
+        _unlink(index.folder / made.file)
+        return None, ""
     index.write_graph(asdict(graph))
-    for old in index.folder.glob("graph-*.usearch"):
-        if old.name != graph.file:
-            with suppress(OSError):
-                old.unlink()
-    return graph, ""
+    _sweep(index, kept=graph.file)
+    return _judged(graph)
+
+
+def _judged(graph: Graph) -> tuple[Graph | None, str]:
+    if graph.is_good:
+        return graph, ""
+    return None, (
+        f"A graph of these numbers finds only {100 * graph.recall:.1f} % of the true ten nearest, so every picture is compared: "
+        f"some {graph.exact_ms:.0f} ms a query. Another --stage or --metric may have nearer neighbours."
+    )
+
+
+def _sweep(index: CatalogueIndex, *, kept: str) -> None:
+    """Delete the graphs that processes left which were killed before they noted them."""
+    noted, long_ago = read_graph(index), time.time() - _LEFT_SECONDS
+    for file in index.folder.glob("graph-*.usearch"):
+        with suppress(OSError):
+            if file.name not in (kept, noted and noted.file) and file.stat().st_mtime < long_ago:
+                file.unlink()
+
+
+def _unlink(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()
 
 
 class Searcher:
     """An index as it is now, ready to be searched many times: vectors and graph are mapped once.
 
-    `metric` is how its rows are compared, see `nearest`. What is written to the index afterwards is not seen.
+    `metric` is how its rows are compared, see `nearest`. Make and use it in one `index.reading()`: what others write meanwhile
+    is not seen then.
     """
 
     def __init__(self, index: CatalogueIndex, *, metric: str, threads: int | None = None) -> None:
         self._index, self._metric, self._threads = index, metric, threads
         self._vectors = index.read_vectors()
-        self._graph = read_graph(index)
+        graph = read_graph(index)
+        self._graph = graph if graph and graph.is_good else None
         self._opened = None if self._graph is None else _open(index, self._graph)
 
     def search(
@@ -108,19 +154,30 @@ class Searcher:
         """
         if self._opened is None or self._graph is None or where:
             return self._search_exactly(queries, k=k, where=where)
-        found = _ask(
-            self._opened, queries, self._graph, n=min(4 * k + _K, self._graph.n_slots), threads=self._threads
-        )
-        fresh = np.arange(self._graph.n_slots, len(self._vectors))
+        indices, similarities, is_short = self._search_graph(queries, self._graph, k=k)
+        if is_short.any():
+            exact = self._search_exactly(queries[is_short], k=k, where=None)
+            n = exact[0].shape[1]
+            indices[is_short, :n], similarities[is_short, :n] = exact
+        return indices, similarities
+
+    def _search_graph(
+        self, queries: NDArray[np.float32], graph: Graph, *, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+        """Return slots, similarities and, for each query, whether too much of what the graph holds nearest is gone."""
+        found = _ask(self._opened, queries, graph, n=min(4 * k + _K, graph.n_slots), threads=self._threads)
+        has_gaps, fresh = self._index.has_gaps, np.arange(graph.n_slots, len(self._vectors))
+        if has_gaps:
+            found = np.where(np.isin(found, list(self._index.read(np.unique(found).tolist()))), found, -1)
+            fresh = self._index.slots(first=graph.n_slots)
+        n_there = self._index.read_meta("n_pictures") - len(fresh)
+        is_short = (found >= 0).sum(axis=1) < min(k, n_there)
         if len(fresh):
-            n_near = min(2 * k + _K, len(fresh))  # some may be gone
             newest, _ = nearest(
-                queries, self._vectors, k=n_near, metric=self._metric, threads=self._threads, among=fresh
+                queries, self._vectors, k=k, metric=self._metric, threads=self._threads, among=fresh
             )
             found = np.concatenate([found, newest], axis=1)
-        if self._index.has_gaps:
-            found = np.where(np.isin(found, list(self._index.read(np.unique(found).tolist()))), found, -1)
-        return refine(queries, self._vectors, found, k=k, metric=self._metric)
+        return *refine(queries, self._vectors, found, k=k, metric=self._metric), is_short
 
     def _search_exactly(
         self, queries: NDArray[np.float32], *, k: int, where: Mapping[str, str] | None
@@ -147,65 +204,69 @@ def refine(
     return indices, similarities
 
 
-def _make(
-    index: CatalogueIndex,
-    slots: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    *,
-    known: Graph | None,
-    metric: str,
-    threads: int | None,
-    progress: Progress,
-) -> Graph:
-    """Write a graph of all rows, or what was there with the new rows added."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What a graph is made of: the file of the vectors, its rows in use and all of them, and how they are compared."""
+
+    file: str
+    slots: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    metric: str
+    threads: int | None
+
+
+def _make(index: CatalogueIndex, rows: _Rows, *, known: Graph | None, progress: Progress) -> Graph:
+    """Write a graph of all rows, or what was there with the new rows added. Raises OSError, RuntimeError."""
     from usearch.index import Index
 
-    index_of = None if known is None else _open(index, known, to_write=True)
-    graph = (
-        index_of if index_of is not None else Index(ndim=vectors.shape[1], metric=_KINDS[metric], dtype="i8")
-    )
-    if index_of is None or known is None:
-        first, scale = 0, _scale(vectors, slots)
+    graph = None if known is None else _open(index, known, to_write=True)
+    if graph is None or known is None:
+        graph = Index(ndim=rows.vectors.shape[1], metric=_KINDS[rows.metric], dtype="i8")
+        first, scale = 0, _scale(rows.vectors, rows.slots)
     else:
         first, scale = known.n_slots, known.scale
-    todo = slots[slots >= first]
+    todo = rows.slots[rows.slots >= first]
     for start in range(0, len(todo), _BLOCK):
         progress("graph", start, len(todo))
         some = todo[start : start + _BLOCK]
-        graph.add(
-            some.astype(np.uint64), _to_bytes(vectors[some], scale), threads=threads or available_cores()
-        )
+        keys, values = some.astype(np.uint64), _to_bytes(rows.vectors[some], scale)
+        graph.add(keys, values, threads=rows.threads or available_cores())
     progress("graph", len(todo), len(todo))
-    name = index.read_meta("vectors")
-    file = f"graph-{name.removesuffix('.f32')}-{len(vectors)}.usearch"
-    partial = index.folder / f".{file}.{os.getpid()}"
-    graph.save(str(partial))
-    partial.replace(index.folder / file)
-    return Graph(file, name, len(vectors), scale, _EXPANSIONS[0], 0.0, 0.0, 0.0, 0)
+    file = index.folder / f"graph-{time.time_ns()}.usearch"  # no other has this name
+    try:
+        graph.save(str(file))
+        with file.open("r+b") as written:
+            os.fsync(written.fileno())
+    except BaseException:
+        _unlink(file)
+        raise
+    n_bytes = file.stat().st_size
+    return Graph(
+        file.name, rows.file, len(rows.vectors), scale, _EXPANSIONS[0], 0.0, 0.0, 0.0, 0, n_bytes=n_bytes
+    )
 
 
-def _tune(
-    index: CatalogueIndex,
-    graph: Graph,
-    slots: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    *,
-    metric: str,
-    threads: int | None,
-    exact_ms: float,
-) -> Graph:
-    """Measure recall on rows of the catalogue, each looked for among the others, and look around until it is enough."""
+def _tune(index: CatalogueIndex, graph: Graph, rows: _Rows, *, exact_ms: float) -> Graph | None:
+    """Measure recall on rows of the catalogue, each looked for among the others, and look around until it is enough.
+
+    None where the graph cannot be opened.
+    """
+    slots, vectors, opened = rows.slots, rows.vectors, _open(index, graph)
+    if opened is None:
+        return None
     sample = np.sort(np.random.default_rng(0).choice(slots, min(_SAMPLE, len(slots)), replace=False))
     queries = np.asarray(vectors[sample])
-    true, _ = nearest(queries, vectors, k=_K + 1, metric=metric, threads=threads, among=slots)
-    opened = _open(index, graph)
+    true, _ = nearest(queries, vectors, k=_K + 1, metric=rows.metric, threads=rows.threads, among=slots)
+    is_there = np.zeros(len(vectors) + 1, bool)  # the last is for "none", -1
+    is_there[slots] = True
     for expansion in _EXPANSIONS:
-        graph = Graph(**{**asdict(graph), "expansion": expansion})
+        graph = replace(graph, expansion=expansion)
         took, hits = [], 0
         for query, own, best in zip(queries, sample, true, strict=True):
             begun = time.perf_counter()
             found = _ask(opened, query[None], graph, n=min(4 * _K + _K, len(slots)), threads=1)
-            near, _ = refine(query[None], vectors, found, k=_K + 1, metric=metric)
+            found[~is_there[found]] = -1  # a graph that was extended holds what is gone
+            near, _ = refine(query[None], vectors, found, k=_K + 1, metric=rows.metric)
             took.append(time.perf_counter() - begun)
             wanted = [slot for slot in best.tolist() if slot != own][:_K]
             hits += len(set(wanted) & set(near[0].tolist()))
@@ -213,8 +274,13 @@ def _tune(
         graph_ms = float(np.median(took) * 1000)
         if recall >= _AIMED:
             break
-    told = {"recall": round(recall, 4), "graph_ms": round(graph_ms, 3), "exact_ms": round(exact_ms, 3)}
-    return Graph(**{**asdict(graph), **told, "n_sample": len(sample)})
+    return replace(
+        graph,
+        recall=round(recall, 4),
+        graph_ms=round(graph_ms, 3),
+        exact_ms=round(exact_ms, 3),
+        n_sample=len(sample),
+    )
 
 
 def _open(index: CatalogueIndex, graph: Graph, *, to_write: bool = False) -> Any:
@@ -223,8 +289,11 @@ def _open(index: CatalogueIndex, graph: Graph, *, to_write: bool = False) -> Any
         return None
     from usearch.index import Index
 
+    file = index.folder / graph.file
     try:
-        opened = Index.restore(str(index.folder / graph.file), view=not to_write)
+        if file.stat().st_size != graph.n_bytes:
+            return None
+        opened = Index.restore(str(file), view=not to_write)
     except (RuntimeError, OSError, ValueError):  # cut or gone: an exact search answers as well
         return None
     return opened

@@ -1,16 +1,18 @@
 """The index of a catalogue: a folder with a row for each picture (SQLite) and their vectors (one file that grows).
 
-Rows are the truth: vectors are written and synced before the rows that name them are committed. A crash leaves what was
-there, and processes write one after the other. All of it can be made again from pictures and the store.
+Rows are the truth: vectors are written and synced before the rows that name them are committed, and a file goes only when
+what takes its place is. A crash leaves what was there, and processes write one after the other. All of it can be made again
+from pictures and the store.
 """
 
 import json
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +23,8 @@ from numpy.typing import NDArray
 
 from fovea.errors import StoreError
 from fovea.features.folder import cache_folder
+from fovea.features.index_rows import Entry, Made, as_blob, as_text, entry_of, row_of
+from fovea.features.index_trouble import is_damage, trouble
 
 COLUMNS = ("path", "label", "split", "sha256")
 """What pictures can be chosen by."""
@@ -36,40 +40,13 @@ CREATE TABLE IF NOT EXISTS picture (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What an index is of: a catalogue (a folder's or table's whole path), and the numbers that are compared.
-
-    `space` names them among all that the network gives; `width` is how many they are.
-    """
-
-    catalogue: str
-    backbone: str
-    precision: str
-    fingerprint: str
-    space: str
-    width: int
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A picture in an index, and what tells that its file is unchanged (-1: look again)."""
-
-    path: str
-    label: str | None
-    split: str
-    sha256: str
-    size_bytes: int = -1
-    mtime_ns: int = -1
-    inode: int = -1
-
-
 class CatalogueIndex:
     """An open index; use it in a `with`, or close it. Methods raise StoreError where it is damaged or cannot be written."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder = folder
         self._connection = connection
+        self._replaced: list[str] = []  # files that go once what takes their place is committed
 
     def __enter__(self) -> "CatalogueIndex":
         return self
@@ -99,15 +76,21 @@ class CatalogueIndex:
             self._note(**values)
 
     def write_graph(self, graph: Mapping[str, Any]) -> None:
-        """Note a graph of the vectors in the file `graph["vectors"]`; not where they were moved to another meanwhile."""
+        """Note a graph of the vectors in the file `graph["vectors"]`; the one before goes.
+
+        Where the vectors were moved to another file meanwhile it is the new one that goes.
+        """
         with self._writing():
-            if graph["vectors"] == self.read_meta("vectors"):
+            is_of_these = graph["vectors"] == self.read_meta("vectors")
+            before = self.read_meta("graph") if is_of_these else graph
+            self._replaced += [before["file"]] if before else []
+            if is_of_these:
                 self._note(graph=dict(graph))
 
     def entries(self) -> dict[str, Entry]:
         """Return all pictures by their path."""
         found = self._run("SELECT path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture")
-        return {one.path: one for one in map(_entry_of, found.fetchall())}
+        return {one.path: one for one in map(entry_of, found.fetchall())}
 
     def append(self, entries: Sequence[Entry], vectors: NDArray[np.float32]) -> int:
         """Add pictures, or put new content in place of what their paths had; float32 (n, width). Return how many were new.
@@ -115,12 +98,12 @@ class CatalogueIndex:
         What another process has added meanwhile with the same content is not added twice.
         """
         with self._writing():
-            paths = [_blob(one.path) for one in entries]
+            paths = [as_blob(one.path) for one in entries]
             known = dict(self._chunked("SELECT path, sha256 FROM picture WHERE path IN", paths))
-            fresh = [k for k, one in enumerate(entries) if known.get(paths[k]) != _blob(one.sha256)]
+            fresh = [k for k, one in enumerate(entries) if known.get(paths[k]) != as_blob(one.sha256)]
             first = self.read_meta("n_slots")
             self._write_vectors(first, vectors[fresh])
-            rows = [(first + at, *_row_of(entries[k])) for at, k in enumerate(fresh)]
+            rows = [(first + at, *row_of(entries[k])) for at, k in enumerate(fresh)]
             self._connection.executemany(
                 "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
@@ -134,15 +117,26 @@ class CatalogueIndex:
             self._connection.executemany(
                 "UPDATE picture SET label = ?, split = ?, size_bytes = ?, mtime_ns = ?, inode = ? "
                 "WHERE path = ? AND sha256 = ?",
-                [(row[1], row[2], *row[4:], row[0], row[3]) for row in map(_row_of, entries)],
+                [(row[1], row[2], *row[4:], row[0], row[3]) for row in map(row_of, entries)],
             )
             self._connection.executemany(
-                "DELETE FROM picture WHERE path = ?", [(_blob(path),) for path in gone]
+                "DELETE FROM picture WHERE path = ?", [(as_blob(path),) for path in gone]
             )
             (n_pictures,) = self._run("SELECT count(*) FROM picture").fetchone()
             self._note(n_pictures=n_pictures)
             if self.read_meta("n_slots") > 2 * n_pictures + _SLACK:
                 self._compact()
+
+    def clear(self) -> None:
+        """Take out every picture. A process that is adding some goes on with what is there then."""
+        with self._writing():
+            self._connection.execute("DELETE FROM picture")
+            self._begin_vectors(0)
+            self._note(n_pictures=0, timed=None)
+
+    def is_whole(self) -> bool:
+        """Return whether the database is not damaged, by reading all of it."""
+        return [tuple(row) for row in self._run("PRAGMA quick_check")] == [("ok",)]
 
     def read_vectors(self) -> NDArray[np.float32]:
         """Return the vectors of all slots, float32 (n_slots, width), mapped from the file."""
@@ -158,17 +152,17 @@ class CatalogueIndex:
             ) from error
         return mapped
 
-    def slots(self, where: Mapping[str, str] | None = None) -> NDArray[np.int64]:
-        """Return the slots in use (m,), ascending; only of pictures whose columns have these values where any are given.
+    def slots(self, where: Mapping[str, str] | None = None, *, first: int = 0) -> NDArray[np.int64]:
+        """Return the slots in use (m,) from `first` on, ascending; only of pictures whose columns have the values in `where`.
 
         Raises ValueError where a column is none of COLUMNS.
         """
         where = where or {}
         if not set(where) <= set(COLUMNS):
             raise ValueError(f"columns are {', '.join(COLUMNS)}")
-        chosen = " AND ".join(f"{column} = ?" for column in COLUMNS if column in where) or "1"
-        values = tuple(_blob(where[column]) for column in COLUMNS if column in where)
-        found = self._run(f"SELECT slot FROM picture WHERE {chosen} ORDER BY slot", values)
+        chosen = "".join(f" AND {column} = ?" for column in COLUMNS if column in where)
+        values = (first, *(as_blob(where[column]) for column in COLUMNS if column in where))
+        found = self._run(f"SELECT slot FROM picture WHERE slot >= ?{chosen} ORDER BY slot", values)
         return np.fromiter((slot for (slot,) in found.fetchall()), np.int64)
 
     @property
@@ -183,14 +177,14 @@ class CatalogueIndex:
         found = self._run(
             f"SELECT DISTINCT {column} FROM picture WHERE length({column}) > 0 ORDER BY {column}"
         )
-        return [_text(value) for (value,) in found.fetchall()]
+        return [as_text(value) for (value,) in found.fetchall()]
 
     def read(self, slots: Sequence[int]) -> dict[int, Entry]:
         """Return the pictures in these slots."""
         query = (
             "SELECT slot, path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture WHERE slot IN"
         )
-        return {row[0]: _entry_of(row[1:]) for row in self._chunked(query, list(dict.fromkeys(slots)))}
+        return {row[0]: entry_of(row[1:]) for row in self._chunked(query, list(dict.fromkeys(slots)))}
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -202,11 +196,8 @@ class CatalogueIndex:
             self._run("COMMIT")
 
     def damage(self, what: object) -> StoreError:
-        """Return what to tell the user where the index cannot be used."""
-        return StoreError(
-            f"The index in {str(self.folder)!r} cannot be used: {what}. Give --reindex to make it again from the stored "
-            "features; your pictures and the store stay as they are."
-        )
+        """Return what to tell the user where the index cannot be used, by the error or what is wrong."""
+        return trouble(self.folder, what)
 
     def _run(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         try:
@@ -223,6 +214,7 @@ class CatalogueIndex:
     def _writing(self) -> Iterator[None]:
         """One step, all or nothing; other processes wait."""
         self._run("BEGIN IMMEDIATE")
+        self._replaced.clear()
         try:
             yield
             self._connection.execute("COMMIT")
@@ -232,55 +224,51 @@ class CatalogueIndex:
             if isinstance(error, sqlite3.Error | OSError) and not isinstance(error, StoreError):
                 raise self.damage(error) from error
             raise
+        for name in self._replaced:
+            with suppress(OSError):
+                (self.folder / name).unlink()
 
     def _note(self, **values: Any) -> None:
         rows = [(key, json.dumps(value)) for key, value in values.items()]
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
     def _write_vectors(self, first: int, vectors: NDArray[np.float32]) -> None:
-        with (self.folder / self.read_meta("vectors")).open("r+b") as file:
-            file.seek(first * self.made.width * 4)
+        name, start = self.read_meta("vectors"), first * self.made.width * 4
+        with (self.folder / name).open("r+b") as file:
+            if file.seek(0, os.SEEK_END) < start:  # writing on would leave rows of zeros
+                raise self.damage(f"{name!r} should hold {first:,} rows and was cut")
+            file.seek(start)
             file.write(np.ascontiguousarray(vectors, np.float32).data)
             file.flush()
             os.fsync(file.fileno())
 
     def _compact(self) -> None:
         """Move the vectors in use to a new file without gaps; who has mapped the old one keeps it."""
-        kept, old = self.slots(), self.read_meta("vectors")
-        vectors = self.read_vectors()
-        new = f"vectors-{int(Path(old).stem.partition('-')[2]) + 1}.f32"
-        (self.folder / new).write_bytes(b"")
-        self._note(vectors=new, n_slots=len(kept), graph=None)
+        kept, vectors = self.slots(), self.read_vectors()
+        self._begin_vectors(len(kept))
         for start in range(0, len(kept), 1024):
             self._write_vectors(start, vectors[kept[start : start + 1024]])
         self._connection.executemany(
             "UPDATE picture SET slot = ? WHERE slot = ?", list(enumerate(kept.tolist()))
         )
-        with suppress(OSError):
-            (self.folder / old).unlink()
+
+    def _begin_vectors(self, n_slots: int) -> None:
+        """Note a new, empty file of vectors in place of the one that is there, which goes with its graph.
+
+        Its name is no other's, so that who writes into an index that was deleted does not write into the next one.
+        """
+        old, graph = self.read_meta("vectors"), self.read_meta("graph")
+        for left in self.folder.glob("vectors-*.f32"):  # of a process that was killed: nobody else is writing
+            if left.name != old:
+                left.unlink()
+        self._replaced += [old, graph["file"]] if graph else [old]
+        new = _new_name()
+        (self.folder / new).open("xb").close()
+        self._note(vectors=new, n_slots=n_slots, graph=None)
 
 
-def _blob(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")  # names of files need not be UTF-8
-
-
-def _text(blob: bytes) -> str:
-    return blob.decode(errors="surrogateescape")
-
-
-def _row_of(one: Entry) -> tuple[Any, ...]:
-    texts = (
-        _blob(one.path),
-        None if one.label is None else _blob(one.label),
-        _blob(one.split),
-        _blob(one.sha256),
-    )
-    return (*texts, one.size_bytes, one.mtime_ns, one.inode)
-
-
-def _entry_of(row: Sequence[Any]) -> Entry:
-    path, label, split, sha256, *stamp = row
-    return Entry(_text(path), None if label is None else _text(label), _text(split), _text(sha256), *stamp)
+def _new_name() -> str:
+    return f"vectors-{time.time_ns()}.f32"
 
 
 def index_folder(made: Made) -> Path:
@@ -342,8 +330,9 @@ def open_index(made: Made) -> CatalogueIndex:
         index._connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
         with index._writing():
             if index.read_meta("made") is None:
-                (folder / "vectors-1.f32").touch()
-                index._note(made=asdict(made), n_slots=0, n_pictures=0, vectors="vectors-1.f32")
+                vectors = _new_name()
+                (folder / vectors).touch()
+                index._note(made=asdict(made), n_slots=0, n_pictures=0, vectors=vectors)
     except BaseException as error:
         index.close()
         if isinstance(error, sqlite3.Error):
@@ -354,14 +343,34 @@ def open_index(made: Made) -> CatalogueIndex:
 
 def open_folder(folder: Path) -> CatalogueIndex:
     """Return the index that lies in a folder. Raises StoreError where there is none that can be read."""
+    if not (folder / _FILE).is_file():  # asked first: connecting makes it
+        raise trouble(folder, "it was never finished")
     index = CatalogueIndex(folder, _connect(folder))
     try:
-        if not (folder / _FILE).is_file() or index.read_meta("made") is None:
+        if index.read_meta("made") is None:
             raise index.damage("it was never finished")
     except BaseException:
         index.close()
         raise
     return index
+
+
+def renew_index(made: Made) -> None:
+    """Begin an index anew: emptied in one step, so that others who write it go on; deleted where it is damaged.
+
+    Raises StoreError where it cannot be had now.
+    """
+    try:
+        with open_index(made) as index:
+            is_whole = index.is_whole()
+            if is_whole:
+                index.clear()
+    except StoreError as error:
+        if not is_damage(error.__cause__):
+            raise
+        is_whole = False
+    if not is_whole:
+        delete_index(made)
 
 
 def delete_index(made: Made) -> None:
@@ -370,6 +379,9 @@ def delete_index(made: Made) -> None:
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        folder / _FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+    try:
+        return sqlite3.connect(
+            folder / _FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise trouble(folder, error) from error

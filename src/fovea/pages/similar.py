@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fovea.pages.privacy import without_secrets
 from fovea.pages.report import MAX_ROWS, Section, Thumb
 from fovea.pages.templating import render
 from fovea.pages.texts import named
@@ -26,7 +27,7 @@ class SimilarPage:
     n_answers: int
     compares: str
     answers: tuple[Found, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()  # (path, reason)
+    quarantined: tuple[tuple[str, str], ...] = ()  # (path, reason)
     source: str = ""
     notes: tuple[str, ...] = ()
     private: bool = False
@@ -34,10 +35,10 @@ class SimilarPage:
 
 def render_similar(page: SimilarPage) -> str:
     """Return the page of `similar`: one file that needs nothing else, the same bytes for the same values."""
-    page = named(page)
+    page = named(without_secrets(page) if page.private else page)
     sections = [
         Section("found", "The most alike", page.answers),
-        Section("skipped", "Files that could not be read", page.skipped),
+        Section("quarantined", "Files that could not be read", page.quarantined),
     ]
     return render(
         "command.html",

@@ -1,6 +1,6 @@
 """`index`: what a catalogue's pictures are compared by, kept ready to be searched.
 
-Adds what is new or changed, takes out what is gone (the store that others share keeps it), names what it skipped.
+Adds what is new or changed, takes out what is gone (the store that others share keeps it), names what it cannot read.
 """
 
 import os
@@ -13,14 +13,8 @@ from typing import Any
 from fovea.errors import InputError
 from fovea.features import Store, open_store
 from fovea.features.graph_folder import refresh_graph
-from fovea.features.index_folder import (
-    CatalogueIndex,
-    Entry,
-    Made,
-    delete_index,
-    list_indexes,
-    open_index,
-)
+from fovea.features.index_folder import CatalogueIndex, list_indexes, open_index, renew_index
+from fovea.features.index_rows import Entry, Made
 from fovea.manifest import Manifest, Row
 from fovea.progress import Progress, silent
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
@@ -51,7 +45,7 @@ class Result:
     """What the index holds, and what changed in it. Paths are as the catalogue has them.
 
     `graph` has what was measured of the graph ("recall", "graph_ms", "exact_ms" a query), None where none is needed.
-    `n_pictures` = `n_new` + `n_changed` + `n_unchanged`; `skipped` are (path, reason) of files that cannot be read.
+    `n_pictures` = `n_new` + `n_changed` + `n_unchanged`; `quarantined` are (path, reason) of files that cannot be read.
     """
 
     catalogue: str
@@ -62,7 +56,7 @@ class Result:
     n_changed: int
     n_unchanged: int
     n_gone: int
-    skipped: tuple[tuple[str, str], ...]
+    quarantined: tuple[tuple[str, str], ...]
     seconds: float
     folder: str
     notes: tuple[str, ...]
@@ -79,7 +73,8 @@ class Result:
             "n_changed": self.n_changed,
             "n_unchanged": self.n_unchanged,
             "n_gone": self.n_gone,
-            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
             "graph": None if self.graph is None else dict(self.graph),
             "seconds": round(self.seconds, 3),
             "folder": self.folder,
@@ -129,7 +124,7 @@ def refresh(config: Config, *, space: Space, store: Store, progress: Progress = 
     manifest = read_pictures(config.catalogue, SourceOptions(label_by=config.label_by))
     made = made_of(config.catalogue, space)
     if config.reindex:
-        delete_index(made)
+        renew_index(made)
     else:
         _refuse_other(made)
     index = open_index(made)
@@ -150,7 +145,7 @@ def refresh(config: Config, *, space: Space, store: Store, progress: Progress = 
         n_changed=counts.n_changed,
         n_unchanged=counts.n_unchanged,
         n_gone=counts.n_gone,
-        skipped=tuple(counts.skipped),
+        quarantined=tuple(counts.quarantined),
         seconds=seconds,
         folder=str(index.folder),
         notes=(*space.notes, *manifest.notes, *store.notes, *([slow] if slow else [])),
@@ -170,6 +165,7 @@ def made_of(catalogue: Path, space: Space) -> Made:
         fingerprint=space.encoder.fingerprint,
         space=space.name,
         width=space.width,
+        fit=space.encoder.preprocess.fit,
     )
 
 
@@ -179,14 +175,20 @@ def _refuse_other(made: Made) -> None:
     others = [one for one in there if one.fingerprint != made.fingerprint]
     if not others or len(others) < len(there):
         return
-    first, is_same_name = others[0], others[0].backbone == made.backbone
-    name = [
-        f"{one.backbone!r} in {one.precision}" + (f" ({one.fingerprint[:8]})" if is_same_name else "")
+    first, given = others[0], {"precision": "compute", "fit": "fit"}
+    differs = [name for name in given if getattr(first, name) not in ("", getattr(made, name))]
+    is_same_name = first.backbone == made.backbone
+    names = [
+        f"{one.backbone!r} in {one.precision}"
+        + (f" with --fit {one.fit}" if "fit" in differs else "")
+        + (f" ({one.fingerprint[:8]})" if is_same_name and not differs else "")
         for one in (first, made)
     ]
+    options = [] if is_same_name and differs else ["--backbone or --weights"]
+    options += [f"--{given[name]} {getattr(first, name)}" for name in differs]
     raise InputError(
-        f"The index of {made.catalogue!r} was made by {name[0]}, and what is asked for now is {name[1]}; their numbers cannot "
-        f"be compared. Search with the first (--backbone or --weights), or give --reindex to index the pictures with the second."
+        f"The index of {made.catalogue!r} was made by {names[0]}, and what is asked for now is {names[1]}; their numbers cannot "
+        f"be compared. Search with the first ({', '.join(options)}), or give --reindex to index the pictures with the second."
     )
 
 
@@ -196,7 +198,7 @@ class _Counts:
     n_changed: int = 0
     n_unchanged: int = 0
     n_gone: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _bring_up(
@@ -210,7 +212,7 @@ def _bring_up(
     for path, row in found.items():
         one = known.get(path)
         if row.problem:
-            counts.skipped.append((path, row.problem))
+            counts.quarantined.append((path, row.problem))
         elif one is None or one.mtime_ns < 0 or (one.size_bytes, one.mtime_ns, one.inode) != stamps[path]:
             todo.append(row)
         else:
@@ -223,7 +225,7 @@ def _bring_up(
         stored = read_stored(
             chunk, encoder=space.encoder, store=store, columns=lambda _: space.columns, progress=progress
         )
-        counts.skipped += [(row.path, row.problem) for row in stored.manifest.rows if row.problem]
+        counts.quarantined += [(row.path, row.problem) for row in stored.manifest.rows if row.problem]
         rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
         entries = [_entry(row, stamps[row.path]) for row in rows]
         same = [known[one.path].sha256 == one.sha256 if one.path in known else False for one in entries]
@@ -236,7 +238,7 @@ def _bring_up(
         counts.n_new += len(fresh) - n_changed
         counts.n_unchanged += sum(same)
         progress("index", len(found) - len(todo) + start + len(chunk.rows), len(found))
-    unreadable = {path for path, _ in counts.skipped}
+    unreadable = {path for path, _ in counts.quarantined}
     gone = [path for path in known if path not in found or path in unreadable]
     counts.n_gone = len(gone)
     if gone or relabelled:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from fovea.errors import InputError
 from fovea.features import mean_around, open_store, unit_rows
 from fovea.features.graph_folder import Searcher
-from fovea.features.index_folder import COLUMNS, CatalogueIndex, Entry
+from fovea.features.index_folder import COLUMNS, CatalogueIndex
+from fovea.features.index_rows import Entry
 from fovea.manifest.wording import count
 from fovea.progress import Progress, silent
 from fovea.tasks.index import Config as IndexConfig
@@ -162,10 +163,10 @@ def _changes(refreshed: Refreshed) -> list[str]:
     parts = [(done.n_new, "new"), (done.n_changed, "changed"), (done.n_gone, "gone")]
     told = ", ".join(f"{n:,} {what}" for n, what in parts if n)
     notes = [f"The index of {done.catalogue!r} was brought up to date first: {told}."] if told else []
-    if done.skipped:
-        path, reason = done.skipped[0]
+    if done.quarantined:
+        path, reason = done.quarantined[0]
         notes.append(
-            f"{count(len(done.skipped), 'file')} that cannot be read: not searched. The first is {path!r}: {reason}. `fovea "
+            f"{count(len(done.quarantined), 'file')} that cannot be read: not searched. The first is {path!r}: {reason}. `fovea "
             "index` lists them."
         )
     return notes
