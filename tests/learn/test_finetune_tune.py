@@ -22,6 +22,7 @@ from fovea.learn.trained import Pictures, Trained, describe_epoch
 from fovea.learn.training import EpochRecord, Machine, Training, overridden
 from fovea.learn.training.memory import Memory
 from fovea.learn.training.planned import TooLittleTimeError
+from fovea.learn.training.processes import Processes
 from fovea.learn.training.timing import Trial
 from fovea.nets.blocks import find_blocks
 from fovea.nets.cut import Cut
@@ -174,7 +175,7 @@ def test_pictures_of_another_shape_than_the_networks_are_cut_and_learned(tmp_pat
 def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs() -> None:
     part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
     settings = overridden(recipe(), {"epochs": 100})
-    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None)  # type: ignore[arg-type]
+    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None, Processes())  # type: ignore[arg-type]
     # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
     assert [_share_out(job, part, left=left) for left in (10, 100)] == [Shares(1, 3), Shares(9, 8)]
 
@@ -182,7 +183,7 @@ def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs
 def test_what_a_budget_leaves_goes_into_more_trainings_of_two_thirds_of_the_epochs_or_more() -> None:
     part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
     settings = overridden(recipe(), {"epochs": 12})
-    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None)  # type: ignore[arg-type]
+    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None, Processes())  # type: ignore[arg-type]
     # 8 s of views, 10 s an epoch: 15 epochs fit, 16, 20, 30, and far more than four trainings take
     shared = [_share_out(job, part, left=left) for left in (158, 168, 208, 308, 5008)]
     assert shared == [Shares(12, 8), Shares(8, 8, 2), Shares(10, 8, 2), Shares(10, 8, 3), Shares(12, 8, 4)]

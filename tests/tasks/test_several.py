@@ -44,6 +44,40 @@ def test_two_processes_write_one_run_that_is_as_one_process_trains_it(photos: Pa
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "two"))) == ["two"]
 
 
+TUNED = {"epochs": 2, "batch_size": 16, "lr": 1e-3, "unfreeze": "2"}
+
+
+@pytest.mark.parametrize("augment", ["none", "standard"])
+def test_two_processes_tune_a_network_as_one_does(photos: Path, tmp_path: Path, augment: str) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.distributed.is_available():
+        pytest.skip("this torch has no processes")
+    words = [word for name, value in TUNED.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    words += ["--method", "finetune", "--augment", augment, "--threads", "1", "--compute", "f32", "--json"]
+    told = launched("train", str(photos), "--out", "two", *words, folder=tmp_path, cache=tmp_path / "c")
+    assert told.returncode == 0, told.stderr
+    two = json.loads(told.stdout)
+    named = {"method": "finetune", "augment": augment, "threads": 1, "compute": "f32", **TUNED}
+    one = train(photos, out=tmp_path / "one", **named).metrics
+    for key in ("train_loss", "valid_loss"):
+        shared, alone = (
+            [each[key] for each in m["training"]["attempts"][0]["history"]["records"]] for m in (two, one)
+        )
+        assert shared == pytest.approx(alone, rel=2e-3)  # values are stored as halves
+    assert two["accuracy"] == one["accuracy"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "two"))) == ["two"]
+
+
+def test_a_budget_too_small_for_two_processes_gives_the_probe_once(photos: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.distributed.is_available():
+        pytest.skip("this torch has no processes")
+    words = ["--method", "finetune", "--budget", "1s", "--threads", "1", "--json"]
+    told = launched("train", str(photos), "--out", "two", *words, folder=tmp_path, cache=tmp_path / "c")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["training"]["kept"] == "the probe"
+
+
 def test_only_the_others_are_followers_and_end_with_success(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_follower()
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -56,7 +90,7 @@ def test_only_the_others_are_followers_and_end_with_success(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("method", "n", "said"), [("finetune", 1, "--method finetune"), ("scratch", 3, "--ensemble 3")]
+    ("method", "n", "said"), [("auto", 1, "--method auto"), ("finetune", 3, "--ensemble 3")]
 )
 def test_what_several_processes_cannot_share_is_refused(
     monkeypatch: pytest.MonkeyPatch, method: str, n: int, said: str
@@ -66,6 +100,6 @@ def test_what_several_processes_cannot_share_is_refused(
     with pytest.raises(InputError) as caught:
         check_shared(method, n_networks=n)
     assert str(caught.value) == (
-        f"2 processes were started, and {said} cannot be shared by several: only one network trained from scratch is. Start it "
-        "without torchrun or accelerate launch, or give --method scratch."
+        f"2 processes were started, and {said} cannot be shared by several: only one network that is trained is. Start it "
+        "without torchrun or accelerate launch, or give --method finetune or scratch."
     )

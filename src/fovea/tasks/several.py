@@ -7,6 +7,8 @@ import os
 
 from fovea.errors import InputError
 
+SHARED = ("finetune", "scratch")
+
 
 def is_shared() -> bool:
     """Return whether a launcher started this process beside others (WORLD_SIZE)."""
@@ -20,12 +22,23 @@ def is_follower() -> bool:
 
 def check_shared(method: str, *, n_networks: int) -> None:
     """Raise InputError where several processes were started for what they cannot share."""
-    if is_shared() and (method != "scratch" or n_networks > 1):
-        what = f"--method {method}" if method != "scratch" else f"--ensemble {n_networks}"
+    if is_shared() and (method not in SHARED or n_networks > 1):
+        what = f"--method {method}" if method not in SHARED else f"--ensemble {n_networks}"
         raise InputError(
-            f"{os.environ['WORLD_SIZE']} processes were started, and {what} cannot be shared by several: only one network trained "
-            "from scratch is. Start it without torchrun or accelerate launch, or give --method scratch."
+            f"{os.environ['WORLD_SIZE']} processes were started, and {what} cannot be shared by several: only one network that is "
+            "trained is. Start it without torchrun or accelerate launch, or give --method finetune or scratch."
         )
+
+
+def agreed(seconds: float | None, *, device: str) -> float | None:
+    """Return the first process's seconds to all, which decide alike; None is None everywhere."""
+    if seconds is None or not is_shared():
+        return seconds
+    from fovea.learn.training import choose_machine
+    from fovea.learn.training.processes import join_processes
+
+    (told,) = join_processes(choose_machine(device=device).device).agree(seconds)
+    return told
 
 
 def end_follower() -> None:

@@ -176,6 +176,7 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
                 announce=room.announce,
                 on_epoch=on_epoch,
             )
+        end_follower()
         return bring_over(
             name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room, meaning=goal.meaning
         )

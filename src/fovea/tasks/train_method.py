@@ -15,6 +15,7 @@ from fovea.features import Encoder
 from fovea.learn import ProbeFit
 from fovea.manifest import Manifest, Strata, assign_splits
 from fovea.tasks.gather import Gathered
+from fovea.tasks.several import agreed, end_follower
 from fovea.tasks.sides import units_of
 from fovea.tasks.train_attempt import (
     END_SECONDS,
@@ -129,9 +130,10 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     is_told = 2 * gathered.n_decoded > n_rows
     rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if is_told else USUAL_RATE
     n_test = sum(row.split == "test" and not row.problem for row in goal.manifest.rows)
-    seconds = room.seconds_left(n_rows + n_test, rate=rate)
+    seconds = agreed(room.seconds_left(n_rows + n_test, rate=rate), device=room.config.training.how.device)
     why_not = _why_not(goal, seconds=seconds, room=room)
     if why_not:
+        end_follower()
         return [], why_not
     net = room.config.training.how.net
     is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
@@ -143,6 +145,7 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
         tries.add("finetune-all", partial(tune, goal, encoder, room=room, whole=True), share=EACH_SHARE)
     if has_net:
         tries.add("scratch", partial(train_beside, goal, net=net or SMALL_NET, room=room), share=1.0)
+    end_follower()
     return tries.attempts, tries.why_not
 
 

@@ -17,12 +17,14 @@ from fovea.features.openvino import BATCH_SIZE, CompiledNetwork, convert_network
 from fovea.learn.arrays import make_array
 from fovea.learn.augment import Augmentation
 from fovea.learn.training.batches import Batch
+from fovea.learn.training.processes import Processes
 from fovea.learn.training.seeds import seed_of
 from fovea.nets.cut import Below
 from fovea.progress import Progress, silent
 
 Values = NDArray[np.float16]
 """(n, views, d): what crosses the cut, then the pooled places below it; view 0 is the picture as it is."""
+_ALONE = Processes()
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -52,13 +54,19 @@ class Frozen:
         n_views: int = 1,
         augment: Augmentation | None = None,
         seed: int = 0,
+        processes: Processes = _ALONE,
         progress: Progress = silent,
     ) -> Values:
-        """Return the values (n, n_views, d) of pixels uint8 (n, h, w, 3); all views but the first are augmented."""
-        total, done = len(pixels) * n_views, 0
+        """Return the values (n, n_views, d) of pixels uint8 (n, h, w, 3); all views but the first are augmented.
+
+        Several `processes` compute a share each and give it to the others.
+        """
+        begins = range(0, len(pixels), BATCH_SIZE)
+        own = begins[processes.rank :: processes.n] or begins[:1]  # one at least, which tells d
+        total, done = n_views * sum(min(BATCH_SIZE, len(pixels) - begin) for begin in own), 0
         values: Values | None = None
         progress("frozen part", 0, total)
-        for rows, view, part in self._run(pixels, n_views=n_views, augment=augment, seed=seed):
+        for rows, view, part in self._run(pixels, own, n_views=n_views, augment=augment, seed=seed):
             if values is None:
                 shape = (len(pixels), n_views, part.shape[1])
                 values = make_array(
@@ -67,16 +75,22 @@ class Frozen:
             values[rows, view] = part.clip(-_LARGEST, _LARGEST)
             done += len(part)
             progress("frozen part", done, total)
-        return values if values is not None else np.zeros((0, n_views, 0), np.float16)
+        if values is None:
+            return np.zeros((0, n_views, 0), np.float16)
+        for number, begin in enumerate(begins):
+            processes.hand_out(values[begin : begin + BATCH_SIZE], owner=number % processes.n)
+        return values
 
     def _run(
-        self, pixels: NDArray[np.uint8], *, n_views: int, augment: Augmentation | None, seed: int
+        self,
+        pixels: NDArray[np.uint8],
+        begins: range,
+        *,
+        n_views: int,
+        augment: Augmentation | None,
+        seed: int,
     ) -> Iterator[tuple[slice, int, NDArray[np.float32]]]:
-        places = [
-            (slice(begin, begin + BATCH_SIZE), view)
-            for begin in range(0, len(pixels), BATCH_SIZE)
-            for view in range(n_views)
-        ]
+        places = [(slice(begin, begin + BATCH_SIZE), view) for begin in begins for view in range(n_views)]
 
         def batches() -> Iterator[NDArray[np.uint8]]:
             for rows, view in places:

@@ -30,6 +30,7 @@ from fovea.learn.training.described import describe_settings
 from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import Memory, describe_bytes
 from fovea.learn.training.planned import PlanFile, TooLittleTimeError, job_of
+from fovea.learn.training.processes import Processes
 from fovea.learn.training.step import Goal
 from fovea.learn.training.timing import Trial, time_step
 from fovea.manifest.wording import count
@@ -46,7 +47,7 @@ _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be planned: a network, numbers of pictures and their (height, width), what is wished, and where files go."""
+    """What is to be planned: a network, numbers of pictures and their (height, width), what is wished, where files go, by whom."""
 
     headed: Headed
     trainable: Trainable
@@ -57,6 +58,7 @@ class Job:
     settings: Training
     workspace: Path
     augment: Augmentation
+    processes: Processes
 
     @property
     def batch_size(self) -> int:
@@ -90,11 +92,11 @@ class Part:
 
     def epoch_seconds(self, job: Job) -> float:
         """Return the seconds of an epoch with its validation."""
-        return (job.n_train + _FORWARD * job.n_valid) * self.step_seconds
+        return (job.n_train / job.processes.n + _FORWARD * job.n_valid) * self.step_seconds
 
     def views_seconds(self, job: Job, *, n_views: int) -> float:
         """Return the seconds in which the frozen part of everything is computed."""
-        return (job.n_train * n_views + job.n_valid) * self.frozen_seconds
+        return (job.n_train * n_views + job.n_valid) / job.processes.n * self.frozen_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +123,12 @@ class Shares:
 def plan_finetune(job: Job) -> Plan:
     """Choose what learns and for how long, by this machine's speed; `settings.looping.seconds` is the budget left.
 
-    Raises TooLittleTimeError where not one epoch of the last block fits, InputError where a batch needs more memory than is
-    free.
+    Several processes do what the first one plans. Raises TooLittleTimeError where not one epoch of the last block fits,
+    InputError where a batch needs more memory than is free.
     """
-    begun, held = time.perf_counter(), job.kept.read()
-    if held:
-        part, shares = _measure(job, held["blocks"]), Shares(**held["shares"])
-    else:
-        part, left = _choose(job, begun=begun)
-        shares = _share_out(job, part, left=left)
-        job.kept.add(blocks=part.n_asked, shares=asdict(shares))
-    free = free_bytes(choose_machine(device=job.settings.looping.device).device)
-    require_memory(part.memory, batch_size=job.batch_size, free=free)
+    part, shares = _lead(job) if job.processes.is_first else _follow(job)
+    free = job.processes.least(free_bytes(choose_machine(device=job.settings.looping.device).device))
+    require_memory(part.memory, batch_size=math.ceil(job.batch_size / job.processes.n), free=free)
     return Plan(
         part=part,
         settings=replace(job.settings, looping=replace(job.settings.looping, epochs=shares.n_epochs)),
@@ -143,6 +139,31 @@ def plan_finetune(job: Job) -> Plan:
         n_bytes=part.memory.of(job.batch_size)
         + part.value_bytes * (job.n_train * shares.n_views + job.n_valid),
     )
+
+
+def _lead(job: Job) -> tuple[Part, Shares]:
+    """Plan, or take up what was planned, and tell the other processes: no block where nothing fits."""
+    begun, held = time.perf_counter(), job.kept.read()
+    if held:
+        part, shares = _measure(job, held["blocks"]), Shares(**held["shares"])
+    else:
+        try:
+            part, left = _choose(job, begun=begun)
+        except TooLittleTimeError:
+            job.processes.agree(0, 0, 0, 0)
+            raise
+        shares = _share_out(job, part, left=left)
+        job.kept.add(blocks=part.n_asked, shares=asdict(shares))
+    job.processes.agree(part.n_asked, shares.n_epochs, shares.n_views, shares.n_runs)
+    return part, shares
+
+
+def _follow(job: Job) -> tuple[Part, Shares]:
+    """Do as the first process plans."""
+    n_blocks, n_epochs, n_views, n_runs = map(int, job.processes.agree(0, 0, 0, 0))
+    if not n_blocks:
+        raise TooLittleTimeError("The budget is too small, as the first process tells.")
+    return _measure(job, n_blocks), Shares(n_epochs, n_views, n_runs)
 
 
 def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:

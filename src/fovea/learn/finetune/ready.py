@@ -14,6 +14,7 @@ from fovea.learn.augment import Augmentation, normalise
 from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.trained import Pictures
 from fovea.learn.training import ArrayBatches, Batches, choose_machine
+from fovea.learn.training.processes import join_processes
 from fovea.nets.cut import Above, Cut, cut_off
 from fovea.nets.quick import quickened
 from fovea.nets.trainable import Headed
@@ -94,10 +95,16 @@ def ready(
     size = int(rows.shape[1]), int(rows.shape[2])
     held: Rows = valid.pixels
     if frozen is not None:
+        processes = join_processes(device)
         values = frozen.compute(
-            train.pixels, n_views=plan.n_views, augment=augment, seed=looping.seed, progress=progress
+            train.pixels,
+            n_views=plan.n_views,
+            augment=augment,
+            seed=looping.seed,
+            processes=processes,
+            progress=progress,
         )
-        rows, held = values[:, 0], frozen.compute(valid.pixels)[:, 0]
+        rows, held = values[:, 0], frozen.compute(valid.pixels, processes=processes)[:, 0]
     with learning(headed, cut, card=card, rows=rows, size_px=size) as one:
         scale = normalise(card.mean, card.std)
 

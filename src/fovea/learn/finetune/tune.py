@@ -29,6 +29,7 @@ from fovea.learn.training import (
     train_network,
     with_found_rate,
 )
+from fovea.learn.training.processes import join_processes
 from fovea.learn.training.scoring import score_of
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from
 from fovea.nets.weights import WeightsCard
@@ -76,7 +77,9 @@ def finetune(
     begun, settings = time.perf_counter(), settings_of(wish)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     augment = _augmentation(train, settings=settings)
-    workspace.mkdir(parents=True, exist_ok=True)
+    processes = join_processes(_machine(settings).device)
+    own = workspace if processes.is_first else workspace / f"process-{processes.rank}"
+    own.mkdir(parents=True, exist_ok=True)
     job = Job(
         headed=headed,
         trainable=trainable,
@@ -85,8 +88,9 @@ def finetune(
         size_px=cast("tuple[int, int]", train.pixels.shape[1:3]),
         wish=wish,
         settings=settings,
-        workspace=workspace,
+        workspace=own,
         augment=augment,
+        processes=processes,
     )
     plan = plan_finetune(job)
     sentences = _announced(describe_plan(plan, job), announce)

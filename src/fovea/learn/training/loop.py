@@ -187,11 +187,9 @@ class _Run:
         allowed = self.settings.looping.seconds
         if allowed is None or (self.processes.n > 1 and place.step % _STEPS_TOGETHER):
             return False
-        (needed,) = self.processes.agree(place.seconds + self.evaluation_seconds)
-        self.due = due_step(
-            needed - self.evaluation_seconds, allowed - self.evaluation_seconds, n_steps=self.n_steps
-        )
-        return needed > allowed
+        spent, reserve, allowed = self.processes.agree(place.seconds, self.evaluation_seconds, allowed)
+        self.due = due_step(spent, allowed - reserve, n_steps=self.n_steps)
+        return spent + reserve > allowed
 
     def _close(self, place: Place, *, epoch: int) -> None:
         """End an epoch: evaluate, keep the best, record, and look whether it is time to stop."""

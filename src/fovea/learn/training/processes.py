@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import distributed, nn
 
 
@@ -49,6 +50,15 @@ class Processes:
         distributed.broadcast_object_list(held, src=0)
         told: tuple[float, ...] = held[0]
         return told
+
+    def hand_out(self, values: NDArray[Any], *, owner: int) -> None:
+        """Put what the process `owner` holds in a contiguous array into the same array of every other."""
+        if self.n == 1:
+            return
+        held = torch.from_numpy(values)
+        moved = held.cuda() if distributed.get_backend() == "nccl" else held
+        distributed.broadcast(moved, src=owner)
+        held.copy_(moved)
 
     def least(self, number: int | None) -> int | None:
         """Return the smallest of all processes' numbers, by which all decide alike; None where nobody knows one."""
