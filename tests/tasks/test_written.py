@@ -89,6 +89,19 @@ def test_a_drive_without_hard_links_will_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("drive_without_links")
+def test_a_failure_there_leaves_nothing_behind_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_whole(tmp_path / "list.csv", b"ours", option="--csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("drive_without_links")
 def test_nothing_is_overwritten_there_either(tmp_path: Path) -> None:
     target = tmp_path / "list.csv"
     target.write_text("mine")

@@ -53,7 +53,11 @@ def _name(partial: Path, target: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         target.open("xb").close()  # the name is ours from here on
-        partial.replace(target)
+        try:
+            partial.replace(target)
+        except OSError:
+            target.unlink()
+            raise
 
 
 def _cannot(target: Path, error: OSError, *, option: str) -> OutputError:
