@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fovea.tasks.train_choose import Candidate, choose, choose_by_loss
+from fovea.tasks.train_choose import Candidate, Standing, choose, choose_by_loss
 
 LABELS = np.arange(400) % 4
 
@@ -46,6 +46,23 @@ def test_surer_answers_do_not_excuse_more_wrong_ones():
     other[:5, 0] = 50  # of which rows 1, 2, 3 belong to other classes
     worse = choose([named("the probe", logits(1.0, seed=3)), named("fine-tuning", other)], labels=LABELS)
     assert worse.chosen == 0
+
+
+@pytest.mark.parametrize(
+    ("gain", "n_fixed", "n_broken", "is_better"),
+    [
+        (0.012, 5, 5, True),  # the score is better by more than its standard error, 0.01
+        (0.005, 9, 3, True),  # six more are right, where chance alone makes 3.5 of twelve (the root of 12)
+        (0.005, 7, 5, False),  # neither
+        (-0.001, 9, 3, False),  # more are right, and the score is worse
+        (0.012, 4, 5, False),  # the score is better, and fewer are right
+    ],
+)
+def test_one_is_better_by_score_or_by_right_answers_and_in_neither_worse(
+    gain: float, n_fixed: int, n_broken: int, is_better: bool
+) -> None:
+    told = Standing("b", 380, 400, 0.2, 0.1, gain, 0.01, n_fixed, n_broken, 1.0)
+    assert told.is_better is is_better
 
 
 def test_wrong_labels_that_it_contradicts_firmly_do_not_outweigh_answers_it_mends():

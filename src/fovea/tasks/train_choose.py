@@ -10,7 +10,7 @@ from fovea.judge import cross_fitted, softmax
 
 N_PARTS = 5
 LEAST_ERRORS = 1.0
-"""Standard errors of the paired difference in the Brier score by which another must be better than the simplest one."""
+"""Standard errors of a paired difference by which another must be better than the simplest one."""
 SMALLEST_PROBABILITY = 1e-12
 
 
@@ -29,8 +29,8 @@ class Standing:
 
     `accuracy` in [0, 1], `log_loss` and `brier` score (0 is best, 2 worst), after a temperature of its own fitted on other
     pictures; `gain` is the first one's Brier score less this one's, `gain_error` its standard error over pictures; `n_fixed`
-    answers of the first were wrong and are right, `n_broken` the other way. The Brier score (1950) decides, for it is bounded:
-    a few wrong labels that a network rightly contradicts do not outweigh what it answers better.
+    answers of the first were wrong and are right, `n_broken` the other way. The Brier score (1950) and right answers decide,
+    for they are bounded: a few wrong labels that a network rightly contradicts do not outweigh what it answers better.
     """
 
     name: str
@@ -51,8 +51,16 @@ class Standing:
 
     @property
     def is_better(self) -> bool:
-        """Whether it is better than the first by more than noise, and answers no fewer rightly."""
-        return self.gain > LEAST_ERRORS * self.gain_error and self.n_fixed >= self.n_broken
+        """Whether it is better than the first by more than noise, in the Brier score or in right answers, and in neither worse."""
+        more_right = self.n_fixed - self.n_broken
+        if self.gain < 0 or more_right < 0:
+            return False
+        return self.gain > LEAST_ERRORS * self.gain_error or more_right > LEAST_ERRORS * self.right_error
+
+    @property
+    def right_error(self) -> float:
+        """The standard error of how many more answers are right: that of a walk of so many steps up and down."""
+        return float((self.n_fixed + self.n_broken) ** 0.5)
 
     def to_json(self) -> dict[str, object]:
         """Return plain values for metrics.json."""
