@@ -43,6 +43,19 @@ def test_loudness_is_the_sum_of_what_is_heard_of_each() -> None:
     assert others == pytest.approx(alone, abs=0.02)
 
 
+def test_of_many_rows_some_that_lie_among_all_of_them_say_how_loud_the_others_are() -> None:
+    rows = np.random.default_rng(5).normal(size=(900, 4)).astype(np.float32)
+    found = find_neighbourhood(rows)
+    each = (1 - SHARE_HEARD) * np.linalg.inv(np.eye(900) - SHARE_HEARD * found.weights.toarray())
+    everybody, others = found.loudness(np.arange(800))
+    assert everybody == pytest.approx(each[:, :800].sum(axis=1), abs=0.02)
+    assert len(others) == 256
+    alone = each[:800, :800].sum(axis=1) - np.diag(each)[:800]
+    assert np.quantile(others, (0.1, 0.5, 0.9)) == pytest.approx(
+        np.quantile(alone, (0.1, 0.5, 0.9)), abs=0.05
+    )
+
+
 @given(st.integers(0, 1000), st.integers(2, 40))
 def test_what_is_heard_stays_a_probability(seed: int, m: int) -> None:
     rng = np.random.default_rng(seed)

@@ -19,6 +19,9 @@ N_NEIGHBOURS = 15
 SHARE_HEARD = 0.7  # of an answer that comes from the neighbours: lab/LOG.md, 0.5 to 0.8 differ little
 _POWER = 3  # of the cosine (Iscen 2019)
 _TOGETHER = 64  # columns at a time
+_N_ASKED = (
+    256  # rows by which it is told how loud the others are: for a tenth of these more would say the same
+)
 _ROUNDS = 15  # 0.7^15: what comes from further away is less than half a percent
 
 
@@ -35,16 +38,21 @@ class Neighbourhood:
         return mixed
 
     def loudness(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return how much everybody (m,) hears of these rows together, and each of these (n,) of the others of them."""
-        total, own = np.zeros(self.weights.shape[0]), np.empty(len(rows))
-        for start in range(0, len(rows), _TOGETHER):
-            some = rows[start : start + _TOGETHER]
+        """Return how much everybody (m,) hears of these rows (n,) together, and these of the others of them.
+
+        The second is of all of them where they are few, else of 256 that lie evenly among them.
+        """
+        everybody = np.zeros(self.weights.shape[0])
+        everybody[rows] = 1
+        total = self._hear(everybody)
+        asked = rows[np.linspace(0, len(rows) - 1, min(len(rows), _N_ASKED)).astype(np.int64)]
+        own = np.empty(len(asked))
+        for start in range(0, len(asked), _TOGETHER):
+            some = asked[start : start + _TOGETHER]
             said = np.zeros((len(total), len(some)))
             said[some, np.arange(len(some))] = 1
-            heard = self._hear(said)
-            total += heard.sum(axis=1)
-            own[start : start + len(some)] = heard[some, np.arange(len(some))]
-        return total, total[rows] - own
+            own[start : start + len(some)] = self._hear(said)[some, np.arange(len(some))]
+        return total, total[asked] - own
 
     def _hear(self, said: NDArray[np.float64]) -> NDArray[np.float64]:
         heard = said
