@@ -63,6 +63,19 @@ def test_folds_are_no_repeats_an_interval_is_as_wide_as_its_pictures_make_it() -
     assert high - low == pytest.approx(2 * 1.96 * (share * (1 - share) / 400) ** 0.5, rel=0.15)
 
 
+def test_pictures_of_one_group_count_once_in_the_interval() -> None:
+    right = np.repeat(
+        answers([0.6, 0.7, 0.77, 0.82, 0.85], m=100, repeats=1), 9, axis=2
+    )  # shots of 100 scenes
+    scenes = np.repeat(np.arange(100), 9)
+    alone, together = (
+        learning_curve(right, sizes=SIZES, n_now=320, n_then=640, units=units) for units in (None, scenes)
+    )
+    assert together.accuracies == alone.accuracies
+    for narrow, wide in zip(alone.intervals, together.intervals, strict=True):
+        assert np.ptp(wide) == pytest.approx(3 * np.ptp(narrow), rel=0.25)  # of a ninth as many
+
+
 def test_where_all_are_right_the_interval_is_wilsons() -> None:
     curve = learning_curve(np.ones((3, 2, 40), np.float32), sizes=(5, 10, 20), n_now=20, n_then=40)
     assert curve.intervals == (wilson_interval(40, 40),) * 3

@@ -77,13 +77,19 @@ def fit_growth(sizes: Sequence[int], errors: Sequence[float]) -> Growth:
 
 
 def learning_curve(
-    right: NDArray[np.floating], *, sizes: Sequence[int], n_now: int, n_then: int, seed: int = 0
+    right: NDArray[np.floating],
+    *,
+    sizes: Sequence[int],
+    n_now: int,
+    n_then: int,
+    units: NDArray[np.int64] | None = None,
+    seed: int = 0,
 ) -> Learning:
     """Return the accuracies at all sizes, the law through them, and what it says of `n_then` pictures against `n_now`.
 
-    Intervals come from resampling the judged pictures and, where several judge the same ones, the subsets (the repeats), together
-    at all sizes, and fitting the law anew each time (Efron's bootstrap, 1979). They are no narrower than Wilson's of as many
-    pictures: where all are right, resampling finds no doubt. They say nothing of a law that does not hold.
+    Intervals come from resampling the units of the judged pictures and, where several judge the same ones, the subsets (the
+    repeats), together at all sizes, and fitting the law anew each time (Efron's bootstrap, 1979). They are no narrower than
+    Wilson's of as many units: where all are right, resampling finds no doubt. They say nothing of a law that does not hold.
 
     Args:
         right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
@@ -91,12 +97,15 @@ def learning_curve(
         sizes: the s sizes, rising.
         n_now: pictures there are.
         n_then: pictures to look ahead to.
+        units: (m,) pictures of one number are copies or a group, which say the same; None: each is one of its own.
         seed: of the resampling.
     """
     at = np.asarray(sizes, np.float64)
+    unit_of = np.arange(right.shape[2]) if units is None else np.unique(units, return_inverse=True)[1]
+    n_units = int(unit_of.max()) + 1
     measured = 1 - _means(right, pictures=np.ones((1, right.shape[2])), repeats=np.ones((1, right.shape[1])))
     growth = fit_growth(sizes, measured[0].tolist())
-    errors = 1 - _resample(right, seed=seed)
+    errors = 1 - _resample(right, unit_of=unit_of, seed=seed)
     floors, scales, powers = _fit(at, errors)
     now, then = (1 - floors - scales * n**-powers for n in (float(n_now), float(n_then)))
     ends = np.quantile(1 - errors, (0.025, 0.975), axis=0)
@@ -104,7 +113,7 @@ def learning_curve(
         n=n_now,
         n_more=n_then - n_now,
         accuracy=growth.accuracy(n_then),
-        interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=right.shape[2]),
+        interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=n_units),
         gain=growth.accuracy(n_then) - growth.accuracy(n_now),
         gain_interval=_ends(then - now),
     )
@@ -112,7 +121,7 @@ def learning_curve(
         tuple(sizes),
         tuple((1 - measured[0]).tolist()),
         tuple(
-            _at_least_wilson(float(share), (float(low), float(high)), m=right.shape[2])
+            _at_least_wilson(float(share), (float(low), float(high)), m=n_units)
             for share, (low, high) in zip(1 - measured[0], ends.T, strict=True)
         ),
         growth,
@@ -130,16 +139,17 @@ def _ends(values: NDArray[np.float64]) -> Interval:
     return float(low), float(high)
 
 
-def _resample(right: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
-    """Return accuracies float (b, s) of resampled pictures and repeats."""
-    _, r, m = right.shape
+def _resample(right: NDArray[np.floating], *, unit_of: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Return accuracies float (b, s) of resampled units of pictures (m,) and repeats."""
+    r, n_units = right.shape[1], int(unit_of.max()) + 1
     rng = np.random.default_rng(seed)
     is_shared = bool(
         ((~np.isnan(right)).sum(axis=1) > 1).any()
     )  # else each picture brings its own repeat with it
     found = []
     for _ in range(0, N_RESAMPLED, _BLOCK):
-        pictures = rng.multinomial(m, np.full(m, 1 / m), size=_BLOCK).astype(np.float64)
+        drawn = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=_BLOCK)
+        pictures = drawn[:, unit_of].astype(np.float64)
         repeats = rng.multinomial(r, np.full(r, 1 / r), size=_BLOCK) if is_shared else np.ones((_BLOCK, r))
         found.append(_means(right, pictures=pictures, repeats=repeats))
     return np.concatenate(found)

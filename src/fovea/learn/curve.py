@@ -30,11 +30,12 @@ class Subsets:
     """What was measured: `sizes` rising, how many pictures were learned from.
 
     `right` float32 (s, r, m): whether the r-th subset of a size answers each of the m judged pictures right, nan where it was not
-    asked; `seconds` (s, r) of the fits, nan where there was none.
+    asked; `units` int64 (m,) of these; `seconds` (s, r) of the fits, nan where there was none.
     """
 
     sizes: tuple[int, ...]
     right: NDArray[np.float32]
+    units: NDArray[np.int64]
     seconds: NDArray[np.float64]
 
 
@@ -54,8 +55,8 @@ def measure_subsets(
     Args:
         features: (n, d) float32, of all labelled pictures.
         labels: (n,) in [0, k), every class there; each has two units or more among those learned from.
-        units: (n,) rows of one number are copies or a group: never on both sides.
-        judged: (n,) bool: the pictures that are held out; None: each repeat holds out a fifth of its own.
+        units: (n,) rows of one number are copies or a group: never on both sides of what is held out here.
+        judged: (n,) bool: the pictures that are held out, of units of their own; None: each repeat holds out a fifth of its own.
         stages: columns of each stage, as `fit_probe` takes them.
         seed: of the subsets.
         threads: to fit in.
@@ -86,7 +87,7 @@ def measure_subsets(
             right[s, r, outside] = fit.head.logits(features[outside]).argmax(1) == labels[outside]
             progress("curve", int(np.isfinite(seconds).sum()), sum(repeats))
     is_judged = ~np.isnan(right).all(axis=(0, 1))
-    return Subsets(sizes, right[:, :, is_judged], seconds)
+    return Subsets(sizes, right[:, :, is_judged], units[is_judged], seconds)
 
 
 def subset_sizes(n: int, *, n_classes: int) -> tuple[int, ...]:
