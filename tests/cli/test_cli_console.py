@@ -65,6 +65,20 @@ def test_an_error_is_one_paragraph(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "fovea: First line second \ufffd[31mline\n"
 
 
+@pytest.mark.parametrize(
+    "command", [("curve", "photos"), ("augment", "photos", "--out", "grid.html"), ("cache",)]
+)
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_is_none_is_refused_by_every_command(
+    fovea: Fovea, command: tuple[str, ...], seed: int
+) -> None:
+    said = fovea(*command, "--seed", str(seed))
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        f"fovea: --seed is {seed}; give a whole number from 0 to 4,294,967,295, for example --seed 1.\n"
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_behind_stdout_is_said(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123

@@ -32,6 +32,13 @@ def test_keywords_of_groups_and_of_the_config_itself_find_their_place() -> None:
     assert made == Config(Path("a"), BackboneOptions(views=4), 2)
 
 
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"^--seed is -1; give a whole number from 0 to 4,294,967,295, for example"
+    ):
+        configure(Config, {"photos": Path("a"), "seed": -1})
+
+
 def test_a_misspelt_keyword_is_refused_with_the_closest() -> None:
     with pytest.raises(TypeError) as caught:
         configure(Config, {"photos": Path("a"), "veiws": 4})

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from fovea.errors import FoveaError, InputError, OutputError
+from fovea.tasks.option_values import check_seed
 from fovea.tasks.several import is_follower
 
 
@@ -252,6 +253,7 @@ def common_options(function: F) -> F:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_cache_folder() / "torch"))
         console = Console(as_json=as_json, offline=offline, threads=threads, seed=seed)
         try:
+            check_seed(seed)
             function(console=console, **options)
         except FoveaError as error:
             console.progress.close()

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from fovea.errors import InputError
 
+LARGEST_SEED = 2**32 - 1
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _WHOLE, _NUMBER = {int}, {int, float}
 
@@ -64,4 +65,14 @@ def as_option(name: str, value: Any, hint: Any) -> Any:
         raise InputError(
             f"The setting {name} is {value!r}; it is a {'whole number' if kinds == _WHOLE else 'number'}."
         )
+    if name == "seed":
+        check_seed(value)
     return value
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError where a seed is none that every library takes."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(
+            f"--seed is {seed}; give a whole number from 0 to {LARGEST_SEED:,}, for example --seed 1."
+        )
