@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fovea.errors import InputError
-from fovea.manifest import read_source
+from fovea.manifest import read_source, without_documents
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 
 Plant = Callable[..., Path]
@@ -252,6 +252,14 @@ def test_a_folder_of_documents_is_refused(plant: Plant) -> None:
     assert refusal(plant("a.txt", "b/c.pdf")) == (
         f"'photos' holds no pictures, only 2 documents: 'a.txt', 'b/c.pdf'. {EXAMPLE_LAYOUT}"
     )
+
+
+def test_documents_among_pictures_can_be_left_out_and_are_named(plant: Plant) -> None:
+    root = plant("1.jpg", "ask.csv", "b/2.JPG", "b/2.json", "groups.HTML", "odd.xyz")
+    manifest = without_documents(read_source(root, labelled=False))
+    assert [row.path for row in manifest.rows] == ["1.jpg", "b/2.JPG", "odd.xyz"]
+    assert manifest.notes == ("Left out, no pictures by their names: 'ask.csv', 'b/2.json', 'groups.HTML'.",)
+    assert without_documents(manifest) == manifest
 
 
 def test_the_folder_is_left_as_it_was(plant: Plant) -> None:

@@ -2,6 +2,7 @@
 
 from fovea.manifest.classes import change_classes, require_trainable, unreadable_classes
 from fovea.manifest.fixes import LEAVE_OUT, Fix, apply_fixes, fixes_bytes, read_answers
+from fovea.manifest.folders import without_documents
 from fovea.manifest.folds import fold_numbers, label_fold_numbers
 from fovea.manifest.layouts import packed_pictures
 from fovea.manifest.named import DATA_SETS, write_data_set, write_digits, write_folder
@@ -81,6 +82,7 @@ __all__ = [
     "unreadable_classes",
     "value_strata",
     "with_words",
+    "without_documents",
     "words_of",
     "write_data_set",
     "write_digits",

@@ -40,6 +40,18 @@ def read_files(root: Path) -> Manifest:
     return Manifest(root, rows, _ignored(ignored))
 
 
+def without_documents(manifest: Manifest) -> Manifest:
+    """Return the manifest without files whose names say that they are no pictures, and with a note on them.
+
+    Lists and pages that commands wrote may lie among the pictures, and so may the captions that scrapers keep.
+    """
+    documents = [row.path for row in manifest.rows if _is_document(row.path)]
+    if not documents:
+        return manifest
+    kept = [row for row in manifest.rows if not _is_document(row.path)]
+    return manifest.with_rows(kept, notes=[f"Left out, no pictures by their names: {some(documents)}."])
+
+
 def read_class_folders(root: Path) -> Manifest:
     """Return a labelled row for every file in a class folder below `root`, with its split if given.
 
