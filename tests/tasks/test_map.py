@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import InputError, OutputError
+from fovea.manifest import read_manifest
 from fovea.tasks.map import Result, map_pictures
 from fovea.tasks.map_page import DOUBTS
 
@@ -119,12 +120,34 @@ def test_a_run_colours_by_its_answers(photos: Path, tmp_path: Path) -> None:
         assert value == pytest.approx(one.probability, abs=2e-4)
 
 
-def test_a_run_and_another_network_are_refused(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", [{"backbone": "resnet18"}, {"fit": "pad"}, {"compute": "f32"}])
+def test_a_run_and_another_network_are_refused(photos: Path, tmp_path: Path, setting: dict[str, str]) -> None:
     with pytest.raises(InputError) as refused:
-        map_pictures(photos, html=tmp_path / "map.html", run=tmp_path, backbone="resnet18")
+        map_pictures(photos, html=tmp_path / "map.html", run=tmp_path, **setting)
     assert str(refused.value) == (
-        "--run colours by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
+        "--run colours by the answers of a run, which has its own network and its own way to use it. Leave out --backbone, "
+        "--weights, --stage, --compute and --fit."
     )
+
+
+@pytest.mark.parametrize("option", ["run", "backbone"])
+def test_a_network_that_learned_the_labels_does_not_judge_them(
+    photos: Path, tmp_path: Path, option: str
+) -> None:
+    from fovea.tasks.train import train
+
+    run = train(photos, out=tmp_path / "run").folder
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "training": {"kept": "the last block"}}))
+    n_taught = sum(row.split == "train" for row in read_manifest(run / "manifest.csv").rows if row.sha256)
+    with pytest.raises(InputError) as refused:
+        map_pictures(photos, html=tmp_path / "map.html", suspicion=True, **{option: str(run)})
+    assert str(refused.value) == (
+        f"--suspicion judges labels by probes that have not seen them, and the network of {str(run)!r} was trained on "
+        f"{n_taught} of these 62 files with their labels. Leave out --suspicion, or take another network"
+        f"{' instead of --run' * (option == 'run')}, such as --backbone fovea-tiny."
+    )
+    assert not (tmp_path / "map.html").exists()
 
 
 def test_few_labels_cannot_be_suspected(tmp_path: Path, draw_class: Draw) -> None:

@@ -1,7 +1,7 @@
 """`map`: pictures laid out in two dimensions by their features, on one page with small pictures, zoom and colours."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import open_store
+from fovea.features import EMBEDDED, open_store
 from fovea.learn.layout import LAYOUTS, lay_out, neighbours_kept, require_layout
 from fovea.learn.space import compare_in
+from fovea.manifest import Manifest, without_documents
 from fovea.progress import Progress, silent
+from fovea.tasks.backbones import with_default
+from fovea.tasks.gather import add_hashes
 from fovea.tasks.map_page import require_labels, write_page
 from fovea.tasks.options import BackboneOptions, SourceOptions, check_choice, configure
 from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored, require_some
+from fovea.tasks.taught import taught_by
 from fovea.tasks.written import require_free
 
 if TYPE_CHECKING:
@@ -74,7 +78,7 @@ class Result:
             "colours": list(self.colours),
             "tile_px": self.tile_px,
             "n_bytes": self.n_bytes,
-            "seconds": self.seconds,
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
@@ -91,7 +95,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     """Lay out as `config` says.
 
     Raises:
-        InputError: fewer than two pictures, an unknown method, or labels to suspect where there are none.
+        InputError: fewer than two pictures, an unknown method, or labels to suspect where there are none or where the network was
+            trained on them.
         MissingExtraError: the extra `map` is needed.
         ModelError: the run is refused.
         OutputError: the page cannot be written, or something is there already.
@@ -101,10 +106,14 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     require_layout(config.method)
     require_free(config.html, option="--html")
     manifest = read_pictures(config.photos, config.source, labelled=True if config.suspicion else None)
+    manifest = without_documents(manifest)
     if config.suspicion:
         require_labels([row.label for row in manifest.rows if not row.problem], photos=config.photos)
     encoder, model, notes = _network(config, progress=progress)
     with open_store() as store:
+        if config.suspicion:
+            manifest = add_hashes(manifest, store, threads=config.network.threads, progress=progress)
+            _require_untaught(config, manifest)
         stored = read_stored(
             manifest,
             encoder=encoder,
@@ -145,9 +154,10 @@ def _network(config: Config, *, progress: Progress) -> "tuple[Encoder, Classifie
     from fovea.model import Classifier, load_model
 
     network = config.network
-    if network.backbone is not None or network.weights is not None or network.stages:
+    if replace(network, threads=None, offline=False) != BackboneOptions():
         raise InputError(
-            "--run colours by the answers of a run, which has its own network. Leave out --backbone, --weights and --stage."
+            "--run colours by the answers of a run, which has its own network and its own way to use it. Leave out --backbone, "
+            "--weights, --stage, --compute and --fit."
         )
     model = load_model(config.run, threads=network.threads)
     if not isinstance(model, Classifier):
@@ -155,6 +165,20 @@ def _network(config: Config, *, progress: Progress) -> "tuple[Encoder, Classifie
             f"The run in {str(config.run)!r} tells no classes, so it cannot colour a map. Name a run of classes."
         )
     return model.encoder, model, ()
+
+
+def _require_untaught(config: Config, manifest: Manifest) -> None:
+    """Raise InputError where the network was trained on labels that it would help to judge."""
+    network = config.run or with_default(config.network)[0].backbone
+    taught = taught_by(network)
+    labelled = [row for row in manifest.rows if row.label is not None and row.sha256]
+    n_taught = sum(row.sha256 in taught for row in labelled)
+    if n_taught:
+        raise InputError(
+            f"--suspicion judges labels by probes that have not seen them, and the network of {str(network)!r} was trained on "
+            f"{n_taught:,} of these {len(labelled):,} files with their labels. Leave out --suspicion, or take another network"
+            f"{' instead of --run' if config.run else ''}, such as --backbone {EMBEDDED}."
+        )
 
 
 def _compared(stored: Stored) -> NDArray[np.float32]:
