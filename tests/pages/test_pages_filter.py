@@ -1,5 +1,7 @@
 """The page of `filter`: its opening, its sections, and the same bytes for the same values."""
 
+from dataclasses import replace
+
 from fovea.pages import FilterPage, Gallery, Thumb, render_filter
 
 PAGE = FilterPage(
@@ -17,6 +19,22 @@ PAGE = FilterPage(
 def test_the_opening_says_how_many_are_what() -> None:
     page = render_filter(PAGE).replace("\u00a0", " ")
     assert "<b>2 of 3 pictures are wanted</b>, 1 junk, 0 unsure, by 12 labels." in page
+
+
+def test_before_there_are_labels_it_says_what_was_drawn() -> None:
+    page = FilterPage(
+        title="first", n_pictures=400, questions=Gallery((Thumb("a.jpg"),), 100), ask="first.csv"
+    )
+    html = render_filter(page).replace("\u00a0", " ")
+    assert "<b>100 of 400 pictures</b> drawn at random, to be labelled first." in html
+    assert "<code>--labels first.csv</code>" in html
+    assert "wanted" not in html.partition("a.jpg")[0].rpartition("<figcaption>")[2]
+
+
+def test_a_private_page_names_no_place() -> None:
+    html = render_filter(replace(PAGE, ask="/home/me/ask.csv", source="/home/me/photos", private=True))
+    assert "/home/me" not in html
+    assert "…/ask.csv" in html
 
 
 def test_only_sections_with_something_in_them_are_there() -> None:

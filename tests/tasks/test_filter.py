@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,13 @@ import pytest
 
 from fovea.errors import InputError, ManifestError, OutputError
 from fovea.judge import Cut
-from fovea.tasks.filter import Result, filter_pictures, tell_cut
+from fovea.tasks.filter import Result, filter_pictures
+from fovea.tasks.filter_words import tell_cut
+
+NO_LABELS = (
+    "No labels were given, so there are no verdicts yet. Have pictures drawn at random with `--ask first.csv` (without --csv), "
+    "write a label beside each, and give the file: --labels first.csv."
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,7 @@ def test_a_copy_of_a_labelled_picture_is_as_its_label_says(done: Result) -> None
 def test_so_few_labels_are_not_said_to_promise_anything(done: Result) -> None:
     assert not done.cuts["wanted"].is_promised
     assert done.sentences[1].startswith(
-        "wanted: 90 % right is an estimate, no promise: with 95 % confidence 17 labels support "
+        "wanted: 90 % right is an estimate, no promise: with 95 % confidence 16 labels support "
     )
 
 
@@ -82,7 +90,7 @@ def test_the_table_holds_every_readable_picture(job: Path, done: Result) -> None
 
 
 def test_a_broken_file_is_named(done: Result) -> None:
-    assert [path for path, _ in done.problems] == ["broken.png"]
+    assert [path for path, _ in done.quarantined] == ["broken.png"]
 
 
 def test_questions_are_unlabelled_and_in_the_most_doubt(job: Path, done: Result) -> None:
@@ -102,12 +110,16 @@ def test_answered_questions_go_on_from_there(job: Path, done: Result, tmp_path: 
     )
     assert again.n_labelled == done.n_labelled + 5
     assert not set(again.questions) & set(done.questions)
-    assert again.cuts["wanted"].n_labelled == 17  # answers to questions are no fair sample
+    assert (
+        again.cuts["wanted"].n_labelled == 16
+    )  # answers to questions are no fair sample, nor is a copy of a label
 
 
 def test_json_is_plain(done: Result) -> None:
     told = json.loads(json.dumps(done.to_json()))
     assert told["counts"] == done.counts
+    assert (told["n_quarantined"], told["quarantined"][0]["path"]) == (1, "broken.png")
+    assert told["seconds"] == round(done.seconds, 3) > 0
     assert len(told["verdicts"]) == 61
 
 
@@ -115,6 +127,84 @@ def test_the_page_shows_what_to_label(job: Path, done: Result) -> None:
     page = (job / "out.html").read_text()
     assert "Pictures to label next" in page
     assert all(path in page for path in done.questions)
+
+
+def test_without_labels_a_fair_sample_is_drawn(job: Path, tmp_path: Path) -> None:
+    first = filter_pictures(job / "photos", ask=tmp_path / "first.csv", html=tmp_path / "first.html", n=30)
+    rows = read(tmp_path / "first.csv")
+    assert [row["path"] for row in rows] == list(first.questions)
+    assert {(row["label"], *row) for row in rows} == {("", "path", "label")}
+    assert len(set(first.questions)) == 30
+    assert first.sentences == ("30 of 62 pictures are drawn at random.",)
+    assert (first.verdicts, first.cuts, first.n_labelled) == ((), {}, 0)
+    page = (tmp_path / "first.html").read_text()
+    assert page.count("data:image/jpeg") >= 29  # the broken file may be among them
+    assert "drawn at random, to be labelled first" in page
+
+
+def test_every_picture_is_as_likely_to_be_drawn(job: Path, tmp_path: Path) -> None:
+    drawn = Counter(
+        path
+        for seed in range(300)
+        for path in filter_pictures(job / "photos", ask=tmp_path / f"{seed}.csv", n=31, seed=seed).questions
+    )
+    # 31 of 62 in 300 draws: 150 each, with a standard deviation of 8.7
+    assert len(drawn) == 62
+    assert max(abs(n - 150) for n in drawn.values()) < 45
+
+
+def test_the_first_list_goes_on_to_verdicts(job: Path, tmp_path: Path) -> None:
+    filter_pictures(job / "photos", ask=tmp_path / "first.csv", n=30)
+    rows = ["path,label", *(f"{row['path']},{kind(row['path'])}" for row in read(tmp_path / "first.csv"))]
+    (tmp_path / "first.csv").write_text("\n".join(row for row in rows if "broken" not in row))
+    result = filter_pictures(job / "photos", labels=[tmp_path / "first.csv"], n=0, threads=1)
+    assert result.n_labelled in (29, 30, 31)  # without the broken one, and with a copy
+    assert result.cuts["wanted"].n_labelled == sum("broken" not in row for row in rows) - 1
+
+
+def kind(path: str) -> str:
+    return "wanted" if path.startswith(("dots", "again")) else "other"
+
+
+def test_lists_of_earlier_rounds_among_the_pictures_are_no_broken_pictures(job: Path, tmp_path: Path) -> None:
+    shutil.copytree(job / "photos", tmp_path / "photos")
+    (tmp_path / "photos" / "ask.csv").write_text("path,label\n")
+    result = filter_pictures(tmp_path / "photos", ask=tmp_path / "first.csv")
+    assert result.n_pictures == 62
+    assert result.notes == ("Left out, no pictures by their names: 'ask.csv'.",)
+
+
+def test_a_name_that_no_list_can_hold_is_told(job: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(job / "photos" / "dots_000.png", os.fsencode(tmp_path / "photos") + b"/\xff.png")
+    result = filter_pictures(tmp_path / "photos", ask=tmp_path / "first.csv")
+    assert read(tmp_path / "first.csv") == []
+    assert result.notes == ("1 name of a file cannot be written in UTF-8: left out of the list to fill in.",)
+
+
+def test_copies_of_few_labelled_pictures_are_too_few(job: Path, tmp_path: Path) -> None:
+    labels = []
+    for label, name in (("wanted", "dots_000.png"), ("junk", "plain_000.png")):
+        for number in range(5):
+            (tmp_path / "photos").mkdir(exist_ok=True)
+            shutil.copy(job / "photos" / name, tmp_path / "photos" / f"{label}{number}.png")
+            labels.append(f"{label}{number}.png,{label}")
+    (tmp_path / "l.csv").write_text("\n".join(["path,label", *labels]))
+    with pytest.raises(InputError) as caught:
+        filter_pictures(tmp_path / "photos", labels=tmp_path / "l.csv")
+    assert str(caught.value) == (
+        "Of the labelled pictures 2 different ones can be read, 1 of them wanted: label 5 or more of what is wanted, and as many "
+        "of what is not."
+    )
+
+
+def test_a_private_page_holds_no_picture_and_no_absolute_path(job: Path, tmp_path: Path) -> None:
+    files = {"ask": tmp_path / "ask.csv", "html": tmp_path / "page.html"}
+    filter_pictures(job / "photos", labels=job / "labels.csv", n=5, threads=1, private=True, **files)
+    page = files["html"].read_text()
+    assert "data:image" not in page
+    assert str(job.parent) not in page
+    assert str(tmp_path) not in page
 
 
 @pytest.mark.parametrize(
@@ -162,11 +252,8 @@ def test_a_path_that_is_not_there_names_the_closest(job: Path, tmp_path: Path) -
         ({"n": -1}, "-n is -1; ask for 0 pictures or more, for example -n 20."),
         ({"precision": 1.0}, "--precision is 1.0; give a share from 0.5 to below 1, such as 0.97."),
         ({"confidence": 0.1}, "--confidence is 0.1; give a share from 0.5 to below 1, such as 0.97."),
-        (
-            {"labels": ()},
-            "No labels were given. Choose a few pictures with `fovea next PHOTOS --csv labels.csv`, write a label beside each "
-            "and name the file: --labels labels.csv.",
-        ),
+        ({"labels": ()}, NO_LABELS),
+        ({"labels": (), "ask": "ask.csv", "csv": "verdicts.csv"}, NO_LABELS),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(job: Path, settings: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fovea.pages.privacy import without_secrets
 from fovea.pages.report import MAX_ROWS, Gallery, Section
 from fovea.pages.templating import render
 from fovea.pages.texts import named
@@ -13,10 +14,12 @@ from fovea.pages.words import plural
 class FilterPage:
     """All that the page of `filter` shows: `counts` by verdict, of the unlabelled; `ask` is the list to fill in ("" for none).
 
-    Of each picture the probability that it is wanted is shown; of each verdict the most doubtful come first.
+    Before there are labels (`n_labelled` 0) the questions are drawn at random from `n_pictures`. Of each picture the probability
+    that it is wanted is shown; of each verdict the most doubtful come first.
     """
 
     title: str
+    n_pictures: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     n_labelled: int = 0
     sentences: tuple[str, ...] = ()
@@ -33,6 +36,8 @@ class FilterPage:
 
 def render_filter(page: FilterPage) -> str:
     """Return the page of `filter`: one file that needs nothing else, the same bytes for the same values."""
+    if page.private:
+        page = without_secrets(page)
     page = named(page)
     sections = [
         Section("questions", "Pictures to label next", page.questions.thumbs),
@@ -41,15 +46,22 @@ def render_filter(page: FilterPage) -> str:
         Section("junk", "Junk", page.junk.thumbs),
         Section("quarantined", "Files that could not be read", page.quarantined),
     ]
-    n = sum(page.counts.values())
     return render(
         "command.html",
         command="filter",
         page=page,
-        opening=(
-            f"{page.counts['wanted']:,} of {plural(n, 'picture')} are wanted",
-            f", {page.counts['junk']:,} junk, {page.counts['unsure']:,} unsure, by {plural(page.n_labelled, 'label')}.",
-        ),
+        opening=_opening(page),
         sections=[section for section in sections if section.entries],
         max_rows=MAX_ROWS,
+    )
+
+
+def _opening(page: FilterPage) -> tuple[str, str]:
+    if not page.n_labelled:
+        n = len(page.questions.thumbs) if page.questions.n_total is None else page.questions.n_total
+        return f"{n:,} of {plural(page.n_pictures, 'picture')}", " drawn at random, to be labelled first."
+    counts = page.counts
+    return (
+        f"{counts['wanted']:,} of {plural(sum(counts.values()), 'picture')} are wanted",
+        f", {counts['junk']:,} junk, {counts['unsure']:,} unsure, by {plural(page.n_labelled, 'label')}.",
     )

@@ -4,8 +4,6 @@ The column is called `cluster`: `group` would tell `train` which pictures must s
 table of labels can lie anywhere.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from fovea.errors import ManifestError
 from fovea.manifest import Manifest, read_answers
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.wording import count, some
+from fovea.tasks.lists import is_utf8, list_bytes, note_on_names
 
 if TYPE_CHECKING:
     from fovea.tasks.cluster import Group
@@ -34,16 +33,25 @@ class Named:
 def groups_csv(groups: "Sequence[Group]", manifest: Manifest) -> bytes:
     """Return a CSV with a row for each picture, group by group, the most typical first, and an empty label to fill."""
     rows = [
-        (whole_path(path, manifest), "", number, rank, typicality)
+        (path, "", number, rank, typicality)
         for number, one in enumerate(groups, start=1)
-        for rank, (path, typicality) in enumerate(zip(one.paths, one.typicality, strict=True), start=1)
+        for rank, (path, typicality) in enumerate(_writable(one, manifest), start=1)
     ]
-    return _table(COLUMNS, rows)
+    return list_bytes(COLUMNS, rows)
+
+
+def _writable(one: "Group", manifest: Manifest) -> "list[tuple[str, float]]":
+    """Return the pictures of a group that a table can name: whole paths, and how typical they are."""
+    paths = (
+        (whole_path(path, manifest), typical) for path, typical in zip(one.paths, one.typicality, strict=True)
+    )
+    return [(path, typical) for path, typical in paths if is_utf8(path)]
 
 
 def labels_csv(labels: Mapping[str, str], manifest: Manifest) -> bytes:
     """Return the labels of pictures as a table that `train` takes, wherever it lies."""
-    return _table(("path", "label"), [(whole_path(path, manifest), label) for path, label in labels.items()])
+    rows = [(whole_path(path, manifest), label) for path, label in labels.items()]
+    return list_bytes(("path", "label"), rows)
 
 
 def whole_path(path: str, manifest: Manifest) -> str:
@@ -53,16 +61,11 @@ def whole_path(path: str, manifest: Manifest) -> str:
 
 def notes_on_paths(manifest: Manifest) -> tuple[str, ...]:
     """Say which pictures a table of paths and labels cannot name."""
-    rows = [row for row in manifest.rows if not row.problem]
-    n_odd = sum(not is_utf8(row.path) for row in rows)
-    notes = []
-    if n_odd:
-        notes.append(
-            f"{count(n_odd, 'name')} of files cannot be written in UTF-8: left out of the table of labels."
-        )
+    paths = [whole_path(row.path, manifest) for row in manifest.rows if not row.problem]
+    notes = note_on_names(paths, left_out_of="the table of labels")
     if manifest.packs:
-        notes.append("Pictures inside packed files cannot be named in a table that fovea train takes.")
-    return tuple(notes)
+        notes += ("Pictures inside packed files cannot be named in a table that fovea train takes.",)
+    return notes
 
 
 def read_names(file: Path, manifest: Manifest) -> Named:
@@ -112,21 +115,3 @@ def _known(records: Sequence[Record], manifest: Manifest) -> dict[str, str]:
     spelled = {whole_path(row.path, manifest): row.path for row in manifest.rows}
     spelled |= {row.path: row.path for row in manifest.rows}
     return {cell: spelled[cell] for record in records if (cell := record.cell("path")) in spelled}
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
-    """Return a CSV (UTF-8 with the mark that spreadsheets need); a name that is no UTF-8 could not be read back: left out."""
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\r\n")
-    table.writerow(columns)
-    table.writerows(row for row in rows if is_utf8(str(row[0])))
-    return text.getvalue().encode("utf-8-sig")
-
-
-def is_utf8(path: str) -> bool:
-    """Tell whether a file's name can be written into a table and read back."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -10,7 +10,7 @@ from fovea.pages import Thumb
 from fovea.pages.cluster import ClusterPage, ShownGroup, render_cluster
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
-from fovea.tasks.cluster_names import is_utf8
+from fovea.tasks.lists import is_utf8
 from fovea.tasks.stored import Stored
 
 if TYPE_CHECKING:

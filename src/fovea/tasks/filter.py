@@ -1,10 +1,14 @@
 """`filter`: pictures as they were scraped and a few labels in; wanted, junk and unsure out, and what to label next.
 
-Nothing is copied, moved or removed. The same command with the questions' answers as a further table goes on from there.
+Nothing is copied, moved or removed. Without labels, pictures to label are drawn at random: a fair sample, by which promises are
+made. The same command with the questions' answers as a further table goes on from there.
 """
 
+import os
+import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +19,12 @@ from fovea.errors import InputError
 from fovea.features import open_store
 from fovea.judge import Cut, find_cut
 from fovea.learn import SpreadFit, fit_spread
-from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers
+from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers, without_documents
 from fovea.manifest.wording import count, did_you_mean, some
 from fovea.progress import Progress, silent
+from fovea.tasks.filter_words import opening, tell_cut
 from fovea.tasks.filter_write import write_outputs
+from fovea.tasks.lists import note_on_names
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, open_network, read_pictures, read_stored
 from fovea.tasks.written import require_free
@@ -26,19 +32,26 @@ from fovea.tasks.written import require_free
 VERDICTS = ("wanted", "junk", "unsure")
 LEAST_LABELS = 5
 N_FOLDS = 5
+N_QUESTIONS = 20
+N_FIRST = 100
+"""Labels drawn at random: 97 % precision takes some 100 wanted ones without a mistake to be promised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What to filter by which labels, how surely, how many questions to ask, and where the answers go."""
+    """What to filter by which labels, how surely, how many questions to ask, and where the answers go.
+
+    Without `labels`, `n` pictures are drawn for a first list. `n` None: 20 questions, or 100 for the first list.
+    """
 
     photos: Path
-    labels: tuple[Path, ...]
+    labels: tuple[Path, ...] = ()
     wanted: str = "wanted"
-    n: int = 20
+    n: int | None = None
     csv: Path | None = None
     ask: Path | None = None
     html: Path | None = None
+    private: bool = False
     precision: float = 0.97
     confidence: float = 0.95
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
@@ -66,17 +79,22 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdicts in the order of the pictures, the paths to label next (most useful first), and how sure it all is."""
+    """The verdicts in the order of the pictures, the paths to label next (most useful first), and how sure it all is.
 
+    Before there are labels no verdicts and cuts, and the questions are drawn at random from `n_pictures` files.
+    """
+
+    n_pictures: int
     verdicts: tuple[Verdict, ...]
     questions: tuple[str, ...]
     cuts: dict[str, Cut]
     precision: float
     confidence: float
-    problems: tuple[tuple[str, str], ...]
+    quarantined: tuple[tuple[str, str], ...]
     csv: str | None = None
     ask: str | None = None
     html: str | None = None
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,6 +111,11 @@ class Result:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, and what it can be trusted for."""
+        if not self.cuts:
+            n = len(self.questions)
+            return (
+                f"{n:,} of {count(self.n_pictures, 'picture')} {'is' if n == 1 else 'are'} drawn at random.",
+            )
         return (
             opening(self.counts, n_labelled=self.n_labelled),
             *(
@@ -104,6 +127,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return plain values; the keys stand in docs/json.md."""
         return {
+            "n_pictures": self.n_pictures,
             "n_labelled": self.n_labelled,
             "counts": self.counts,
             "cuts": {
@@ -118,11 +142,13 @@ class Result:
             },
             "questions": list(self.questions),
             "verdicts": [one.to_json() for one in self.verdicts],
-            "problems": [{"path": path, "problem": problem} for path, problem in self.problems],
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
             "text": " ".join(self.sentences),
             "csv": self.csv,
             "ask": self.ask,
             "html": self.html,
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
@@ -130,7 +156,7 @@ class Result:
 def filter_pictures(
     photos: str | Path,
     *,
-    labels: str | Path | tuple[str | Path, ...],
+    labels: str | Path | Sequence[str | Path] = (),
     progress: Progress = silent,
     **settings: Any,
 ) -> Result:
@@ -140,16 +166,17 @@ def filter_pictures(
         photos: a folder of pictures; its sub-folders are no classes.
         labels: a table path,label of a few of them, or several: a later one corrects an earlier. The label `wanted` is what is
             looked for, every other one is junk; "-" and empty ones say nothing. The first is taken for a fair sample, by which
-            promises are made; answers to questions are harder than most and only teach.
+            promises are made; answers to questions are harder than most and only teach. None: `ask` becomes a list of
+            pictures drawn at random, to begin with.
         progress: is told how far each stage is.
         settings: any field of `Config` or its groups by name, such as `precision`, `n`, `csv`, `ask`, `html`, `wanted`.
 
     Raises:
-        InputError: nothing can be read, or too few are labelled.
+        InputError: nothing can be read, too few are labelled, or there are neither labels nor `ask`.
         ManifestError: a table that cannot be used.
         OutputError: a file to write is there already, or cannot be written.
     """
-    several = labels if isinstance(labels, tuple) else (labels,)
+    several = (labels,) if isinstance(labels, str | os.PathLike) else labels
     given = {"photos": Path(photos), "labels": tuple(Path(one) for one in several), **settings}
     return _run(configure(Config, given), progress=progress)
 
@@ -160,8 +187,23 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 
 
 def _run(config: Config, *, progress: Progress) -> Result:
+    begun = time.perf_counter()
     _check(config)
-    manifest = read_pictures(config.photos, SourceOptions(), labelled=False)
+    manifest = without_documents(read_pictures(config.photos, SourceOptions(), labelled=False))
+    if config.labels:
+        result, manifest = _filtered(config, manifest, progress=progress)
+    else:
+        result = _first(config, manifest)
+    if config.ask is not None:
+        result = replace(
+            result, notes=(*result.notes, *note_on_names(result.questions, left_out_of="the list to fill in"))
+        )
+    write_outputs(config, result, manifest=manifest)
+    return replace(result, seconds=time.perf_counter() - begun)
+
+
+def _filtered(config: Config, manifest: Manifest, *, progress: Progress) -> tuple[Result, Manifest]:
+    """Return what the labels say of the pictures, and the manifest with what came out when these were read."""
     labels = read_labels(config.labels, manifest, wanted=config.wanted)
     sample = {path for path in read_answers(config.labels[0], manifest) if path in labels}
     encoder, notes = open_network(config.backbone, progress=progress)
@@ -172,22 +214,47 @@ def _run(config: Config, *, progress: Progress) -> Result:
     progress("filter", 0, 1)
     fit = _fit(stored, known, config=config)
     progress("filter", 1, 1)
-    result = _decide(stored, fit, known=known, config=config, notes=notes)
-    write_outputs(config, result, stored=stored)
-    return result
+    return _decide(stored, fit, known=known, config=config, notes=notes), stored.manifest
+
+
+def _first(config: Config, manifest: Manifest) -> Result:
+    """Return pictures drawn at random, in the order of the draw: the first of them are a fair sample too."""
+    paths = [row.path for row in manifest.rows if not row.problem]
+    drawn = np.random.default_rng(config.seed).permutation(len(paths))
+    return _result(
+        config,
+        manifest,
+        n_pictures=len(paths),
+        verdicts=(),
+        cuts={},
+        questions=tuple(paths[k] for k in drawn[: N_FIRST if config.n is None else config.n].tolist()),
+        notes=manifest.notes,
+    )
+
+
+def _result(config: Config, manifest: Manifest, **found: Any) -> Result:
+    return Result(
+        **found,
+        precision=config.precision,
+        confidence=config.confidence,
+        quarantined=tuple((row.path, row.problem) for row in manifest.rows if row.problem),
+        csv=None if config.csv is None else str(config.csv),
+        ask=None if config.ask is None else str(config.ask),
+        html=None if config.html is None else str(config.html),
+    )
 
 
 def _check(config: Config) -> None:
-    if config.n < 0:
+    if config.n is not None and config.n < 0:
         raise InputError(f"-n is {config.n}; ask for 0 pictures or more, for example -n 20.")
     for option in ("precision", "confidence"):
         value = getattr(config, option)
         if not 0.5 <= value < 1:
             raise InputError(f"--{option} is {value}; give a share from 0.5 to below 1, such as 0.97.")
-    if not config.labels:
+    if not config.labels and (config.ask is None or config.csv is not None):
         raise InputError(
-            "No labels were given. Choose a few pictures with `fovea next PHOTOS --csv labels.csv`, write a label beside each "
-            "and name the file: --labels labels.csv."
+            "No labels were given, so there are no verdicts yet. Have pictures drawn at random with `--ask first.csv` (without "
+            "--csv), write a label beside each, and give the file: --labels first.csv."
         )
     for option in ("csv", "ask", "html"):
         require_free(getattr(config, option), option=f"--{option}")
@@ -217,7 +284,7 @@ def read_labels(files: tuple[Path, ...], manifest: Manifest, *, wanted: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The labelled rows (n), copies of a labelled picture too; whether each is wanted, and whether it is of the first table."""
+    """The labelled rows (n), copies of a labelled picture too; whether each is wanted, and whether the first table names it."""
 
     rows: NDArray[np.int64]
     is_wanted: NDArray[np.bool_]
@@ -225,24 +292,23 @@ class _Known:
 
 
 def _known(stored: Stored, labels: dict[str, bool], *, sample: set[str]) -> _Known:
-    said: dict[int, bool] = {}
-    sampled: set[int] = set()
-    for path, number in zip(stored.paths, stored.content.tolist(), strict=True):
-        if path in labels:
-            said[number] = labels[path]
-            sampled |= {number} if path in sample else set()
-    contents = [int(number) for number in stored.content if int(number) in said]
-    is_wanted = np.array([said[number] for number in contents], bool)
-    n_wanted = int(is_wanted.sum())
-    if min(n_wanted, len(contents) - n_wanted) < LEAST_LABELS:
+    paths = stored.paths
+    said = {
+        number: labels[path]
+        for path, number in zip(paths, stored.content.tolist(), strict=True)
+        if path in labels
+    }
+    n_wanted = sum(said.values())
+    if min(n_wanted, len(said) - n_wanted) < LEAST_LABELS:
         raise InputError(
-            f"Of the labelled pictures {len(contents):,} can be read, {n_wanted:,} of them wanted: label {LEAST_LABELS} or more of "
-            "what is wanted, and as many of what is not."
+            f"Of the labelled pictures {len(said):,} different ones can be read, {n_wanted:,} of them wanted: label {LEAST_LABELS} "
+            "or more of what is wanted, and as many of what is not."
         )
+    rows = np.flatnonzero(np.isin(stored.content, list(said))).astype(np.int64)
     return _Known(
-        rows=np.flatnonzero(np.isin(stored.content, contents)).astype(np.int64),
-        is_wanted=is_wanted,
-        is_sample=np.array([number in sampled for number in contents], bool),
+        rows=rows,
+        is_wanted=np.array([said[number] for number in stored.content[rows].tolist()], bool),
+        is_sample=np.array([paths[k] in sample for k in rows.tolist()], bool),
     )
 
 
@@ -286,19 +352,18 @@ def _decide(
             verdicts[scores >= threshold] = name
     verdicts[known.rows] = np.where(truth, "wanted", "junk")
     chance[known.rows] = truth
-    return Result(
+    n = N_QUESTIONS if config.n is None else config.n
+    paths = stored.paths
+    return _result(
+        config,
+        stored.manifest,
+        n_pictures=len(paths),
         verdicts=tuple(
             Verdict(path, str(verdict), float(p), bool(is_known))
-            for path, verdict, p, is_known in zip(stored.paths, verdicts, chance, labelled, strict=True)
+            for path, verdict, p, is_known in zip(paths, verdicts, chance, labelled, strict=True)
         ),
-        questions=tuple(stored.paths[k] for k in _ask(stored, chance, labelled=labelled, n=config.n)),
+        questions=tuple(paths[k] for k in _ask(stored, chance, labelled=labelled, n=n)),
         cuts=cuts,
-        precision=precision,
-        confidence=confidence,
-        problems=tuple((row.path, row.problem) for row in stored.manifest.rows if row.problem),
-        csv=None if config.csv is None else str(config.csv),
-        ask=None if config.ask is None else str(config.ask),
-        html=None if config.html is None else str(config.html),
         notes=(*notes, *stored.notes),
     )
 
@@ -309,31 +374,3 @@ def _ask(stored: Stored, chance: NDArray[np.float64], *, labelled: NDArray[np.bo
     first[np.unique(stored.content, return_index=True)[1]] = True
     free = np.flatnonzero(first & ~labelled)
     return [int(k) for k in free[np.argsort(np.abs(chance[free] - 0.5), kind="stable")][:n]]
-
-
-def opening(counts: dict[str, int], *, n_labelled: int) -> str:
-    """Return in a sentence how many got which verdict."""
-    n = sum(counts.values())
-    return (
-        f"Of {count(n, 'unlabelled picture')} {counts['wanted']:,} are wanted, {counts['junk']:,} junk, {counts['unsure']:,} unsure"
-        f"; {n_labelled:,} are labelled."
-    )
-
-
-def tell_cut(name: str, cut: Cut, *, precision: float, confidence: float) -> str:
-    """Return in a sentence how many of the pictures said to be `name` are so, and on what grounds."""
-    wanted, sure = f"{100 * precision:.4g} %", f"{100 * confidence:.4g} %"
-    if cut.is_promised:
-        return (
-            f"{name}: at least {wanted} are right with {sure} confidence, as far as the {cut.n_labelled:,} labelled pictures were "
-            "drawn like the others."
-        )
-    head = (
-        f"{name}: {wanted} right"
-        if cut.threshold is not None
-        else f"{name}: none is sure enough for {wanted} right"
-    )
-    basis = " is an estimate, no promise" if cut.threshold is not None else ""
-    can = f"support {100 * cut.supported:.0f} %" if cut.supported else "support no promise"
-    more = f"; some {cut.n_more_needed:,} more might support it" if cut.n_more_needed else ""
-    return f"{head}{basis}: with {sure} confidence {cut.n_labelled:,} labels {can}{more}."
