@@ -31,7 +31,7 @@ def test_groups_are_listed_with_their_most_typical_picture(fovea: Fovea, inside:
 def test_the_way_from_groups_to_labels_is_said_at_every_step(fovea: Fovea, inside: Path) -> None:
     first = fovea("cluster", inside, "-k", "2", "--csv", "groups.csv")
     assert first.out.splitlines()[-1] == (
-        "Table: groups.csv. Name groups in it, then: fovea cluster PHOTOS --names groups.csv --csv labels.csv"
+        f"Table: groups.csv. Name groups in it, then: fovea cluster {inside} --names groups.csv --csv labels.csv"
     )
     with Path("groups.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
@@ -44,6 +44,14 @@ def test_the_way_from_groups_to_labels_is_said_at_every_step(fovea: Fovea, insid
     assert second[0] == f"{n} pictures in 1 class:"
     assert second[1].split() == [str(n), "mine"]
     assert second[-1] == "Labels: labels.csv. Next: fovea train labels.csv --out runs/first"
+
+
+def test_names_with_spaces_are_quoted_where_they_are_to_be_copied(fovea: Fovea, inside: Path) -> None:
+    said = fovea("cluster", inside.rename(inside.with_name("my photos")), "-k", "2", "--csv", "my groups.csv")
+    assert said.out.splitlines()[-1] == (
+        f"Table: my groups.csv. Name groups in it, then: fovea cluster '{inside.with_name('my photos')}' --names 'my groups.csv' "
+        "--csv labels.csv"
+    )
 
 
 def test_a_map_says_how_many_neighbours_it_keeps(fovea: Fovea, inside: Path) -> None:

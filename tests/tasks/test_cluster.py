@@ -1,6 +1,7 @@
 """What `cluster` promises: pictures that look alike in one group, and names that become labels for `train`."""
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -145,13 +146,36 @@ def test_names_need_a_place_for_the_labels(flat: Path, tmp_path: Path) -> None:
     ("groups", "said"),
     [
         (0, "-k is 0; a number of groups is 1 or more, or leave it out to have it found."),
-        (73, "holds 72 pictures that can be read; making 73 groups takes 73 or more."),
+        (
+            73,
+            "-k is 73, and {flat!r} holds 72 pictures that can be read. Ask for 72 groups or fewer, or leave -k out to have their "
+            "number found.",
+        ),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(flat: Path, groups: int, said: str) -> None:
     with pytest.raises(InputError) as refused:
         cluster(flat, groups=groups)
-    assert said in str(refused.value)
+    assert str(refused.value) == said.format(flat=str(flat))
+
+
+def test_a_group_whose_most_typical_name_is_not_utf8_can_be_named(flat: Path, tmp_path: Path) -> None:
+    shutil.copytree(flat, tmp_path / "photos")
+    typical = tmp_path / "photos" / cluster(tmp_path / "photos", groups=3).groups[0].paths[0]
+    typical.rename(os.fsdecode(os.fsencode(typical.parent) + b"/\xff.png"))
+    found = cluster(tmp_path / "photos", groups=3, csv=tmp_path / "groups.csv")
+    assert found.notes[-1] == "1 name of a file cannot be written in UTF-8: left out of the table of labels."
+    name_groups(tmp_path / "groups.csv", {"1": "a", "2": "b", "3": "c"})
+    named = cluster(tmp_path / "photos", names=tmp_path / "groups.csv", csv=tmp_path / "labels.csv")
+    assert sum(named.labels.values()) == 71
+
+
+def test_its_own_table_and_page_among_the_pictures_are_no_broken_pictures(flat: Path, tmp_path: Path) -> None:
+    shutil.copytree(flat, tmp_path / "photos")
+    cluster(tmp_path / "photos", groups=3, csv=tmp_path / "photos" / "groups.csv")
+    again = cluster(tmp_path / "photos", groups=3)
+    assert [path for path, _ in again.quarantined] == ["cut.png"]
+    assert again.notes[-1] == "Left out, no pictures by their names: 'groups.csv'."
 
 
 def test_nothing_that_is_there_is_overwritten(flat: Path, tmp_path: Path) -> None:

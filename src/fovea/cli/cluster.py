@@ -51,11 +51,13 @@ def command(console: Console, photos: Path, **options: Any) -> None:
         **console.shared,
         **options,
     )
-    console.show(result, lambda: lines(result))
+    console.show(result, lambda: lines(result, photos=photos))
 
 
-def lines(result: "Result") -> list[str]:
+def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say how many groups there are, their most typical pictures, and what to do next."""
+    from shlex import quote
+
     from fovea.manifest.wording import count
 
     notes = [f"Note: {note}" for note in result.notes]
@@ -63,7 +65,11 @@ def lines(result: "Result") -> list[str]:
         n = sum(result.labels.values())
         said = [f"{count(n, 'picture')} in {count(len(result.labels), 'class', 'classes')}:"]
         said += [f"  {n:>7,}  {name}" for name, n in result.labels.items()]
-        return [*said, *notes, f"Labels: {result.csv}. Next: fovea train {result.csv} --out runs/first"]
+        return [
+            *said,
+            *notes,
+            f"Labels: {result.csv}. Next: fovea train {quote(str(result.csv))} --out runs/first",
+        ]
     said = [
         f"{count(result.n_pictures, 'picture')} in {count(len(result.groups), 'group')}; the most typical of each:"
     ]
@@ -80,7 +86,8 @@ def lines(result: "Result") -> list[str]:
     said += notes
     if result.csv:
         said.append(
-            f"Table: {result.csv}. Name groups in it, then: fovea cluster PHOTOS --names {result.csv} --csv labels.csv"
+            f"Table: {result.csv}. Name groups in it, then: fovea cluster {quote(str(photos))} --names {quote(result.csv)} "
+            "--csv labels.csv"
         )
     if result.html:
         said.append(f"Page: {result.html}. Name the groups there, save, and train on the table.")

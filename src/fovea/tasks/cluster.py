@@ -14,6 +14,7 @@ from fovea.errors import InputError
 from fovea.features import open_store, unit_rows
 from fovea.learn.groups import group
 from fovea.learn.space import compare_in
+from fovea.manifest import without_documents
 from fovea.progress import Progress, silent
 from fovea.tasks.cluster_names import groups_csv, labels_csv, notes_on_paths, read_names
 from fovea.tasks.cluster_page import cluster_page
@@ -78,7 +79,7 @@ class Result:
             "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
             "csv": self.csv,
             "html": self.html,
-            "seconds": self.seconds,
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
@@ -111,17 +112,15 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 
 def _grouped(config: Config, *, progress: Progress) -> Result:
     begun = time.perf_counter()
-    manifest = read_pictures(config.photos, config.source, labelled=False)
+    manifest = without_documents(read_pictures(config.photos, config.source, labelled=False))
     encoder, notes = open_network(config.network, progress=progress)
     threads = config.network.threads
     with open_store() as store:
         stored = read_stored(
             manifest, encoder=encoder, store=store, columns=last_columns, threads=threads, progress=progress
         )
-    least = max(2, config.groups or 0)
-    require_some(
-        stored, at_least=least, photos=config.photos, to_do=f"making {config.groups or 'any'} groups"
-    )
+    require_some(stored, at_least=2, photos=config.photos, to_do="making groups")
+    _require_fewer(config.groups, n_pictures=len(stored.rows), photos=config.photos)
     rows = unit_rows(compare_in(stored.features, seed=config.seed))
     progress("groups", 0, 1)
     found = group(rows, n_groups=config.groups, seed=config.seed, threads=threads)
@@ -152,6 +151,15 @@ def _grouped(config: Config, *, progress: Progress) -> Result:
     return result
 
 
+def _require_fewer(groups: int | None, *, n_pictures: int, photos: Path) -> None:
+    """Raise InputError where more groups are asked for than there are pictures."""
+    if groups is not None and groups > n_pictures:
+        raise InputError(
+            f"-k is {groups:,}, and {str(photos)!r} holds {n_pictures:,} pictures that can be read. Ask for {n_pictures:,} groups "
+            "or fewer, or leave -k out to have their number found."
+        )
+
+
 def _typicality(rows: NDArray[np.float32], found: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the cosine of each row of length 1 (n, d) to the mean of its group, float32 (n,) in [-1, 1]."""
     sums = np.zeros((int(found.max()) + 1, rows.shape[1]), np.float32)
@@ -172,7 +180,7 @@ def _named(config: Config, *, names: Path) -> Result:
             "--names turns the names of groups into a table of labels: say with --csv where to write it, and leave out -k and "
             "--html."
         )
-    manifest = read_pictures(config.photos, config.source, labelled=False)
+    manifest = without_documents(read_pictures(config.photos, config.source, labelled=False))
     given = read_names(names, manifest)
     write_whole(config.csv, labels_csv(given.labels, manifest), option="--csv")
     return Result(
