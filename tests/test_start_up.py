@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from fovea.cli import COMMANDS
+
 HEAVY = (
     "torch",
     "sklearn",
@@ -17,7 +19,6 @@ HEAVY = (
     "jinja2",
     "rich.progress",
 )
-COMMANDS = ("check", "train", "evaluate", "predict", "sort", "augment", "cache", "doctor", "data")
 
 
 def imported(code: str) -> list[str]:
