@@ -83,7 +83,7 @@ def lines(result: "Result") -> list[str]:
         *result.sentences,
         *(["To label next:" if result.cuts else "To label first:"] if result.questions else []),
         *(f"  {path}" for path in result.questions[:SHOWN]),
-        *([f"  and {more:,} more; --ask FILE or --json gives every one"] if more > 0 else []),
+        *([f"  and {more:,} more{'' if result.ask else '; --ask FILE gives every one'}"] if more > 0 else []),
         *([f"{count(n_bad, 'file')} could not be read."] if n_bad else []),
         *([f"Verdicts: {result.csv}"] if result.csv else []),
         *([f"Page: {result.html}"] if result.html else []),

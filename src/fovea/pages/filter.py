@@ -40,7 +40,9 @@ def render_filter(page: FilterPage) -> str:
         page = without_secrets(page)
     page = named(page)
     sections = [
-        Section("questions", "Pictures to label next", page.questions.thumbs),
+        Section(
+            "questions", f"Pictures to label {'next' if page.n_labelled else 'first'}", page.questions.thumbs
+        ),
         Section("unsure", "Unsure", page.unsure.thumbs),
         Section("wanted", "Wanted", page.wanted.thumbs),
         Section("junk", "Junk", page.junk.thumbs),

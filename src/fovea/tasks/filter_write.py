@@ -16,8 +16,8 @@ from fovea.tasks.written import write_whole
 if TYPE_CHECKING:
     from fovea.tasks.filter import Config, Result
 
-N_SHOWN = 150
-"""Pictures of one verdict on a page."""
+N_SHOWN, N_ASKED = 150, 600
+"""Pictures of one verdict, and questions, on a page: some 6 MB."""
 
 
 def write_outputs(config: "Config", result: "Result", *, manifest: Manifest) -> None:
@@ -51,8 +51,8 @@ def _page(config: "Config", result: "Result", *, manifest: Manifest) -> str:
         paths.sort(key=lambda path: -chance[path] if name == "junk" else chance[path])
     rows = {row.path: row for row in manifest.rows}
 
-    def show(paths: Sequence[str]) -> Gallery:
-        some = paths[:N_SHOWN]
+    def show(paths: Sequence[str], *, most: int = N_SHOWN) -> Gallery:
+        some = paths[:most]
         with ThreadPoolExecutor(config.backbone.threads or available_cores()) as workers:
             jpegs = list(workers.map(lambda path: _jpeg(config, manifest, rows[path]), some))
         thumbs = [
@@ -68,7 +68,7 @@ def _page(config: "Config", result: "Result", *, manifest: Manifest) -> str:
             counts=result.counts,
             n_labelled=result.n_labelled,
             sentences=result.sentences[1:],
-            questions=show(result.questions),
+            questions=show(result.questions, most=N_ASKED),
             ask=result.ask or "",
             wanted=show(sides["wanted"]),
             junk=show(sides["junk"]),
