@@ -135,7 +135,7 @@ def test_one_picture_alone_has_no_duplicates(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         duplicates(tmp_path)
     assert str(refused.value) == (
-        f"{str(tmp_path)!r} holds 1 pictures that can be read; finding duplicates takes 2 or more. Name a folder with more "
+        f"{str(tmp_path)!r} holds 1 picture that can be read; finding duplicates takes 2 or more. Name a folder with more "
         "pictures."
     )
 

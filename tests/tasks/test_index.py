@@ -184,6 +184,30 @@ def test_what_differs_is_named(
     )
 
 
+def test_a_row_that_contradicts_an_earlier_one_is_named_and_the_picture_is_there(photos: Path) -> None:
+    rows = ("path,label", "dots/dots_000.png,dots", "dots/dots_000.png,stripes", "dots/dots_001.png,")
+    (photos / "table.csv").write_text("\n".join(rows))
+    result = index(photos / "table.csv")
+    assert paths(result) == ["dots/dots_000.png", "dots/dots_001.png"]
+    with open_folder(Path(result.folder)) as opened:
+        assert [one.label for one in opened.entries().values()] == ["dots", None]
+    assert result.quarantined == (
+        (
+            "dots/dots_000.png",
+            "row 3 of table.csv: 'dots/dots_000.png' has the label 'stripes' here and 'dots' in row 2; keep one of them",
+        ),
+    )
+
+
+def test_pictures_beside_class_folders_are_indexed_without_a_label(
+    photos: Path, draw_class: Callable[..., Path]
+) -> None:
+    draw_class(photos, "plain", 1)
+    with open_folder(Path(index(photos).folder)) as opened:
+        assert opened.entries()["plain_001.png"].label is None
+        assert opened.entries()["dots/dots_000.png"].label == "dots"
+
+
 def test_json_counts_and_names_what_cannot_be_read(photos: Path) -> None:
     told = json.loads(json.dumps(index(photos).to_json()))
     assert told["n_quarantined"] == 1

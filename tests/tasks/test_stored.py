@@ -3,11 +3,12 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from fovea.errors import InputError
+from fovea.errors import InputError, ManifestError
 from fovea.features import Encoder, open_backbone, open_store
 from fovea.manifest import read_source
 from fovea.pictures import decode, resize
@@ -71,6 +72,107 @@ def test_labels_are_read_where_there_are_any(photos: Path):
         read_pictures(photos / "dog", SourceOptions(), labelled=True)
 
 
+def read(photos: Path, **settings: Any) -> dict[str, str | None]:
+    """Return path -> label of the pictures without a problem."""
+    return {
+        row.path: row.label
+        for row in read_pictures(photos, SourceOptions(**settings)).rows
+        if not row.problem
+    }
+
+
+def test_pictures_beside_class_folders_are_there_without_a_label(
+    photos: Path, draw_picture: Callable[..., Path]
+) -> None:
+    labelled = read(photos)
+    draw_picture(photos / "loose.png", seed=7)
+    (photos / "list.csv").write_text("path,label\nloose.png,cat\n")
+    manifest = read_pictures(photos, SourceOptions())
+    assert {row.path: row.label for row in manifest.rows} == {**labelled, "loose.png": None}
+    assert [row.path for row in manifest.rows] == sorted(row.path for row in manifest.rows)
+    assert manifest.notes == (
+        "Left out, no pictures by their names: 'list.csv'.",
+        "1 picture without a label: 'loose.png'.",
+    )
+    assert {row.path: row.label for row in read_source(photos).rows} == labelled
+
+
+def test_pictures_directly_in_a_split_folder_are_there_without_a_label(
+    tmp_path: Path, draw_picture: Callable[..., Path]
+) -> None:
+    for number, name in enumerate(("train/cat/0.png", "train/dog/1.png", "valid/cat/2.png", "valid/3.png")):
+        draw_picture(tmp_path / name, seed=number)
+    rows = {row.path: (row.label, row.split) for row in read_pictures(tmp_path, SourceOptions()).rows}
+    assert rows.pop("valid/3.png") == (None, "")
+    assert rows == {
+        "train/cat/0.png": ("cat", "train"),
+        "train/dog/1.png": ("dog", "train"),
+        "valid/cat/2.png": ("cat", "valid"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "labels"),
+    [
+        ("path,label\ncat/0.png,cat\ndog/1.png,\ndog/copy.png,dog\n", ["cat", None, "dog"]),
+        ("path,label\ncat/0.png,\ndog/1.png,\ndog/copy.png,\n", [None, None, None]),
+        ("path\ncat/0.png\ndog/1.png\ndog/copy.png\n", [None, None, None]),
+        ("path,label\ncat/0.png,\ndog/1.png,dog\ncat/0.png,cat\ndog/copy.png,\n", ["cat", "dog", None]),
+    ],
+)
+def test_rows_of_a_table_without_a_label_are_there(
+    photos: Path, table: str, labels: list[str | None]
+) -> None:
+    (photos / "first.csv").write_text(table)
+    found = read(photos / "first.csv")
+    assert found == dict(zip(("cat/0.png", "dog/1.png", "dog/copy.png"), labels, strict=True))
+
+
+def test_a_row_that_names_nothing_is_set_aside_and_the_others_are_there(photos: Path) -> None:
+    (photos / "first.csv").write_text("path,label\ngone.png,cat\ndog/1.png,\ncat/0.png,cat\n")
+    rows = read_pictures(photos / "first.csv", SourceOptions()).rows
+    assert [(row.path, row.label, bool(row.problem)) for row in rows] == [
+        ("gone.png", "cat", True),
+        ("dog/1.png", None, False),
+        ("cat/0.png", "cat", False),
+    ]
+    with pytest.raises(ManifestError, match=r"1 row of 3 .*there is no file 'gone.png'"):
+        read_pictures(photos / "first.csv", SourceOptions(strict=True))
+
+
+def test_the_column_that_was_named_gives_the_labels_that_there_are(photos: Path) -> None:
+    (photos / "first.csv").write_text("path,kind\ncat/0.png,tom\ndog/1.png,\n")
+    assert read(photos / "first.csv", label_by="kind") == {"cat/0.png": "tom", "dog/1.png": None}
+    with pytest.raises(ManifestError, match=r"names the column 'kin', .*did you mean 'kind'"):
+        read(photos / "first.csv", label_by="kin")
+    with pytest.raises(InputError, match=r"^--label-by 'kind' needs a table"):
+        read(photos, label_by="kind")
+
+
+def test_a_single_picture_is_no_catalogue(photos: Path) -> None:
+    with pytest.raises(InputError, match="is neither a folder nor a table"):
+        read(photos / "cat" / "0.png")
+
+
+def test_classes_are_changed_where_only_some_have_a_label(
+    photos: Path, draw_picture: Callable[..., Path]
+) -> None:
+    draw_picture(photos / "loose.png", seed=7)
+    assert read(photos, merge={"cat": "pet"})["cat/0.png"] == "pet"
+    assert set(read(photos, drop=("cat",)).values()) == {"dog", None}
+    for folder in (photos, photos / "dog"):
+        with pytest.raises(InputError, match="--drop names the class 'cta', which is not there"):
+            read(folder, drop=("cta",))
+
+
+def test_fixes_label_what_had_no_label(
+    photos: Path, draw_picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    draw_picture(photos / "loose.png", seed=7)
+    (tmp_path / "fixes.csv").write_text("path,label\nloose.png,cat\n")
+    assert read(photos, fixes=tmp_path / "fixes.csv")["loose.png"] == "cat"
+
+
 def test_too_few_pictures_are_refused_with_the_first_that_is_broken(photos: Path, encoder: Encoder):
     stored = read_stored(read_source(photos), encoder=encoder, store=None)
     require_some(stored, at_least=3, photos=photos, to_do="grouping")
@@ -81,3 +183,12 @@ def test_too_few_pictures_are_refused_with_the_first_that_is_broken(photos: Path
         "'cat/cut.png': "
     )
     assert str(caught.value).endswith(". Name a folder with more pictures.")
+
+
+def test_one_picture_is_counted_as_one(photos: Path, encoder: Encoder):
+    shutil.rmtree(photos / "dog")
+    stored = read_stored(read_source(photos, labelled=False), encoder=encoder, store=None)
+    with pytest.raises(
+        InputError, match=r"^'photos' holds 1 picture that can be read; grouping takes 4 or more\."
+    ):
+        require_some(stored, at_least=4, photos=Path("photos"), to_do="grouping")

@@ -206,14 +206,13 @@ def _bring_up(
 ) -> _Counts:
     """Make the index hold what the manifest names."""
     known, counts = index.entries(), _Counts()
-    found = {row.path: row for row in manifest.rows}
+    counts.quarantined += [(row.path, row.problem) for row in manifest.rows if row.problem]
+    found = {row.path: row for row in manifest.rows if not row.problem}
     stamps = dict(zip(found, _stamps(manifest, list(found.values())), strict=True))
-    todo, relabelled = [], []
+    todo, relabelled, unreadable = [], [], set()
     for path, row in found.items():
         one = known.get(path)
-        if row.problem:
-            counts.quarantined.append((path, row.problem))
-        elif one is None or one.mtime_ns < 0 or (one.size_bytes, one.mtime_ns, one.inode) != stamps[path]:
+        if one is None or one.mtime_ns < 0 or (one.size_bytes, one.mtime_ns, one.inode) != stamps[path]:
             todo.append(row)
         else:
             counts.n_unchanged += 1
@@ -225,7 +224,9 @@ def _bring_up(
         stored = read_stored(
             chunk, encoder=space.encoder, store=store, columns=lambda _: space.columns, progress=progress
         )
-        counts.quarantined += [(row.path, row.problem) for row in stored.manifest.rows if row.problem]
+        problems = {row.path: row.problem for row in stored.manifest.rows if row.problem}
+        unreadable |= set(problems)
+        counts.quarantined += problems.items()
         rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
         entries = [_entry(row, stamps[row.path]) for row in rows]
         same = [known[one.path].sha256 == one.sha256 if one.path in known else False for one in entries]
@@ -238,7 +239,6 @@ def _bring_up(
         counts.n_new += len(fresh) - n_changed
         counts.n_unchanged += sum(same)
         progress("index", len(found) - len(todo) + start + len(chunk.rows), len(found))
-    unreadable = {path for path, _ in counts.quarantined}
     gone = [path for path in known if path not in found or path in unreadable]
     counts.n_gone = len(gone)
     if gone or relabelled:

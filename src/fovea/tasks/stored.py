@@ -4,7 +4,7 @@ What the commands on stored features start from: similar, duplicates, suspects, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 from fovea.features import EVERY_COLUMN, Encoder, Stage, Store
-from fovea.manifest import Manifest, apply_fixes, change_classes, read_source
+from fovea.manifest import Manifest, apply_fixes, change_classes, read_source, without_documents
+from fovea.manifest.folders import TABLE_SUFFIXES
+from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import open_encoder, with_default
 from fovea.tasks.gather import add_hashes, gather, last_average
@@ -54,21 +56,62 @@ class Stored:
 
 
 def read_pictures(photos: Path, source: SourceOptions, *, labelled: bool | None = None) -> Manifest:
-    """Return the manifest of pictures: with labels where they have any, unless `labelled` demands or forgoes them.
+    """Return the manifest of pictures: all of them, with a label where they have one, unless `labelled` demands or forgoes labels.
 
     Raises InputError where there is nothing, or no labels and `labelled` is True.
     """
     told = {"group_by": source.group_by, "group_pattern": source.group_pattern, "strict": source.strict}
-    if labelled is not False:
-        try:
-            manifest = read_source(photos, to_learn=False, label_by=source.label_by, **told)  # type: ignore[arg-type]
-            if source.fixes is not None:
-                manifest, _ = apply_fixes(manifest, source.fixes)
-            return change_classes(manifest, drop=source.drop, merge=source.merge)
-        except InputError:
-            if labelled or source.label_by or source.fixes or not photos.is_dir():
-                raise
-    return read_source(photos, labelled=False, **told)  # type: ignore[arg-type]
+    if labelled is False:
+        return read_source(photos, labelled=False, **told)  # type: ignore[arg-type]
+    manifest = (
+        _read_every(photos, source)
+        if labelled is None
+        else read_source(
+            photos,
+            to_learn=False,
+            label_by=source.label_by,
+            **told,  # type: ignore[arg-type]
+        )
+    )
+    if source.fixes is not None:
+        manifest, _ = apply_fixes(manifest, source.fixes)
+    return change_classes(manifest, drop=source.drop, merge=source.merge)
+
+
+def _read_every(photos: Path, source: SourceOptions) -> Manifest:
+    """Return every picture that a folder holds or a table names, with a label where it has one."""
+    told = {"group_by": source.group_by, "group_pattern": source.group_pattern}
+    is_table = not photos.is_dir()
+    try:
+        named = read_source(photos, to_learn=False, label_by=source.label_by, **told)  # type: ignore[arg-type]
+    except InputError:
+        if source.label_by or (is_table and photos.suffix.lower() not in TABLE_SUFFIXES):
+            raise
+        named = None
+    if named is not None and is_table and not any(row.problem for row in named.rows):
+        return named
+    by = source.label_by if is_table else None
+    every = read_source(photos, labelled=False, label_by=by, strict=source.strict, **told)  # type: ignore[arg-type]
+    every = every if is_table else without_documents(every)
+    return every if named is None else _laid_over(every, named)
+
+
+def _laid_over(every: Manifest, named: Manifest) -> Manifest:
+    """Return all pictures, with the rows of those that have a label; what is named and not there stays a problem."""
+    labelled = {row.path for row in named.rows if not row.problem}
+    places = {row.path: at for at, row in enumerate(every.rows)}
+    bare = [row for row in every.rows if row.path not in labelled]
+    if not bare:
+        return named
+    rows = [
+        row
+        for row in named.rows
+        if row.path not in places or (row.path in labelled and row.label is not None)
+    ]
+    rows = sorted(rows + bare, key=lambda row: places.get(row.path, len(places)))
+    names = [row.path for row in bare if not row.problem]
+    notes = [f"{count(len(names), 'picture')} without a label: {some(names)}."] if names else []
+    return replace(every.with_rows(rows, notes=notes), packs={**named.packs, **every.packs})
 
 
 def open_network(options: BackboneOptions, *, progress: Progress = silent) -> tuple[Encoder, tuple[str, ...]]:
@@ -134,6 +177,6 @@ def require_some(stored: Stored, *, at_least: int, photos: Path, to_do: str) -> 
     bad = [row for row in stored.manifest.rows if row.problem]
     first = f" The first that cannot be read is {bad[0].path!r}: {bad[0].problem}." if bad else ""
     raise InputError(
-        f"{str(photos)!r} holds {n:,} pictures that can be read; {to_do} takes {at_least} or more.{first} "
+        f"{str(photos)!r} holds {count(n, 'picture')} that can be read; {to_do} takes {at_least} or more.{first} "
         "Name a folder with more pictures."
     )
