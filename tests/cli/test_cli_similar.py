@@ -17,6 +17,15 @@ def photos(tmp_path: Path, draw_picture: Callable[..., Path]) -> Path:
     return tmp_path / "photos"
 
 
+def test_a_column_is_given_once(fovea: Fovea) -> None:
+    said = fovea("similar", "a.jpg", "--in", "photos", "--where", "label=cat", "--where", "label=dog")
+    assert said.code == 2
+    assert (
+        "'label=dog': label was given already, as 'cat', and a picture has one. Search for each by itself."
+        in " ".join(said.err.split())
+    )
+
+
 def test_the_matches_stand_under_the_query(
     fovea: Fovea, photos: Path, draw_picture: Callable[..., Path]
 ) -> None:

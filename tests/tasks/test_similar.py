@@ -3,16 +3,26 @@
 import hashlib
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import fovea
-from fovea.errors import InputError, OutputError
-from fovea.tasks.similar import Result, similar
+from fovea.errors import InputError, OutputError, StoreError
+from fovea.features import open_store
+from fovea.features.index_folder import renew_index
+from fovea.progress import silent
+from fovea.tasks import similar as similar_module
+from fovea.tasks import similar_queries
+from fovea.tasks.index import Config as IndexConfig
+from fovea.tasks.similar import Config, Result, similar
+from fovea.tasks.similar_queries import read_queries
+from fovea.tasks.spaces import open_space
 
 
 @pytest.fixture
@@ -259,4 +269,76 @@ def test_files_that_cannot_be_read_are_told_beside_the_answers(photos: Path, que
     assert similar(query, catalogue=photos).notes[-1] == (
         "1 file that cannot be read: not searched. The first is 'dots/broken.png': an empty file (0 bytes). `fovea index` "
         "lists them."
+    )
+
+
+def test_the_pictures_looked_for_are_not_held_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "queries").mkdir()
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 256, (600, 600, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "queries" / f"{number}.bmp")  # a megabyte each
+    config = Config((tmp_path / "queries",), IndexConfig(tmp_path))
+    space = open_space(config.index.network)
+    with open_store() as store:
+        tracemalloc.start()
+        queries = read_queries(config, space=space, store=store, progress=silent)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 16e6
+    assert queries[5].pictures[0]() == (tmp_path / "queries" / "13.bmp").read_bytes()
+
+
+def test_a_query_that_changes_while_it_is_read_is_told(
+    photos: Path, query: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = similar_queries.extract
+
+    def change(*given: Any, **named: Any) -> Any:
+        query.write_bytes((photos / "dots" / "dots_000.png").read_bytes())
+        return real(*given, **named)
+
+    monkeypatch.setattr(similar_queries, "extract", change)
+    with pytest.raises(InputError, match=r"dots_020.png': changed while it was being read\. Name pictures"):
+        similar(query, catalogue=photos)
+
+
+def test_a_private_page_has_no_pictures_and_no_absolute_paths(
+    photos: Path, query: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "found.html"
+    result = similar(query, catalogue=photos, k=3, html=page, private=True)
+    text = page.read_text()
+    assert "data:image" not in text
+    assert str(tmp_path) not in text
+    assert "left out (private)" in text
+    assert f"{result.answers[0].matches[0].similarity:.3f}" in text
+
+
+def test_a_picture_of_a_packed_catalogue_is_no_answer_to_itself(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in pixels.shape)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+    result = similar(tmp_path / "set", catalogue=tmp_path / "set", k=5)
+    for number in range(5):
+        others = {f"train-images-idx3-ubyte#{k}" for k in range(5) if k != number}
+        assert set(found(result, number)) == others
+
+
+def test_an_index_that_another_process_empties_meanwhile_is_not_searched(
+    photos: Path, query: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = similar_module.refresh
+
+    def empty(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named)
+        renew_index(done.index.made)
+        return done
+
+    monkeypatch.setattr(similar_module, "refresh", empty)
+    with pytest.raises(StoreError) as caught:
+        similar(query, catalogue=photos)
+    assert str(caught.value) == (
+        f"Another process took pictures out of the index of {str(photos)!r} meanwhile, or makes it anew. Give the same command "
+        "again."
     )

@@ -7,7 +7,7 @@ import click
 
 from fovea.cli.console import Console, common_options, plain
 from fovea.cli.index import index_config, space_options
-from fovea.cli.run_options import PLACE
+from fovea.cli.run_options import PLACE, private_option
 
 if TYPE_CHECKING:
     from fovea.tasks.similar import Result
@@ -32,11 +32,15 @@ def parse_crop(
 
 def parse_where(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Turn `label=shoes` into {"label": "shoes"}."""
-    found = {}
+    found: dict[str, str] = {}
     for value in values:
         column, equals, wanted = value.partition("=")
         if not equals or not column:
             raise click.BadParameter(f"{value!r}: write it as COLUMN=VALUE, for example label=shoes.")
+        if column in found:
+            raise click.BadParameter(
+                f"{value!r}: {column} was given already, as {found[column]!r}, and a picture has one. Search for each by itself."
+            )
         found[column] = wanted
     return found
 
@@ -57,7 +61,7 @@ def parse_where(context: click.Context, option: click.Parameter, values: tuple[s
     multiple=True,
     callback=parse_where,
     metavar="COLUMN=VALUE",
-    help="Only pictures with this label, split, path or sha256 (again for more).",
+    help="Only pictures with this label, split, path or sha256 (again for another column).",
 )
 @click.option(
     "--kind",
@@ -65,6 +69,7 @@ def parse_where(context: click.Context, option: click.Parameter, values: tuple[s
     help="Rank by the pictures around a match too: more of a kind, less surely the same thing.",
 )
 @click.option("--html", type=PLACE, help="Write a contact sheet: each query with what was found.")
+@private_option
 @space_options
 @common_options
 def command(console: Console, catalogue: Path, **options: Any) -> None:

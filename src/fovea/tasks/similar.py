@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.errors import InputError
+from fovea.errors import InputError, StoreError
 from fovea.features import mean_around, open_store, unit_rows
 from fovea.features.graph_folder import Searcher
 from fovea.features.index_folder import COLUMNS, CatalogueIndex
@@ -37,7 +37,8 @@ class Config:
     `queries` are files and folders (in Python also bytes, PIL pictures and arrays), each searched for by itself. `like` and
     `unlike` are searched for as one, with the queries' help where there are any. `crop` is (x, y, width, height) in pixels of
     the upright query. `where` are columns of the catalogue and the values they must have. `k` is how many to find. With `kind` the
-    pictures around a match count as much as itself: more of the same kind, less surely the very same thing.
+    pictures around a match count as much as itself: more of the same kind, less surely the very same thing. With `private` the
+    page has no pictures and no absolute paths.
     """
 
     queries: tuple[Any, ...]
@@ -49,6 +50,7 @@ class Config:
     where: Mapping[str, str] = field(default_factory=dict)
     kind: bool = False
     html: Path | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     with open_store() as store:
         queries = read_queries(config, space=space, store=store, progress=progress)
         refreshed = refresh(how, space=space, store=store, progress=progress)
-    with refreshed.index as index:
-        answers = _search(index, queries, config=config, root=refreshed.manifest.root, space=space)
+    with refreshed.index:
+        answers = _search(refreshed, queries, config=config, space=space)
     result = Result(answers, refreshed.result, notes=(*refreshed.result.notes, *_changes(refreshed)))
     if config.html is None:
         return result
@@ -173,9 +175,15 @@ def _changes(refreshed: Refreshed) -> list[str]:
 
 
 def _search(
-    index: CatalogueIndex, queries: Sequence[Query], *, config: Config, root: Path, space: Space
+    refreshed: Refreshed, queries: Sequence[Query], *, config: Config, space: Space
 ) -> tuple[Answer, ...]:
+    index, root = refreshed.index, refreshed.manifest.root
     with index.reading():
+        if index.read_meta("n_pictures") < refreshed.result.n_pictures:
+            raise StoreError(
+                f"Another process took pictures out of the index of {refreshed.result.catalogue!r} meanwhile, or makes it anew. "
+                "Give the same command again."
+            )
         if not (len(index.slots(config.where)) if config.where else index.read_meta("n_pictures")):
             raise InputError(_nobody(index, config.where))
         asked = np.stack([combine(one, is_unit=config.index.metric == "cosine") for one in queries])

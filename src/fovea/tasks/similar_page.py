@@ -1,6 +1,6 @@
 """The page of `fovea similar --html`: a contact sheet, each query large with what was found beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 N_SHOWN = 600
 """Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
-QUERY_PX = 320
+QUERY_PX, MATCH_PX = 320, 160
 
 
 def write_page(
@@ -39,24 +39,40 @@ def write_page(
         n_pictures=result.index.n_pictures,
         n_answers=len(result.answers),
         compares=result.index.compares,
-        answers=tuple(_found(result.answers[:n_shown], queries, manifest=manifest, progress=progress)),
-        skipped=result.index.skipped,
+        answers=tuple(
+            _found(
+                result.answers[:n_shown],
+                queries,
+                manifest=manifest,
+                private=config.private,
+                progress=progress,
+            )
+        ),
+        quarantined=result.index.quarantined,
         source=result.index.catalogue,
         notes=result.notes,
+        private=config.private,
     )
     write_whole(target, render_similar(page).encode(errors="surrogateescape"), option="--html")
 
 
 def _found(
-    answers: "Sequence[Answer]", queries: "Sequence[Query]", *, manifest: Manifest, progress: Progress
+    answers: "Sequence[Answer]",
+    queries: "Sequence[Query]",
+    *,
+    manifest: Manifest,
+    private: bool,
+    progress: Progress,
 ) -> list[Found]:
     rows = {row.path: row for row in manifest.rows}
 
-    def draw(match: "Match") -> Thumb:
-        jpeg = None
+    def draw(read: Callable[[], bytes], *, side_px: int = MATCH_PX) -> bytes | None:
         with suppress(OSError, PictureError):
-            jpeg = thumbnail_jpeg(manifest.read(rows[match.path]))
-        return Thumb(match.path, label=match.label, jpeg=jpeg)
+            return None if private else thumbnail_jpeg(read(), side_px=side_px)
+        return None
+
+    def draw_match(match: "Match") -> Thumb:
+        return Thumb(match.path, label=match.label, jpeg=draw(lambda: manifest.read(rows[match.path])))
 
     made = []
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-thumbnail") as pool:
@@ -64,10 +80,10 @@ def _found(
             progress("page", number, len(answers))
             scores = [f"{one.similarity:.3f}" for one in answer.matches]
             asked = [
-                Thumb(name, jpeg=thumbnail_jpeg(content, side_px=QUERY_PX))
-                for name, content in zip(query.names, query.pictures, strict=True)
+                Thumb(name, jpeg=draw(read, side_px=QUERY_PX))
+                for name, read in zip(query.names, query.pictures, strict=True)
             ]
-            thumbs = pool.map(draw, answer.matches)
+            thumbs = pool.map(draw_match, answer.matches)
             made.append(Found(answer.query, tuple(asked), tuple(zip(scores, thumbs, strict=True))))
     progress("page", len(answers), len(answers))
     return made

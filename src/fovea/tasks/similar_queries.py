@@ -1,7 +1,8 @@
 """What is looked for: pictures from anywhere, cut to a part where asked, as rows of the space that is searched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Query:
     """What to look for in one go: rows of what is liked, float32 (m, width), and of what is not.
 
-    `files` are the files among them, whole paths: they are no answers. `names` and `pictures` are those of what is liked.
+    `files` are those of its pictures, whole paths (FILE#NUMBER in a pack): they are no answers. `names` are of what is liked, and
+    `pictures` read it again: contents are not held.
     """
 
     name: str
@@ -31,14 +33,14 @@ class Query:
     unliked: NDArray[np.float32]
     files: frozenset[Path]
     names: tuple[str, ...]
-    pictures: tuple[bytes, ...]
+    pictures: tuple[Callable[[], bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Example:
     name: str
     file: Path | None
-    content: bytes
+    item: Item
 
 
 def read_queries(config: "Config", *, space: Space, store: Store, progress: Progress) -> list[Query]:
@@ -48,7 +50,7 @@ def read_queries(config: "Config", *, space: Space, store: Store, progress: Prog
     examples = [[_read(one, config.crop, problems) for one in group] for group in groups]
     _refuse(problems)
     flat = [one for group in examples for one in group if one is not None]
-    items = [Item(content_sha256(one.content), lambda one=one: one.content) for one in flat]  # type: ignore[misc]
+    items = [one.item for one in flat]
     found = extract(space.encoder, items, store=store, columns=space.columns, progress=progress)
     _refuse([f"{one.name!r}: {why}" for one, why in zip(flat, found.problems, strict=True) if why])
     rows = space.project(found.features)
@@ -70,7 +72,7 @@ def _query(
         unliked=rows[list(unliked)],
         files=frozenset(file for file in files if file is not None),
         names=tuple(examples[k].name for k in liked),
-        pictures=tuple(examples[k].content for k in liked),
+        pictures=tuple(examples[k].item.read for k in liked),
     )
 
 
@@ -90,7 +92,7 @@ def _expand(sources: Sequence[Any]) -> "list[Input]":
 
 
 def _read(one: "Input", crop: tuple[int, int, int, int] | None, problems: list[str]) -> _Example | None:
-    """Return a picture's content, cut where asked; what is wrong with it goes to `problems`."""
+    """Return a picture, cut where asked, to be read again when its turn comes; what is wrong with it goes to `problems`."""
     from fovea.manifest import PackedPicture
     from fovea.model.sources import content_item, why_not_a_file
 
@@ -99,23 +101,24 @@ def _read(one: "Input", crop: tuple[int, int, int, int] | None, problems: list[s
         if why := "" if file is None else why_not_a_file(file):
             problems.append(f"{one.name!r}: {why}")
             return None
-        is_packed = isinstance(one.source, PackedPicture)
-        content = content_item(one.source).read() if file is None or is_packed else file.read_bytes()
+        read = content_item(one.source).read if file is None else file.read_bytes
         if crop is not None:
-            content = _cut(content, crop, name=one.name)
+            read = partial(_cut, read, crop, name=one.name)
+        item = Item(content_sha256(read()), read)
     except OSError as error:
         problems.append(f"{one.name!r}: cannot be read: {error.strerror or error}")
         return None
     except PictureError as error:
         problems.append(f"{one.name!r}: {error}")
         return None
-    return _Example(one.name, None if file is None else file.resolve(), content)
+    place = Path(one.source.name) if isinstance(one.source, PackedPicture) else file
+    return _Example(one.name, None if place is None else place.resolve(), item)
 
 
-def _cut(content: bytes, crop: tuple[int, int, int, int], *, name: str) -> bytes:
+def _cut(read: Callable[[], bytes], crop: tuple[int, int, int, int], *, name: str) -> bytes:
     """Return a part of a picture, as a PNG. Raises PictureError, or InputError where it reaches out of it."""
     x, y, w, h = crop
-    pixels = decode(content).pixels
+    pixels = decode(read()).pixels
     height, width = pixels.shape[:2]
     if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
         raise InputError(
