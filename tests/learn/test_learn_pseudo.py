@@ -85,6 +85,22 @@ def test_the_head_answers_as_the_student_did() -> None:
     assert (told == fit.added.labels).mean() > 0.97
 
 
+def test_balanced_a_rare_class_is_answered_more_often() -> None:
+    features, labels = draw(930, seed=11, spread=2.5)
+    rare = np.flatnonzero((labels != 2) | (np.arange(930) % 15 == 2))  # a fifth of the third class
+    features, labels = features[rare], labels[rare]
+    folds = (np.arange(60) // 3 % 5).astype(np.int64)
+    n_answered = {}
+    for balance in (False, True):
+        probe = fit_probe(features[:60], labels[:60], folds=folds, class_names=NAMES, balance=balance)
+        fit = fit_pseudo(
+            features[:60], labels[:60], unlabelled=features[60:], folds=folds, probe=probe, balance=balance
+        )
+        n_answered[balance] = int((fit.head.logits(features[60:]).argmax(axis=1) == 2).sum())
+        assert fit.rounds[1].is_kept
+    assert n_answered[True] > n_answered[False]
+
+
 def test_the_same_input_gives_the_same_answer() -> None:
     features, labels = draw(130, seed=7, spread=1.5)
     first, second = (learn(features[:30], labels[:30], features[30:])[1] for _ in range(2))

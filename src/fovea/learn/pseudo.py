@@ -86,6 +86,7 @@ class _Pool:
     neighbourhood: Neighbourhood
     labels: NDArray[np.int64]  # (n,)
     class_names: tuple[str, ...]
+    balance: bool
     threads: int
     has_strangers: bool = False
 
@@ -114,6 +115,7 @@ def fit_pseudo(
     folds: NDArray[np.int64],
     probe: "ProbeFit",
     stages: "Sequence[Stage]" = (),
+    balance: bool = False,
     n_rounds: int = len(SHARES),
     threads: int | None = None,
     progress: Progress = silent,
@@ -133,6 +135,7 @@ def fit_pseudo(
         folds: (n,) fold numbers, at least three different ones; rows of a number are held out together.
         probe: what `fit_probe` made of the labelled with these folds.
         stages: columns of each stage; by the last average the neighbours are found.
+        balance: every class weighs the same in what is learned; rounds are judged by every picture alike.
         n_rounds: at most.
         threads: to compute in; all cores where None.
         progress: is told how many fits are done.
@@ -146,6 +149,7 @@ def fit_pseudo(
         unlabelled=unlabelled,
         class_names=names,
         stages=stages,
+        balance=balance,
         threads=threads or available_cores(),
     )
     everything = np.ones(len(labels), bool)
@@ -193,6 +197,7 @@ def _make_pool(
     unlabelled: NDArray[np.float32],
     class_names: tuple[str, ...],
     stages: "Sequence[Stage]",
+    balance: bool,
     threads: int,
 ) -> _Pool:
     every = np.concatenate([features, unlabelled])
@@ -211,6 +216,7 @@ def _make_pool(
         neighbourhood=find_neighbourhood(every[:, compared], threads=threads),
         labels=labels,
         class_names=class_names,
+        balance=balance,
         threads=threads,
     )
 
@@ -240,6 +246,7 @@ def _probe_without(
         folds=folds[at],
         class_names=pool.class_names,
         stages=stages,
+        balance=pool.balance,
         threads=pool.threads,
     )
     return softmax(fit.head.logits(pool.features), fit_temperature(fit.oof_logits, pool.labels[at]))
@@ -259,6 +266,8 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
     labels = np.concatenate([pool.labels[by_hand], chosen.labels])
     weight = float(np.clip(len(chosen.rows) / len(by_hand), 1, BY_HAND))
     weights = np.where(np.arange(len(rows)) < len(by_hand), weight, 1.0)
+    if pool.balance:
+        weights /= np.bincount(labels, weights=weights, minlength=k)[labels]
     still = np.zeros(pool.scores.shape[1], np.float32)
     with computing(pool.threads):
         space = choose_space(Rows((pool.scores[rows],), still, still + 1), seed=0)
