@@ -104,6 +104,9 @@ def test_json_holds_rounds_and_metrics(done: Result) -> None:
     told = json.loads(json.dumps(done.to_json()))
     assert [one["round"] for one in told["rounds"]] == [0, 1, 2]
     assert told["n_added"] == len(told["added"]) == 42
+    assert [one["path"] for one in told["quarantined"]] == ["broken.png"]
+    assert told["notes"] == done.trained.metrics["notes"]
+    assert told["seconds"] == round(done.seconds, 3) > 0
 
 
 def test_pictures_of_the_run_alone_leave_nothing_to_add(
@@ -154,6 +157,42 @@ def test_too_few_pictures_to_cross_validate_are_refused(
         "The run learned from 24 different pictures in all, too few to tell by cross-validation whether pseudo-labels help. "
         "Label 6 pictures a class or more."
     )
+
+
+def test_a_run_whose_network_was_trained_on_its_pictures_is_refused(job: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(job / "first", tmp_path / "tuned"))
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "training": {"kept": "the last block"}}))
+    with pytest.raises(InputError) as caught:
+        pseudolabel(run, job / "pool", out=tmp_path / "out", threads=1)
+    assert str(caught.value) == (
+        f"The network of {str(run)!r} was trained on 24 of the 24 pictures that the run learned from, so cross-validation on "
+        "these cannot tell whether pseudo-labels help. Name a run that keeps a probe on another network: fovea train PHOTOS "
+        "--out FOLDER."
+    )
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_the_run_is_trained_as_it_was(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int | None
+) -> None:
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    wished: dict[str, Any] = {
+        "precision": 0.9,
+        "confidence": 0.8,
+        "per_class": True,
+        "balance": True,
+        "views": 2,
+        "seed": 3,
+    }
+    first = train(job / "photos", out=tmp_path / "first", threads=1, valid_share=0.3, **wished)
+    done = pseudolabel(first.folder, job / "pool", out=tmp_path / "out", threads=1, seed=seed)
+    told, before = (json.loads((run.folder / "model.json").read_text()) for run in (done, first))
+    assert (before["seed"], told["seed"]) == (3, seed or 3)
+    for name in ("promise", "balance", "valid_share", "backbone"):
+        assert told["settings"][name] == before["settings"][name]
+    (promised,) = done.trained.metrics["guarantees"]
+    assert (promised["precision"], promised["confidence"]) == (0.9, 0.8)
 
 
 def test_a_private_run_is_asked_where_its_pictures_lie(

@@ -1,13 +1,16 @@
 """`fovea pseudolabel`: parse, call the task, print."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fovea.cli.console import Console, common_options
 from fovea.cli.run_options import PLACE, out_option, private_option
-from fovea.tasks.pseudolabel import Result, pseudolabel
+
+if TYPE_CHECKING:
+    from fovea.tasks.pseudolabel import Result
 
 
 @click.command(short_help="A run learns from unlabelled pictures too, where that does not hurt.")
@@ -38,13 +41,22 @@ def command(console: Console, run: Path, unlabelled: Path, out: Path, **options:
     Example:
       fovea pseudolabel runs/first scraped --out runs/second --csv added.csv
     """
+    from fovea.tasks.pseudolabel import pseudolabel
+
+    is_given = click.get_current_context().get_parameter_source("seed") is ParameterSource.COMMANDLINE
     done = pseudolabel(
-        run, unlabelled, out=out, progress=console.progress, threads=console.threads, **options
+        run,
+        unlabelled,
+        out=out,
+        progress=console.progress,
+        threads=console.threads,
+        seed=console.seed if is_given else None,  # else the run's own
+        **options,
     )
     console.show(done, lambda: _lines(done))
 
 
-def _lines(result: Result) -> list[str]:
+def _lines(result: "Result") -> list[str]:
     from fovea.cli.train import lines
 
     return [

@@ -4,47 +4,42 @@ The surest of the unlabelled pictures are learned from as if they were labelled,
 hurt. The earlier run stays as it is; the new one's manifest marks what was added, with its round and probability.
 """
 
-import csv
-import io
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from fovea.errors import FoveaError, InputError, PictureError
-from fovea.features import available_cores
+from fovea.errors import InputError
 from fovea.learn import ProbeFit, PseudoFit, Round, fit_pseudo
-from fovea.manifest import Manifest, Row
+from fovea.manifest import Manifest, Row, read_manifest
 from fovea.manifest.wording import count
 from fovea.model import Classifier, load_classifier
-from fovea.pages import PseudoPage, Thumb, TriedRound, render_pseudolabel
-from fovea.pages.privacy import without_secrets
-from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress, silent
 from fovea.tasks import train as training
-from fovea.tasks.options import BackboneOptions, SourceOptions, configure
+from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, read_pictures, read_stored
+from fovea.tasks.taught import taught_by
 from fovea.tasks.train_attempt import Room
 from fovea.tasks.train_learn import Learned
 from fovea.tasks.train_learn import learn as learn_labelled
 from fovea.tasks.train_method import Outcome
 from fovea.tasks.train_since import Earlier
-from fovea.tasks.written import require_free, write_whole
+from fovea.tasks.written import require_free
 
 LEAST_FOLDS = 3
 MOST_ROUNDS = 5
-N_SHOWN = 300
-"""Pictures on the page."""
 COLUMNS = ("path", "label", "probability", "round")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Which run, which unlabelled pictures, where to; `photos` is where the run's pictures lie now, None: where they lay."""
+    """Which run, which unlabelled pictures, where to; `photos` is where the run's pictures lie now, None: where they lay.
+
+    `seed` None is the run's own. What the run was trained with (its promise, `balance`, `views` and the like) is kept.
+    """
 
     run: Path
     unlabelled: Path
@@ -54,12 +49,16 @@ class Config:
     csv: Path | None = None
     html: Path | None = None
     threads: int | None = None
+    seed: int | None = None
     private: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """The new run, what every round did, and the pictures that were added: (path, label, probability, round)."""
+    """The new run, what every round did, and the pictures that were added: (path, label, probability, round).
+
+    `quarantined`: (path, reason) of the unlabelled files that could not be read.
+    """
 
     trained: training.Run
     rounds: tuple[Round, ...]
@@ -67,6 +66,8 @@ class Result:
     n_unlabelled: int
     csv: str | None
     html: str | None = None
+    quarantined: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
 
     @cached_property
     def model(self) -> Any:
@@ -103,6 +104,10 @@ class Result:
             "text": self.text,
             "csv": self.csv,
             "html": self.html,
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.trained.metrics["notes"]),
             "metrics": self.trained.metrics,
         }
 
@@ -120,7 +125,8 @@ def pseudolabel(
         settings: any field of `Config` by name, such as `rounds`, `csv`, `html`, `photos`.
 
     Raises:
-        InputError: the run or the pictures cannot be used, or too few are labelled to cross-validate.
+        InputError: the run or the pictures cannot be used, its network was trained on the labelled ones, or these are too
+            few to cross-validate.
         OutputError: something is at `out` or `csv` already, or it cannot be written.
     """
     config = configure(Config, {"run": run, "unlabelled": unlabelled, "out": out, **settings})
@@ -133,11 +139,15 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 
 
 def _run(config: Config, *, progress: Progress) -> Result:
+    from fovea.tasks.pseudolabel_write import write_outputs
+
+    begun = time.perf_counter()
     if not 1 <= config.rounds <= MOST_ROUNDS:
         raise InputError(f"--rounds is {config.rounds}; give 1 to {MOST_ROUNDS}.")
     require_free(config.csv, option="--csv")
     require_free(config.html, option="--html")
     model = load_classifier(config.run, threads=config.threads, needed_by="fovea pseudolabel")
+    _require_untaught(config.run)
     pictures = read_pictures(config.unlabelled, SourceOptions(), labelled=False)
     found: list[_Found] = []
 
@@ -151,20 +161,26 @@ def _run(config: Config, *, progress: Progress) -> Result:
             progress=room.progress,
         )
         pool = _pool(pictures, learned, model=model, room=room)
-        fit = _fit(learned, pool, config=config, model=model, progress=room.progress)
-        found.append(_Found(fit.rounds, tuple(_added_rows(pool, fit)), len(pool.rows)))
+        balance = room.config.balance
+        fit = _fit(learned, pool, config=config, model=model, balance=balance, progress=room.progress)
+        bad = tuple((row.path, row.problem) for row in pool.manifest.rows if row.problem)
+        found.append(_Found(fit.rounds, tuple(_added_rows(pool, fit)), len(pool.rows), bad))
         return Outcome(_with(learned, found[0], head=fit, pool=pool), model.encoder)
 
     trained = training.run(_training(config, model), learn=learn, progress=progress)
     rounds, rows, n_unlabelled = found[0].rounds, found[0].rows, found[0].n_unlabelled
     added = tuple((row.path, row.label or "", row.probability, row.pseudo_round) for row in rows)
-    if config.csv is not None:
-        write_whole(config.csv, _csv_bytes(added), option="--csv")
-    files = [None if file is None else str(file) for file in (config.csv, config.html)]
-    result = Result(trained, rounds, added, n_unlabelled, *files)
-    if config.html is not None:
-        page = _page(config, result, manifest=pictures)
-        write_whole(config.html, page.encode(errors="surrogateescape"), option="--html")
+    result = Result(
+        trained,
+        rounds,
+        added,
+        n_unlabelled,
+        csv=None if config.csv is None else str(config.csv),
+        html=None if config.html is None else str(config.html),
+        quarantined=found[0].quarantined,
+        seconds=time.perf_counter() - begun,
+    )
+    write_outputs(config, result, manifest=pictures)
     return result
 
 
@@ -175,30 +191,57 @@ class _Found:
     rounds: tuple[Round, ...]
     rows: tuple[Row, ...]
     n_unlabelled: int
+    quarantined: tuple[tuple[str, str], ...]
+
+
+def _require_untaught(run: Path) -> None:
+    """Raise InputError where the network was trained on the run's own pictures: all of them it answers as it was told."""
+    taught = taught_by(run)
+    own = {
+        row.sha256 for row in read_manifest(run / "manifest.csv").rows if row.split == "train" and row.sha256
+    }
+    if n_taught := len(own & taught):
+        raise InputError(
+            f"The network of {str(run)!r} was trained on {n_taught:,} of the {len(own):,} pictures that the run learned from, so "
+            "cross-validation on these cannot tell whether pseudo-labels help. Name a run that keeps a probe on another network: "
+            "fovea train PHOTOS --out FOLDER."
+        )
 
 
 def _training(config: Config, model: Classifier) -> training.Config:
     """Return the settings of a run on the same labelled pictures, on the same sides. Raises InputError."""
     settings = model.document.settings
-    photos, told = config.photos or settings.get("photos"), settings.get("source")
+    photos = config.photos or settings.get("photos")
     if not photos:
         raise InputError(
             f"{str(config.run)!r} does not say where its pictures lie (it was trained with --private). Name the place: "
             "--photos FOLDER."
         )
-    known: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
-    known["drop"] = tuple(known.get("drop") or ())
+    source = _told(SourceOptions, settings.get("source"))
     fixes = config.run / "fixes.csv"  # the run's own record: the user's file may have changed since
-    known["fixes"] = fixes if fixes.is_file() else None
+    share = settings.get("valid_share")
     return training.Config(
         Path(str(photos)),
         config.out,
-        source=SourceOptions(**known),
-        backbone=BackboneOptions(fit=model.encoder.preprocess.fit, threads=config.threads),
+        source=replace(source, fixes=fixes if fixes.is_file() else None),
+        backbone=replace(_told(BackboneOptions, settings.get("backbone")), threads=config.threads),
+        promise=_told(PromiseOptions, settings.get("promise")),
         since=config.run,
-        seed=int(model.document.seed),
+        valid_share=share if isinstance(share, float) else None,
+        balance=bool(settings.get("balance")),
+        seed=int(model.document.seed) if config.seed is None else config.seed,
         private=config.private,
     )
+
+
+Options = TypeVar("Options", SourceOptions, BackboneOptions, PromiseOptions)
+
+
+def _told(kind: type[Options], settings: object) -> Options:
+    """Return a group of options as a run's settings have it; what they lack is as it is by default."""
+    told = settings if isinstance(settings, dict) else {}
+    names = {one.name for one in fields(kind)}
+    return configure(kind, {name: value for name, value in told.items() if name in names})
 
 
 def _pool(pictures: Manifest, learned: Learned, *, model: Classifier, room: Room) -> Stored:
@@ -239,7 +282,7 @@ def _pool(pictures: Manifest, learned: Learned, *, model: Classifier, room: Room
 
 
 def _fit(
-    learned: Learned, pool: Stored, *, config: Config, model: Classifier, progress: Progress
+    learned: Learned, pool: Stored, *, config: Config, model: Classifier, balance: bool, progress: Progress
 ) -> PseudoFit:
     if len(np.unique(learned.folds)) < LEAST_FOLDS:
         raise InputError(
@@ -253,6 +296,7 @@ def _fit(
         folds=learned.folds,
         probe=learned.fit,
         stages=model.encoder.stages,
+        balance=balance,
         n_rounds=config.rounds,
         threads=config.threads,
         progress=progress,
@@ -312,43 +356,4 @@ def tell(rounds: tuple[Round, ...], *, n_added: int, n_unlabelled: int) -> str:
     return (
         f"{n_added:,} of {n_unlabelled:,} unlabelled pictures were added as pseudo-labels in {count(len(kept), 'round')}: accuracy "
         f"on the labelled pictures went from {before.accuracy:.1%} to {kept[-1].accuracy:.1%} (cross-validated)."
-    )
-
-
-def _csv_bytes(added: tuple[tuple[str, str, float, int], ...]) -> bytes:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\r\n")
-    table.writerow(COLUMNS)
-    table.writerows((path, label, f"{probability:.6f}", number) for path, label, probability, number in added)
-    return text.getvalue().encode("utf-8-sig", errors="surrogateescape")
-
-
-def _page(config: Config, result: Result, *, manifest: Manifest) -> str:
-    rows = {row.path: row for row in manifest.rows}
-    shown = sorted(result.added, key=lambda one: one[2])[:N_SHOWN]
-
-    def draw(path: str) -> bytes | None:
-        with suppress(OSError, PictureError, FoveaError):
-            return thumbnail_jpeg(manifest.read(rows[path]))
-        return None
-
-    with ThreadPoolExecutor(config.threads or available_cores()) as workers:
-        drawn = [None] * len(shown) if config.private else list(workers.map(draw, [one[0] for one in shown]))
-    return render_pseudolabel(
-        PseudoPage(
-            title=config.html.stem if config.html else "pseudolabel",
-            text=result.text,
-            rounds=tuple(
-                TriedRound(one.number, one.n_added, one.accuracy, one.log_loss, one.is_kept)
-                for one in result.rounds
-            ),
-            added=tuple(
-                Thumb(path, label=label, probability=probability, jpeg=jpeg)
-                for (path, label, probability, _), jpeg in zip(shown, drawn, strict=True)
-            ),
-            n_added=len(result.added),
-            n_unlabelled=result.n_unlabelled,
-            source=without_secrets(str(config.unlabelled)) if config.private else str(config.unlabelled),
-            private=config.private,
-        )
     )
