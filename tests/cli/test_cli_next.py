@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, learning: MeasuredLearning) -> dict[s
     told: dict[str, Any] = {}
 
     def answer(config: next_task.Config, *, progress: object) -> Result:
-        told.update(photos=config.photos, run=config.run, n=config.n, csv=config.csv)
+        told.update(photos=config.photos, run=config.run, n=config.n, csv=config.csv, config=config)
         questions = (
             Question("a.jpg", "unsure", 3, ("cat", "dog"), (0.5, 0.4)),
             Question("sub/b.jpg", "unsure", 2, ("dog", "cat"), (0.6, 0.3)),
@@ -65,6 +65,35 @@ def test_two_places_are_a_run_and_the_pictures(fovea: Fovea, asked: dict[str, An
         "List to fill in: list.csv",
         "Note: Seen.",
     ]
+
+
+SHARED = ("--private", "--group-by", "burst", "--group-pattern", "x", "--fixes", "fixes.csv")
+
+
+def test_where_the_run_lies_now_groups_and_fixes_are_taken(
+    fovea: Fovea, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    fovea("next", tmp_path / "run", tmp_path, "--photos", "old", *SHARED)
+    config = asked["config"]
+    assert (config.photos, config.run_photos, config.private) == (tmp_path, Path("old"), True)
+    assert (config.source.group_by, config.source.group_pattern) == ("burst", "x")
+    assert config.source.fixes == Path("fixes.csv")
+
+
+def test_a_curve_takes_groups_and_fixes_too(
+    fovea: Fovea, monkeypatch: pytest.MonkeyPatch, learning: MeasuredLearning
+) -> None:
+    asked: list[curve_task.Config] = []
+
+    def answer(config: curve_task.Config, *, progress: object) -> CurveResult:
+        asked.append(config)
+        return CurveResult(learning)
+
+    monkeypatch.setattr(curve_task, "run", answer)
+    fovea("curve", "photos", *SHARED)
+    (config,) = asked
+    assert (config.source.group_by, config.source.group_pattern, config.private) == ("burst", "x", True)
+    assert config.source.fixes == Path("fixes.csv")
 
 
 def test_a_run_alone_is_asked_for_its_pictures(fovea: Fovea, tmp_path: Path) -> None:

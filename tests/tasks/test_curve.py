@@ -1,15 +1,19 @@
 """Accuracy by pictures learned from: judged as `train` would, in sentences, on a page, and from scratch beside it."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fovea.errors import InputError
 from fovea.judge import Forecast, Growth, Learning
 from fovea.tasks.curve import curve
 from fovea.tasks.curve_scratch import ScratchPoint, savings
 from fovea.tasks.learning import MeasuredLearning, sentence
+from fovea.tasks.train import train
 
 Draw = Callable[..., Path]
 
@@ -51,6 +55,40 @@ def test_given_splits_judge_the_curve(photos: Path, tmp_path: Path, draw_class: 
             draw_class(folder / ("train" if number < 18 else "valid") / kind, kind, number)
     told = curve(folder).to_json()
     assert (told["protocol"], told["n_judged"], told["points"][-1]["n_pictures"]) == ("held-out", 24, 36)
+
+
+def test_held_out_pictures_that_are_learned_from_too_judge_nothing(tmp_path: Path, draw_class: Draw) -> None:
+    for kind in ("stripes", "dots"):
+        for number in range(30):
+            draw_class(tmp_path / "train" / kind, kind, number)
+            if number < 12:
+                draw_class(tmp_path / "valid" / kind, kind, 100 + number)
+        shutil.copy(tmp_path / "train" / kind / f"{kind}_001.png", tmp_path / "valid" / kind / "again.png")
+        with Image.open(tmp_path / "train" / kind / f"{kind}_002.png") as picture:
+            picture.save(tmp_path / "valid" / kind / "pixels.bmp")
+    told = curve(tmp_path).to_json()
+    assert (told["protocol"], told["n_judged"]) == ("held-out", 24)
+
+
+def test_a_network_that_was_trained_on_the_pictures_is_refused(photos: Path, tmp_path: Path) -> None:
+    run = train(photos, out=tmp_path / "run").folder
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "training": {"kept": "the last block"}}))
+    with pytest.raises(InputError) as refused:
+        curve(photos, backbone=str(run))
+    assert str(refused.value) == (
+        f"The network of the run {str(run)!r} was trained on 40 of the 40 pictures itself, so its curve would be flat and say "
+        "nothing. Take a network that was not: --backbone mobilenetv2, for example."
+    )
+
+
+def test_a_private_page_names_no_absolute_path(photos: Path, tmp_path: Path) -> None:
+    (photos / "dots" / "cut.png").write_bytes(b"no picture")
+    found = curve(photos, html=tmp_path / "curve.html", private=True)
+    assert [one["path"] for one in found.to_json()["quarantined"]] == ["dots/cut.png"]
+    page = (tmp_path / "curve.html").read_text()
+    assert "absolute paths are left out" in page
+    assert str(tmp_path) not in page
 
 
 def test_too_few_pictures_for_a_curve_are_refused(tmp_path: Path, draw_class: Draw) -> None:

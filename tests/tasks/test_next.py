@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fovea.errors import InputError, OutputError
+from fovea.manifest import read_manifest
 from fovea.tasks.next import Question, next_labels
 from fovea.tasks.train import train
 
@@ -77,10 +79,11 @@ def test_what_cannot_be_read_or_named_is_told_and_not_asked_about(pile: Path) ->
     (pile / "dots_001.png").rename(pile / os.fsdecode(b"caf\xe9.png"))
     found = next_labels(pile, n=40)
     assert len(found.questions) == 29
+    assert [one["path"] for one in found.to_json()["quarantined"]] == ["cut.png"]
     told = [note.partition(":")[0] for note in found.notes[-2:]]
     assert told == [
         "1 picture not asked about",
-        "1 file left out that cannot be read; the first is 'cut.png'",
+        "1 file left out; the first is 'cut.png'",
     ]
 
 
@@ -149,6 +152,149 @@ def test_pictures_of_a_run_that_are_gone_are_told(
     assert found.notes == (
         "15 of the 15 pictures of the run are neither in the store nor where they were: the learning curve is of the others.",
     )
+
+
+@pytest.fixture
+def moved(pile: Path, tmp_path: Path, draw_class: Draw) -> Path:
+    """Return a run on class folders of 3 x 5 pictures, which lie in `elsewhere` by other names since."""
+    for kind in KINDS:
+        for number in range(100, 105):
+            draw_class(tmp_path / "photos" / kind, kind, number)
+    train(tmp_path / "photos", out=tmp_path / "run", private=True)
+    (tmp_path / "elsewhere").mkdir()
+    for path in (tmp_path / "photos").glob("*/*"):
+        path.rename(tmp_path / "elsewhere" / f"my {path.name}")
+    return tmp_path / "run"
+
+
+def test_labels_of_pictures_that_moved_among_the_unlabelled_stay_in_the_list(
+    pile: Path, tmp_path: Path, moved: Path
+) -> None:
+    (tmp_path / "elsewhere").rename(pile / "labelled")
+    found = next_labels(pile, run=moved, n=2, csv=tmp_path / "list.csv")
+    known = {row["path"]: row["label"] for row in rows_of(tmp_path / "list.csv") if row["label"]}
+    assert known == {str(path): path.name[3:].partition("_")[0] for path in (pile / "labelled").iterdir()}
+    assert (found.n_unlabelled, found.notes) == (30, ())
+
+
+def test_labels_of_pictures_that_moved_elsewhere_come_by_naming_the_place(
+    pile: Path, tmp_path: Path, moved: Path
+) -> None:
+    lost = next_labels(pile, run=moved, n=2, csv=tmp_path / "lost.csv")
+    assert len(rows_of(tmp_path / "lost.csv")) == 2
+    assert lost.notes[-1] == (
+        "15 labelled pictures not in the list: no file of theirs is where the run was trained on them, or here. Say where they "
+        "lie now with --photos, or their labels are lost to the next run."
+    )
+    found = next_labels(pile, run=moved, run_photos=tmp_path / "elsewhere", n=2, csv=tmp_path / "list.csv")
+    assert (len(rows_of(tmp_path / "list.csv")), found.notes) == (17, ())
+    assert train(filled(tmp_path / "list.csv"), out=tmp_path / "next").metrics["n_measured"] == 17
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (
+            None,
+            "--photos says where the pictures of a run lie now: name the run too, as in fovea next RUN UNLABELLED --photos FOLDER.",
+        ),
+        (
+            "run",
+            "--photos: there is nothing at 'nowhere'. Name the folder or table where the run's pictures lie now.",
+        ),
+    ],
+)
+def test_a_place_of_the_runs_pictures_that_cannot_be_is_refused(
+    tmp_path: Path, run: str | None, said: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        next_labels(tmp_path, run=run, run_photos="nowhere")
+    assert str(refused.value) == said
+
+
+def test_no_curve_is_drawn_of_pictures_that_the_network_was_trained_on(
+    pile: Path, tmp_path: Path, draw_class: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in KINDS:
+        for number in range(100, 112):
+            draw_class(tmp_path / "photos" / kind, kind, number)
+    run = train(tmp_path / "photos", out=tmp_path / "run").folder
+    assert next_labels(pile, run=run, n=2).learning is not None
+    known = frozenset(row.sha256 for row in read_manifest(run / "manifest.csv").rows)
+    monkeypatch.setattr(
+        "fovea.tasks.next_choose.taught_by", lambda network: known if network == run else None
+    )
+    found = next_labels(pile, run=run, n=2)
+    assert found.learning is None
+    assert found.notes[-1] == (
+        f"{str(run)!r} was trained on labelled pictures itself, so a learning curve of them would be flat: none is drawn. For "
+        "one take another network: fovea curve PHOTOS."
+    )
+
+
+def test_private_pages_and_lists_hold_no_picture_and_no_absolute_path(
+    pile: Path, tmp_path: Path, draw_class: Draw
+) -> None:
+    for kind in KINDS:
+        for number in range(100, 105):
+            draw_class(tmp_path / "photos" / kind, kind, number)
+    run = train(tmp_path / "photos", out=tmp_path / "run").folder
+    (tmp_path / "lists").mkdir()
+    table, page = tmp_path / "lists" / "list.csv", tmp_path / "page.html"
+    next_labels(pile, run=run, n=3, csv=table, html=page, private=True)
+    folders = {row["path"].rpartition("/")[0] for row in rows_of(table)}
+    assert folders == {"../pile", *(f"../photos/{kind}" for kind in KINDS)}
+    assert str(tmp_path) not in page.read_text()
+    assert "data:image/jpeg" not in page.read_text()
+    assert train(filled(table), out=tmp_path / "again").metrics["n_measured"] == 18
+
+
+def test_the_page_says_to_train_since_the_run(pile: Path, tmp_path: Path) -> None:
+    next_labels(pile, n=15, csv=tmp_path / "first.csv", html=tmp_path / "first.html")
+    assert (
+        f"fovea train {tmp_path / 'first.csv'} --out runs/next</code>"
+        in (tmp_path / "first.html").read_text()
+    )
+    run = train(filled(tmp_path / "first.csv"), out=tmp_path / "run").folder
+    next_labels(pile, run=run, n=3, csv=tmp_path / "list.csv", html=tmp_path / "next.html")
+    told = f"fovea train {tmp_path / 'list.csv'} --out runs/next --since {run}</code>"
+    assert told in (tmp_path / "next.html").read_text()
+
+
+def test_pictures_inside_a_pack_are_said_to_be_in_no_table(tmp_path: Path) -> None:
+    sizes = b"".join(n.to_bytes(4, "big") for n in (9, 28, 28))
+    pixels = np.random.default_rng(0).integers(0, 256, 9 * 784, np.uint8).tobytes()
+    (tmp_path / "pile").mkdir()
+    (tmp_path / "pile" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + pixels)
+    assert next_labels(tmp_path / "pile", n=2).notes == (
+        "9 pictures inside packed files, which a table for fovea train cannot name: write them out as files of their own before "
+        "you label them.",
+    )
+
+
+def test_groups_of_a_table_stay_together_in_its_curve(pile: Path, draw_class: Draw) -> None:
+    for number in range(10, 30):
+        for kind in ("stripes", "dots"):
+            draw_class(pile, kind, number)
+    names = sorted(path.name for path in pile.iterdir())
+    rows = [
+        f"{name},{kind if kind != 'plain' else ''},{kind}"
+        for name in names
+        for kind in [name.partition("_")[0]]
+    ]
+    (pile / "labels.csv").write_text("\n".join(["path,label,burst", *rows]))
+    assert next_labels(pile / "labels.csv", n=2).learning is not None
+    assert (
+        next_labels(pile / "labels.csv", n=2, group_by="burst").learning is None
+    )  # a class is one group: nothing to judge
+
+
+def test_answers_to_fixes_are_labels(pile: Path, tmp_path: Path) -> None:
+    rows = [f"dots_{number:03d}.png,{'dots' if number else '-'}" for number in range(5)]
+    (tmp_path / "fixes.csv").write_text("\n".join(["path,label", *rows]))
+    found = next_labels(pile, n=40, fixes=tmp_path / "fixes.csv")
+    assert (found.n_labelled, found.n_unlabelled) == (4, 25)
+    assert [one["path"] for one in found.to_json()["quarantined"]] == ["dots_000.png"]
 
 
 def test_where_all_is_labelled_nothing_is_left_to_ask(pile: Path, tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from fovea.cli.console import Console, common_options
-from fovea.cli.run_options import PLACE, class_options, label_option, network_options
+from fovea.cli.run_options import (
+    PLACE,
+    class_options,
+    fixes_option,
+    group_options,
+    label_option,
+    network_options,
+)
 from fovea.tasks.curve import Result, curve
 
 
@@ -23,8 +30,11 @@ from fovea.tasks.curve import Result, curve
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of --scratch.  [default: its recipe's]")
 @network_options
 @class_options
+@fixes_option
 @label_option
+@group_options
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
+@click.option("--private", is_flag=True, help="No absolute paths in the page.")
 @common_options
 def command(console: Console, photos: Path, **options: Any) -> None:
     """Measure how accuracy grows with the number of labelled PHOTOS, and predict it for twice as many.

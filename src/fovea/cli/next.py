@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from fovea.cli.console import Console, common_options
-from fovea.cli.run_options import PLACE, label_option, network_options
+from fovea.cli.run_options import (
+    PLACE,
+    fixes_option,
+    group_options,
+    label_option,
+    network_options,
+    private_option,
+)
 from fovea.tasks.next import Result, next_labels
 
 SHOWN = 40
@@ -23,9 +30,18 @@ SHOWN = 40
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures here."
 )
+@click.option(
+    "--photos",
+    "run_photos",
+    type=PLACE,
+    help="Where the pictures of RUN lie now.  [default: where they lay, or among UNLABELLED]",
+)
 @network_options
+@fixes_option
 @label_option
+@group_options
 @click.option("--strict", is_flag=True, help="Refuse a table with wrong rows instead of leaving them out.")
+@private_option
 @common_options
 def command(console: Console, places: tuple[Path, ...], **options: Any) -> None:
     """Choose the pictures whose labels would teach most.

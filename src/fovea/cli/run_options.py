@@ -20,6 +20,16 @@ def parse_merge(context: click.Context, option: click.Parameter, values: tuple[s
         raise click.BadParameter(str(error)) from None
 
 
+def only_one(context: click.Context, option: click.Parameter, values: tuple[Path, ...]) -> Path | None:
+    """Return the one table that was given, if any: of two, the first would be lost without a word."""
+    if len(values) > 1:
+        raise click.BadParameter(
+            f"{len(values)} tables were given, and one is taken. A later round's holds the earlier answers too: "
+            "fovea suspects PHOTOS --after FIRST --fixes NEXT writes it."
+        )
+    return values[0] if values else None
+
+
 out_option = click.option(
     "--out", type=PLACE, required=True, help="Folder to write the run into; it must not hold one yet."
 )
@@ -43,6 +53,20 @@ _PROMISE = (
         "--confidence", type=float, default=0.95, show_default=True, help="How surely it is promised."
     ),
     click.option("--per-class", is_flag=True, help="Promise it for each class by itself."),
+)
+fixes_option = click.option(
+    "--fixes",
+    type=PLACE,
+    multiple=True,
+    callback=only_one,
+    metavar="CSV",
+    help="Labels that were corrected, as fovea suspects --fixes writes them to be filled; the pictures stay as they are.",
+)
+_GROUPS = (
+    click.option("--group-by", metavar="COLUMN", help="Table column whose equal values stay on one side."),
+    click.option(
+        "--group-pattern", metavar="REGEX", help="Part of the path whose equal values stay on one side."
+    ),
 )
 _CLASSES = (
     click.option(
@@ -107,6 +131,13 @@ def network_options(function: F) -> F:
 def promise_options(function: F) -> F:
     """Give a command the options of a promise."""
     for option in reversed(_PROMISE):
+        function = option(function)
+    return function
+
+
+def group_options(function: F) -> F:
+    """Give a command the options that say which pictures stay on one side."""
+    for option in reversed(_GROUPS):
         function = option(function)
     return function
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fovea.pages.growth import GrowthPlot, growth_svg
+from fovea.pages.privacy import without_secrets
 from fovea.pages.report import Section
 from fovea.pages.templating import render
 
@@ -22,6 +23,7 @@ class CurvePage:
 
 def render_curve(page: CurvePage) -> str:
     """Return the page of `curve`: one file that needs nothing else, the same bytes for the same values."""
+    page = without_secrets(page) if page.private else page
     first, _, rest = page.advice.partition("; ")
     return render(
         "command.html",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fovea.pages.growth import GrowthPlot, growth_svg
+from fovea.pages.privacy import without_secrets
 from fovea.pages.report import Section, Thumb
 from fovea.pages.templating import render
 from fovea.pages.texts import named
@@ -20,7 +21,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class NextPage:
-    """All that the page of `next` shows; `rule` is "typical" or "unsure", `csv` the list to fill in ("" for none)."""
+    """All that the page of `next` shows; `rule` is "typical" or "unsure".
+
+    `csv` is the list to fill in, `run` what it was chosen by ("" for none).
+    """
 
     title: str
     rule: str
@@ -29,6 +33,7 @@ class NextPage:
     n_labelled: int = 0
     n_copies: int = 0
     csv: str = ""
+    run: str = ""
     questions: tuple[Asked, ...] = ()
     advice: str = ""
     curve: GrowthPlot | None = None
@@ -39,7 +44,7 @@ class NextPage:
 
 def render_next(page: NextPage) -> str:
     """Return the page of `next`: one file that needs nothing else, the same bytes for the same values."""
-    page = named(page)
+    page = named(without_secrets(page) if page.private else page)
     sections = [Section("pictures", "Pictures to label", page.questions)]
     if page.curve is not None:
         sections.append(Section("curve", "Do more labels pay?", page.curve.points))

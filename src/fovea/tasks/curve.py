@@ -3,7 +3,8 @@
 From scratch beside it on request (extra torch): what starting from a network that was trained before saves.
 """
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.written import require_free, write_whole
 
 if TYPE_CHECKING:
-    from fovea.manifest import SplitPlan
+    from fovea.features import Store
+    from fovea.manifest import Manifest, SplitPlan
     from fovea.tasks.curve_scratch import ScratchPoint
     from fovea.tasks.learning import LabelledFeatures, MeasuredLearning
     from fovea.tasks.stored import Stored
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Which labelled pictures, where the page goes, and a network to train from scratch beside the probe (None: none)."""
+    """Which labelled pictures, where the page goes, and a network to train from scratch beside the probe (None: none).
+
+    With `private` the page names no absolute path.
+    """
 
     photos: Path
     html: Path | None = None
     scratch: str | None = None
     epochs: int | None = None
+    private: bool = False
     source: SourceOptions = field(default_factory=SourceOptions)
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     seed: int = 0
@@ -41,6 +47,8 @@ class Result:
     scratch: "tuple[ScratchPoint, ...]" = ()
     saved: tuple[str, ...] = ()
     html: str | None = None
+    quarantined: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +67,9 @@ class Result:
             "advice": self.advice,
             "saved": list(self.saved),
             "html": self.html,
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
@@ -79,7 +90,7 @@ def curve(photos: str | Path, *, progress: Progress = silent, **settings: Any) -
         settings: any field of `Config` or of its groups by name, such as `html`, `scratch`, `backbone`.
 
     Raises:
-        InputError: the pictures cannot be learned from, or are too few for a curve.
+        InputError: the pictures cannot be learned from, are too few for a curve, or are those that the network was trained on.
         MissingExtraError: `scratch` without torch.
         OutputError: the page is there already, or cannot be written.
     """
@@ -89,10 +100,12 @@ def curve(photos: str | Path, *, progress: Progress = silent, **settings: Any) -
 def run(config: Config, *, progress: Progress = silent) -> Result:
     """Measure as `config` says; see `curve`."""
     from fovea.features import open_store
+    from fovea.tasks.gather import add_hashes
     from fovea.tasks.learning import measure_learning
     from fovea.tasks.stored import open_network, read_stored
     from fovea.tasks.train_read import read_labelled
 
+    begun = time.perf_counter()
     require_free(config.html, option="--html")
     if config.scratch is not None:
         from fovea.tasks.train_method import require_torch
@@ -106,8 +119,10 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     encoder, notes = open_network(config.backbone, progress=progress)
     with open_store() as store:
         threads = config.backbone.threads
+        manifest = add_hashes(manifest, store, threads=threads, progress=progress)
+        _require_untaught(config, manifest)
         stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
-    plan, labelled = _sides(stored, seed=config.seed)
+        plan, labelled = _sides(stored, store=store, seed=config.seed, threads=threads)
     measured = measure_learning(
         labelled, stages=encoder.stages, seed=config.seed, threads=threads, progress=progress
     )
@@ -125,6 +140,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         scratch=scratch,
         saved=saved,
         html=None if config.html is None else str(config.html),
+        quarantined=tuple((row.path, row.problem) for row in stored.manifest.rows if row.problem),
+        seconds=time.perf_counter() - begun,
         notes=(*notes, *stored.notes, *plan.notes),
     )
     if config.html is not None:
@@ -132,20 +149,42 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     return result
 
 
-def _sides(stored: "Stored", *, seed: int) -> "tuple[SplitPlan, LabelledFeatures]":
+def _require_untaught(config: Config, manifest: "Manifest") -> None:
+    """Raise InputError where the network was trained on these pictures: with fewer of their labels it would know them all."""
+    from fovea.tasks.backbones import with_default
+    from fovea.tasks.taught import taught_by
+
+    network = with_default(config.backbone)[0].backbone
+    taught = taught_by(network)
+    rows = [row for row in manifest.rows if not row.problem]
+    n_taught = sum(row.sha256 in taught for row in rows)
+    if n_taught:
+        raise InputError(
+            f"The network of the run {network!r} was trained on {n_taught:,} of the {len(rows):,} pictures itself, so its "
+            "curve would be flat and say nothing. Take a network that was not: --backbone mobilenetv2, for example."
+        )
+
+
+def _sides(
+    stored: "Stored", *, store: "Store", seed: int, threads: int | None
+) -> "tuple[SplitPlan, LabelledFeatures]":
     """Return the sides that `train` would make, and the pictures of train and valid by them."""
     import numpy as np
 
-    from fovea.manifest import assign_splits, equal_groups, join_units
-    from fovea.tasks.learning import LabelledFeatures
+    from fovea.manifest import assign_splits
+    from fovea.tasks.learning import LabelledFeatures, units_of_stored
 
     rows = stored.manifest.rows
-    units = join_units(
-        len(rows),
-        equal_groups(["" if row.problem else row.sha256 for row in rows]),
-        equal_groups([row.group for row in rows]),
-    )
+    units = units_of_stored(stored, store=store, threads=threads)
     plan = assign_splits(stored.manifest, units=units, seed=seed)
+    in_train = np.isin(units, units[[row.split == "train" for row in plan.manifest.rows]])
+    plan = replace(  # what stands among those to learn from too judges nothing
+        plan,
+        manifest=plan.manifest.with_rows(
+            replace(row, split="") if row.split == "valid" and is_known else row
+            for row, is_known in zip(plan.manifest.rows, in_train.tolist(), strict=True)
+        ),
+    )
     sides = [plan.manifest.rows[int(k)].split for k in stored.rows]
     inside = np.flatnonzero([side in ("train", "valid") for side in sides])
     at = stored.rows[inside]
@@ -181,5 +220,6 @@ def _page(config: Config, result: Result) -> bytes:
         saved=result.saved,
         source=str(config.photos),
         notes=result.notes,
+        private=config.private,
     )
     return render_curve(page).encode(errors="surrogateescape")

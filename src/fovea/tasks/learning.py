@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.features import Store
 from fovea.judge import Learning, learning_curve
 from fovea.learn import measure_subsets
+from fovea.manifest import equal_groups, join_units
 from fovea.pages import GrowthPlot, GrowthPoint
 from fovea.progress import Progress
+from fovea.tasks.copies import find_copies
+from fovea.tasks.gather import last_average
+from fovea.tasks.stored import Stored
 
 if TYPE_CHECKING:
     from fovea.features import Stage
@@ -77,6 +82,27 @@ class MeasuredLearning:
         }
 
 
+def units_of_stored(stored: Stored, *, store: Store, threads: int | None) -> NDArray[np.int64]:
+    """Return a unit for every row of the manifest (n,), as `train` makes them: of one content, equal pixels or one group."""
+    rows = stored.manifest.rows
+    first = np.unique(stored.content, return_index=True)[1]
+    contents = stored.rows[first].tolist()
+    last = last_average(stored.encoder)
+    copies = find_copies(
+        stored.features[first, last.start : last.stop],
+        sha256s=[rows[k].sha256 for k in contents],
+        read=lambda k: stored.manifest.read(rows[contents[k]]),
+        store=store,
+        threads=threads,
+    )
+    return join_units(
+        len(rows),
+        equal_groups(["" if row.problem else row.sha256 for row in rows]),
+        [[contents[k] for k in group] for group in copies.same],
+        equal_groups([row.group for row in rows]),
+    )
+
+
 def measure_learning(
     labelled: LabelledFeatures,
     *,
@@ -88,9 +114,10 @@ def measure_learning(
     """Return the curve, or None where there are too few pictures, or classes, for one.
 
     Judged on the pictures held out where these are enough, else on fifths of all; classes with fewer than two different
-    pictures to learn from are left out.
+    pictures to learn from are left out, and held-out pictures that stand among those to learn from too.
     """
-    by_held_out = int(labelled.held_out.sum()) >= LEAST_JUDGED
+    known = np.isin(labelled.units, labelled.units[~labelled.held_out])
+    by_held_out = int((labelled.held_out & ~known).sum()) >= LEAST_JUDGED
     inside = ~labelled.held_out | (not by_held_out)
     names = [
         name
@@ -99,7 +126,7 @@ def measure_learning(
     ]
     numbers = {name: k for k, name in enumerate(names)}
     labels = np.array([numbers.get(name, -1) for name in labelled.names], np.int64)
-    kept = np.flatnonzero(labels >= 0)
+    kept = np.flatnonzero((labels >= 0) & (inside | ~known))
     judged = labelled.held_out[kept] if by_held_out else None
     n = len(kept) if judged is None else int((~judged).sum())
     if len(names) < 2 or n < LEAST_PICTURES:
@@ -115,7 +142,9 @@ def measure_learning(
         progress=progress,
     )
     return MeasuredLearning(
-        learning=learning_curve(subsets.right, sizes=subsets.sizes, n_now=n, n_then=2 * n, seed=seed),
+        learning=learning_curve(
+            subsets.right, sizes=subsets.sizes, n_now=n, n_then=2 * n, units=subsets.units, seed=seed
+        ),
         seconds=tuple(np.nanmedian(subsets.seconds, axis=1).tolist()),
         n_judged=subsets.right.shape[2],
         protocol="cross-validated" if judged is None else "held-out",

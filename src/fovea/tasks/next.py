@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What to choose from, how many, and where the list and the page go; `run` says what is known already."""
+    """What to choose from, how many, and where the list and the page go; `run` says what is known already.
+
+    `run_photos` is where the run's pictures lie now, None: where they lay, or among `photos`. With `private` the page shows no
+    pictures and names no absolute path, and the list has paths as seen from its own folder.
+    """
 
     photos: Path
     run: Path | None = None
+    run_photos: Path | None = None
     n: int = 50
     csv: Path | None = None
     html: Path | None = None
+    private: bool = False
     source: SourceOptions = field(default_factory=SourceOptions)
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     seed: int = 0
@@ -73,6 +79,8 @@ class Result:
     learning: "MeasuredLearning | None" = None
     csv: str | None = None
     html: str | None = None
+    quarantined: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -87,6 +95,9 @@ class Result:
             "learning": None if self.learning is None else self.learning.to_json(),
             "csv": self.csv,
             "html": self.html,
+            "n_quarantined": len(self.quarantined),
+            "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
@@ -141,6 +152,19 @@ def _run(config: Config, *, progress: Progress) -> Result:
             f"The run {str(config.run)!r} has a network of its own: leave --backbone, --weights and --stage out, or leave the "
             "run out."
         )
+    _check_run_photos(config)
     require_free(config.csv, option="--csv")
     require_free(config.html, option="--html")
     return choose_next(config, progress=progress)
+
+
+def _check_run_photos(config: Config) -> None:
+    place = config.run_photos
+    if place is not None and config.run is None:
+        raise InputError(
+            "--photos says where the pictures of a run lie now: name the run too, as in fovea next RUN UNLABELLED --photos FOLDER."
+        )
+    if place is not None and not place.exists():
+        raise InputError(
+            f"--photos: there is nothing at {str(place)!r}. Name the folder or table where the run's pictures lie now."
+        )

@@ -1,5 +1,6 @@
 """Which pictures are asked about: what is known taken out, the rule, copies never asked twice; then the list and the page."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,18 @@ from fovea.errors import InputError
 from fovea.features import Encoder, Stage, Store, open_store
 from fovea.judge import softmax
 from fovea.learn import Picks, fit_probe, is_early, labelling_space, pick_typical, pick_unsure
-from fovea.manifest import fold_numbers, read_source
+from fovea.manifest import Manifest, apply_fixes, fold_numbers, read_source
 from fovea.manifest.folders import TABLE_SUFFIXES
 from fovea.manifest.wording import count
 from fovea.progress import Progress
+from fovea.tasks.backbones import with_default
 from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import last_average
-from fovea.tasks.learning import measure_learning
+from fovea.tasks.learning import MeasuredLearning, measure_learning
 from fovea.tasks.next import Config, Question, Result
-from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table
+from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table, note_on_list
 from fovea.tasks.stored import Stored, open_network, read_stored
+from fovea.tasks.taught import taught_by
 from fovea.tasks.train_prepare import N_FOLDS
 
 if TYPE_CHECKING:
@@ -36,21 +39,30 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
     """Choose as `config` says, and write what it asks for."""
     from fovea.tasks.next_write import write_outputs
 
+    begun = time.perf_counter()
     model, encoder, notes = _open(config, progress=progress)
-    source, threads = config.source, config.backbone.threads
-    manifest = read_source(config.photos, labelled=False, label_by=source.label_by, strict=source.strict)
-    lists = tuple(set(TABLE_SUFFIXES) - {".parquet"})  # of earlier rounds, which may lie among the pictures
-    manifest = manifest.with_rows(row for row in manifest.rows if not row.path.lower().endswith(lists))
+    threads = config.backbone.threads
+    manifest = _read(config)
     with open_store() as store:
         pool = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
-        known = known_by_table(pool)
+        known = known_by_table(pool, store=store, threads=threads)
         if model is not None:
-            known = known_by_run(model, store=store, threads=threads, progress=progress).joined(known)
+            by_run = known_by_run(
+                model,
+                photos=config.run_photos,
+                pool=pool,
+                store=store,
+                threads=threads,
+                progress=progress,
+            )
+            known = by_run.joined(known)
         free, left_out = _free(pool, known, photos=config.photos)
         asking = _prepare(config, pool, known, free=free, model=model)
         progress("choose", 0, 1)
         chosen, n_like, n_copies = _choose(asking, n=config.n, store=store)
         progress("choose", 1, 1)
+    learning, no_curve = _learning(config, known, encoder=encoder, progress=progress)
+    listed = note_on_list(known) if config.csv else ()
     result = Result(
         questions=tuple(
             _question(asking, row, n_like=like) for row, like in zip(chosen, n_like, strict=True)
@@ -60,17 +72,53 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
         n_copies=n_copies,
         n_labelled=asking.n_labelled,
         class_names=asking.class_names,
-        learning=measure_learning(
-            known.labelled, stages=encoder.stages, seed=config.seed, threads=threads, progress=progress
-        ),
+        learning=learning,
         csv=None if config.csv is None else str(config.csv),
         html=None if config.html is None else str(config.html),
-        notes=(*notes, *pool.notes, *known.notes, *left_out),
+        quarantined=tuple((row.path, row.problem) for row in pool.manifest.rows if row.problem),
+        seconds=time.perf_counter() - begun,
+        notes=(*notes, *pool.notes, *known.notes, *left_out, *no_curve, *listed),
     )
     is_given = model is not None and has_given_splits(model)
     shown = [int(asking.used[row]) for row in chosen]
     write_outputs(config, result, pool=pool, known=known, shown=shown, with_splits=is_given)
     return result
+
+
+def _read(config: Config) -> Manifest:
+    """Return the pictures to choose from, labels where a table or answers to fixes give them."""
+    source = config.source
+    manifest = read_source(
+        config.photos,
+        labelled=False,
+        label_by=source.label_by,
+        group_by=source.group_by,
+        group_pattern=source.group_pattern,
+        strict=source.strict,
+    )
+    lists = tuple(set(TABLE_SUFFIXES) - {".parquet"})  # of earlier rounds, which may lie among the pictures
+    manifest = manifest.with_rows(row for row in manifest.rows if not row.path.lower().endswith(lists))
+    return manifest if source.fixes is None else apply_fixes(manifest, source.fixes)[0]
+
+
+def _learning(
+    config: Config, known: Known, *, encoder: Encoder, progress: Progress
+) -> tuple[MeasuredLearning | None, tuple[str, ...]]:
+    """Return the learning curve of what is labelled, or None; where the network was trained on it, a note that says so."""
+    network = config.run or with_default(config.backbone)[0].backbone
+    if not taught_by(network).isdisjoint(known.sha256s):
+        return None, (
+            f"{str(network)!r} was trained on labelled pictures itself, so a learning curve of them would be flat: none is "
+            "drawn. For one take another network: fovea curve PHOTOS.",
+        )
+    measured = measure_learning(
+        known.labelled,
+        stages=encoder.stages,
+        seed=config.seed,
+        threads=config.backbone.threads,
+        progress=progress,
+    )
+    return measured, ()
 
 
 def _open(config: Config, *, progress: Progress) -> "tuple[Classifier | None, Encoder, tuple[str, ...]]":
@@ -102,12 +150,18 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
     free &= nameable
     if not free.any():
         n_bad = sum(bool(row.problem) for row in pool.manifest.rows)
-        bad = f", {n_bad:,} cannot be read" if n_bad else ""
+        bad = f", {n_bad:,} cannot be used" if n_bad else ""
         raise InputError(
             f"Nothing is left to ask about in {str(photos)!r}: of its {len(pool.manifest.rows):,} pictures "
             f"{len(rows) - n_unnamed:,} have a label or are copies of such{bad}. Name a folder with unlabelled pictures."
         )
     notes = []
+    n_packed = sum(pool.manifest.pack(row) is not None for row in rows)
+    if n_packed:
+        notes.append(
+            f"{count(n_packed, 'picture')} inside packed files, which a table for fovea train cannot name: write them out as "
+            "files of their own before you label them."
+        )
     if n_unnamed:
         notes.append(
             f"{count(n_unnamed, 'picture')} not asked about: names that are not UTF-8, which no table can hold. Rename them."
@@ -115,7 +169,7 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
     unread = [row for row in pool.manifest.rows if row.problem]
     if unread:
         worst = f"the first is {unread[0].path!r}: {unread[0].problem}"
-        notes.append(f"{count(len(unread), 'file')} left out that cannot be read; {worst}.")
+        notes.append(f"{count(len(unread), 'file')} left out; {worst}.")
     return free, tuple(notes)
 
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from fovea.errors import FoveaError, InputError
 from fovea.features import Store
-from fovea.manifest import Manifest, Row, equal_groups, join_units, read_manifest, read_source
+from fovea.manifest import Manifest, Row, read_manifest, read_source
+from fovea.manifest.wording import count
 from fovea.progress import Progress
-from fovea.tasks.learning import LabelledFeatures
+from fovea.tasks.gather import add_hashes
+from fovea.tasks.learning import LabelledFeatures, units_of_stored
 from fovea.tasks.stored import Stored, read_stored
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Known:
     """Pictures with a label: those whose features are at hand, and all contents that need not be asked about.
 
     `labelled`, `sha256s` and `reads` (which give the bytes) are in the same order; `files` are (absolute path, label, split) of
-    those whose file is there, for the list that goes back to `train`.
+    those whose file is there, for the list that goes back to `train`, and `n_unlisted` of how many none is.
     """
 
     labelled: LabelledFeatures
@@ -34,6 +36,7 @@ class Known:
     reads: tuple[Callable[[], bytes], ...]
     asked: frozenset[str]
     files: tuple[tuple[Path, str, str], ...]
+    n_unlisted: int = 0
     notes: tuple[str, ...] = ()
 
     def joined(self, other: "Known") -> "Known":
@@ -45,28 +48,39 @@ class Known:
             labelled=LabelledFeatures(
                 features=np.concatenate([a.features, b.features[more]]),
                 names=(*a.names, *(b.names[k] for k in inside)),
-                units=np.concatenate([a.units, b.units[more] + len(a.units)]),
+                units=np.concatenate([a.units, b.units[more] + a.units.max(initial=-1) + 1]),
                 held_out=np.concatenate([a.held_out, np.zeros(len(inside), bool)]),
             ),
             sha256s=(*self.sha256s, *(other.sha256s[k] for k in inside)),
             reads=(*self.reads, *(other.reads[k] for k in inside)),
             asked=self.asked | other.asked,
             files=tuple(dict.fromkeys((*self.files, *other.files))),
+            n_unlisted=self.n_unlisted + other.n_unlisted,
             notes=(*self.notes, *other.notes),
         )
 
 
-def known_by_table(stored: Stored) -> Known:
+def known_by_table(pool: Stored, *, store: Store, threads: int | None) -> Known:
     """Return what a table says itself."""
-    at = [k for k, label in enumerate(stored.labels) if label is not None]
-    rows = tuple(stored.manifest.rows[int(stored.rows[k])] for k in at)
-    return _known(rows, stored.features[at], manifest=stored.manifest, asked=rows)
+    at = np.flatnonzero([label is not None for label in pool.labels])
+    some = replace(pool, rows=pool.rows[at], features=pool.features[at], content=pool.content[at])
+    asked = tuple(pool.manifest.rows[k] for k in some.rows.tolist())
+    return _known(some, asked=asked, store=store, threads=threads)
 
 
-def known_by_run(model: "Classifier", *, store: Store, threads: int | None, progress: Progress) -> Known:
+def known_by_run(
+    model: "Classifier",
+    *,
+    photos: Path | None,
+    pool: Stored,
+    store: Store,
+    threads: int | None,
+    progress: Progress,
+) -> Known:
     """Return what a run learned from and was judged on.
 
-    Features come from the store, or from the pictures where they were. Raises InputError where its manifest is missing.
+    Features come from the store, or from the pictures: where they were, or else in `photos` or the pool, found by their bytes.
+    Raises InputError where the run's manifest is missing.
     """
     from fovea.model import read_evidence
 
@@ -75,41 +89,53 @@ def known_by_run(model: "Classifier", *, store: Store, threads: int | None, prog
             f"The run {str(model.folder)!r} has no manifest.csv, so what is labelled already is not known. Name another "
             "run, or leave the run out."
         )
-    manifest = read_manifest(model.folder / "manifest.csv")
+    manifest = _where_they_lie(model, read_manifest(model.folder / "manifest.csv"), photos=photos)
+    there = _files_by_content(pool.manifest)
+    if photos is not None:
+        there |= _files_by_content(
+            add_hashes(read_source(photos, labelled=False), store, threads=threads, progress=progress)
+        )
     used = tuple(
-        row
+        row if _has_file(manifest, row) else replace(row, path=there.get(row.sha256, row.path))
         for row in manifest.rows
         if row.label is not None and not row.problem and row.sha256 and not row.pseudo_round
     )
-    manifest = replace(_where_they_lie(model, manifest), rows=used)
-    stored = read_stored(manifest, encoder=model.encoder, store=store, threads=threads, progress=progress)
-    rows = tuple(stored.manifest.rows[int(k)] for k in stored.rows)
-    n_lost = len(used) - len(rows)
-    notes: tuple[str, ...] = ()
+    stored = read_stored(
+        replace(manifest, rows=used), encoder=model.encoder, store=store, threads=threads, progress=progress
+    )
+    known = _known(stored, asked=used, store=store, threads=threads)
+    n_lost = len(used) - len(stored.rows)
+    notes = []
     if n_lost:
-        notes = (
+        notes.append(
             f"{n_lost:,} of the {len(used):,} pictures of the run are neither in the store nor where they were: the learning "
-            "curve is of the others.",
+            "curve is of the others."
         )
-    return _known(rows, stored.features, manifest=manifest, asked=used, notes=notes)
+    return replace(known, notes=tuple(notes))
 
 
-def _known(
-    rows: tuple[Row, ...],
-    features: NDArray[np.float32],
-    *,
-    manifest: Manifest,
-    asked: tuple[Row, ...],
-    notes: tuple[str, ...] = (),
-) -> Known:
-    """Return the rows as known ones; what was read only as a test is no part of a curve."""
-    sha256s = [row.sha256 for row in rows]
+def note_on_list(known: Known) -> tuple[str, ...]:
+    """Say which labels cannot go into the list that is filled in and learned from next."""
+    if not known.n_unlisted:
+        return ()
+    n = count(known.n_unlisted, "labelled picture")
+    return (
+        f"{n} not in the list: no file of theirs is where the run was trained on them, or here. Say where they lie now with "
+        "--photos, or their labels are lost to the next run.",
+    )
+
+
+def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int | None) -> Known:
+    """Return the stored rows as known ones; what was read only as a test is no part of a curve."""
+    manifest = stored.manifest
+    rows = tuple(manifest.rows[k] for k in stored.rows.tolist())
     curve = np.array([row.split != "test" for row in rows], bool)
     kept = [row for row, is_kept in zip(rows, curve, strict=True) if is_kept]
-    units = join_units(len(rows), equal_groups(sha256s), equal_groups([row.group for row in rows]))
+    units: NDArray[np.int64] = units_of_stored(stored, store=store, threads=threads)[stored.rows]
+    files = [row for row in asked if _has_file(manifest, row)]
     return Known(
         labelled=LabelledFeatures(
-            features=features[curve],
+            features=stored.features[curve],
             names=tuple(row.label or "" for row in kept),
             units=units[curve],
             held_out=np.array([row.split == "valid" for row in kept], bool),
@@ -117,23 +143,34 @@ def _known(
         sha256s=tuple(row.sha256 for row in kept),
         reads=tuple(partial(manifest.read, row) for row in kept),
         asked=frozenset(row.sha256 for row in asked),
-        files=tuple(
-            (manifest.file(row).absolute(), row.label or "", row.split)
-            for row in asked
-            if manifest.pack(row) is None and manifest.file(row).is_file()
-        ),
-        notes=notes,
+        files=tuple((manifest.file(row).absolute(), row.label or "", row.split) for row in files),
+        n_unlisted=len(asked) - len(files),
     )
 
 
-def _where_they_lie(model: "Classifier", manifest: Manifest) -> Manifest:
-    """Return the run's manifest with the root and the packs of the pictures that it was trained on, if they are there."""
-    photos = model.document.settings.get("photos")
-    if not isinstance(photos, str):
+def _has_file(manifest: Manifest, row: Row) -> bool:
+    return manifest.pack(row) is None and manifest.file(row).is_file()
+
+
+def _files_by_content(manifest: Manifest) -> dict[str, str]:
+    """Return the absolute path of a file by its SHA-256."""
+    rows = [row for row in manifest.rows if row.sha256 and manifest.pack(row) is None]
+    return {row.sha256: str(manifest.file(row).absolute()) for row in reversed(rows)}
+
+
+def _where_they_lie(model: "Classifier", manifest: Manifest, *, photos: Path | None) -> Manifest:
+    """Return the run's manifest with the root and the packs of the pictures that it was trained on, if they are there.
+
+    Raises InputError where `photos` says where, and there is nothing.
+    """
+    place = photos or model.document.settings.get("photos")
+    if not isinstance(place, str | Path):
         return manifest
     try:
-        source = read_source(Path(photos), labelled=False)
+        source = read_source(Path(place), labelled=False)
     except (FoveaError, OSError):
+        if photos is not None:
+            raise
         return manifest
     return replace(manifest, root=source.root, packs=source.packs)
 

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fovea.errors import FoveaError, PictureError
@@ -30,11 +32,22 @@ def write_outputs(
     if config.csv is not None:
         rows = [pool.manifest.rows[int(pool.rows[k])] for k in shown]
         content = _list(
-            config.csv, result, manifest=pool.manifest, rows=rows, known=known, with_splits=with_splits
+            config.csv,
+            result,
+            manifest=pool.manifest,
+            rows=rows,
+            known=known,
+            with_splits=with_splits,
+            private=config.private,
         )
         write_whole(config.csv, content, option="--csv")
     if config.html is not None:
-        thumbs = _thumbnails(pool, shown[:N_SHOWN], threads=config.backbone.threads or available_cores())
+        shown = shown[:N_SHOWN]
+        thumbs = (
+            [None] * len(shown)
+            if config.private
+            else _thumbnails(pool, shown, threads=config.backbone.threads or available_cores())
+        )
         write_whole(
             config.html,
             _page(config, result, thumbs=thumbs).encode(errors="surrogateescape"),
@@ -50,6 +63,7 @@ def _list(
     rows: Sequence[Row],
     known: Known,
     with_splits: bool,
+    private: bool,
 ) -> bytes:
     """Return the CSV: pictures to label first, and below them those that are labelled, so that it alone is what `train` takes.
 
@@ -57,24 +71,26 @@ def _list(
     """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\r\n")
+    cell = partial(_cell, target=target, root=manifest.root, private=private)
     table.writerow(("path", "label", *(("split",) if with_splits else ()), "why"))
     for question, row in zip(result.questions, rows, strict=True):
         is_file = manifest.pack(row) is None
-        path = (
-            _cell(manifest.file(row).absolute(), target=target, root=manifest.root) if is_file else row.path
-        )
+        path = cell(manifest.file(row).absolute()) if is_file else row.path
         table.writerow((path, "", *(("train",) if with_splits else ()), question.why))
     for file, label, split in known.files:
         with suppress(UnicodeEncodeError):  # what no table can hold
-            path = _cell(file, target=target, root=manifest.root)
+            path = cell(file)
             (path + label).encode()
             table.writerow((path, label, *((split,) if with_splits else ()), LABELLED))
     return text.getvalue().encode("utf-8-sig")
 
 
-def _cell(file: Path, *, target: Path, root: Path) -> str:
-    """Return a picture's path as a table beside the pictures has it, or whole where the table lies elsewhere."""
-    is_beside = target.absolute().parent == root.absolute() and file.is_relative_to(root.absolute())
+def _cell(file: Path, *, target: Path, root: Path, private: bool) -> str:
+    """Return a picture's path as a table beside the pictures has it; elsewhere whole, or private as seen from the table."""
+    folder = target.absolute().parent
+    is_beside = folder == root.absolute() and file.is_relative_to(root.absolute())
+    if private and not is_beside:
+        return Path(os.path.relpath(file, folder)).as_posix()
     return file.relative_to(root.absolute()).as_posix() if is_beside else file.as_posix()
 
 
@@ -110,6 +126,8 @@ def _page(config: Config, result: Result, *, thumbs: Sequence[bytes | None]) -> 
             advice="" if measured is None else sentence(measured),
             curve=None if measured is None else learning_page(measured),
             source=str(config.photos),
+            run="" if config.run is None else str(config.run),
             notes=result.notes,
+            private=config.private,
         )
     )

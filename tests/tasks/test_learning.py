@@ -1,0 +1,76 @@
+"""Which pictures a curve is judged by, and which count as one: by hand-made features, and by files with equal pixels."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fovea.features import open_backbone, open_store
+from fovea.manifest import read_source
+from fovea.progress import silent
+from fovea.tasks.learning import LabelledFeatures, MeasuredLearning, measure_learning, units_of_stored
+from fovea.tasks.stored import read_stored
+
+
+def measure(n_copies: int) -> MeasuredLearning | None:
+    """Measure 60 pictures to learn from and 40 held out, of which so many are copies of such."""
+    rng = np.random.default_rng(0)
+    units = np.arange(100)
+    units[60 : 60 + n_copies] = np.arange(n_copies)
+    labelled = LabelledFeatures(
+        features=rng.normal(size=(100, 6)).astype(np.float32)[units],
+        names=tuple("ab"[unit % 2] for unit in units),
+        units=units,
+        held_out=np.arange(100) >= 60,
+    )
+    return measure_learning(labelled, stages=(), seed=0, threads=1, progress=silent)
+
+
+@pytest.mark.parametrize(
+    ("n_copies", "protocol", "n_judged"),
+    [(0, "held-out", 40), (20, "held-out", 20), (21, "cross-validated", 100)],
+)
+def test_copies_of_what_is_learned_from_do_not_judge(n_copies: int, protocol: str, n_judged: int) -> None:
+    found = measure(n_copies)
+    assert found is not None
+    assert (found.protocol, found.n_judged) == (protocol, n_judged)
+
+
+def test_shots_of_one_scene_count_once_in_the_interval() -> None:
+    widths = []
+    for n_shots in (1, 4):
+        scenes = np.arange(100) // n_shots
+        labelled = LabelledFeatures(
+            features=np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)[scenes],
+            names=tuple("ab"[scene % 2] for scene in scenes),
+            units=scenes,
+            held_out=np.zeros(100, bool),
+        )
+        found = measure_learning(labelled, stages=(), seed=0, threads=1, progress=silent)
+        assert found is not None
+        low, high = found.learning.intervals[-1]
+        widths.append(high - low)
+    assert widths[1] > 1.5 * widths[0]  # 25 different ones against 100
+
+
+def test_equal_bytes_equal_pixels_and_groups_are_one_unit(
+    tmp_path: Path, draw_picture: Callable[..., Path]
+) -> None:
+    for number in range(8):
+        draw_picture(tmp_path / f"{'shot' if number < 2 else ''}{number}.png", seed=number)
+    shutil.copy(tmp_path / "2.png", tmp_path / "bytes.png")
+    with Image.open(tmp_path / "3.png") as picture:
+        picture.save(tmp_path / "pixels.bmp")
+    (tmp_path / "cut.png").write_bytes(b"no picture")
+    manifest = read_source(tmp_path, labelled=False, group_pattern="^shot")
+    with open_store() as store:
+        encoder = open_backbone(None)
+        units = units_of_stored(read_stored(manifest, encoder=encoder, store=store), store=store, threads=1)
+    of = {row.path: unit for row, unit in zip(manifest.rows, units.tolist(), strict=True)}
+    assert of["2.png"] == of["bytes.png"]
+    assert of["3.png"] == of["pixels.bmp"]
+    assert of["shot0.png"] == of["shot1.png"]
+    assert len(set(of.values())) == 11 - 3
