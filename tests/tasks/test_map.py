@@ -169,6 +169,15 @@ def test_an_unknown_method_is_refused_with_the_closest(photos: Path, tmp_path: P
     assert str(refused.value) == "--method is 'tnse' (did you mean 'tsne'?); there are: pca, tsne."
 
 
+def test_a_second_map_does_not_count_the_first_as_a_picture(tmp_path: Path, draw_class: Draw) -> None:
+    for number in range(4):
+        draw_class(tmp_path / "photos", "dots", number)
+    map_pictures(tmp_path / "photos", html=tmp_path / "photos" / "map.html")
+    again = map_pictures(tmp_path / "photos", html=tmp_path / "photos" / "again.html")
+    assert (len(again.paths), again.quarantined) == (4, ())
+    assert "Left out, no pictures by their names: 'map.html'." in again.notes
+
+
 def test_a_page_that_is_there_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "map.html").write_text("mine")
     with pytest.raises(OutputError, match=r"Choose another name for --html\.$"):
