@@ -13,7 +13,9 @@ from PIL import Image
 
 from fovea.errors import InputError, OutputError
 from fovea.manifest import read_manifest
+from fovea.tasks.learning import LabelledFeatures
 from fovea.tasks.next import Question, next_labels
+from fovea.tasks.next_known import Known
 from fovea.tasks.train import train
 
 KINDS = ("stripes", "dots", "plain")
@@ -247,6 +249,21 @@ def test_private_pages_and_lists_hold_no_picture_and_no_absolute_path(
     assert str(tmp_path) not in page.read_text()
     assert "data:image/jpeg" not in page.read_text()
     assert train(filled(table), out=tmp_path / "again").metrics["n_measured"] == 18
+
+
+def test_pictures_of_a_run_and_of_a_table_share_no_unit() -> None:
+    def known(units: list[int], name: str) -> Known:
+        labelled = LabelledFeatures(
+            np.zeros((len(units), 2), np.float32),
+            (name,) * len(units),
+            np.array(units),
+            np.zeros(len(units), bool),
+        )
+        sha256s = tuple(f"{name}{unit}" for unit in units)
+        return Known(labelled, sha256s, (bytes,) * len(units), frozenset(sha256s), ())
+
+    run, table = known([3, 7], "a"), known([0, 1, 4, 5], "b")  # the run's other units are of test pictures
+    assert len(set(run.joined(table).labelled.units.tolist())) == 6
 
 
 def test_the_page_says_to_train_since_the_run(pile: Path, tmp_path: Path) -> None:
