@@ -116,7 +116,8 @@ def test_a_curve_is_a_table_with_its_advice(
     fovea: Fovea, monkeypatch: pytest.MonkeyPatch, learning: MeasuredLearning
 ) -> None:
     scratch = (ScratchPoint(40, 0.5, (0.37, 0.63), 61.4),)
-    result = CurveResult(learning, "lenet5", scratch, ("It saves.",))
+    bad = (("cat/cut.jpg", "an empty file (0 bytes)"),)
+    result = CurveResult(learning, "lenet5", scratch, ("It saves.",), quarantined=bad)
     monkeypatch.setattr(curve_task, "run", lambda config, *, progress: result)
     assert fovea("curve", "photos").out.splitlines() == [
         ADVICE,
@@ -127,4 +128,5 @@ def test_a_curve_is_a_table_with_its_advice(
         "        80     40.0     85.0%   78.0% to  90.0%  expected",
         "        40     20.0     50.0%   37.0% to  63.0%       61 lenet5 from scratch",
         "It saves.",
+        "1 file left out that cannot be used; --json lists them.",
     ]

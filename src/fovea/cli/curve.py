@@ -53,7 +53,9 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
 
 def _lines(result: Result) -> list[str]:
-    told = result.to_json()
+    from fovea.manifest.wording import count
+
+    told, n_bad = result.to_json(), len(result.quarantined)
     k, ahead = told["n_classes"], told["twice"]
     how = "held out" if told["protocol"] == "held-out" else "cross-validated"
     return [
@@ -67,6 +69,7 @@ def _lines(result: Result) -> list[str]:
             for one in told["scratch"]
         ),
         *result.saved,
+        *([f"{count(n_bad, 'file')} left out that cannot be used; --json lists them."] if n_bad else []),
         *([f"Page: {result.html}"] if result.html else []),
         *(f"Note: {note}" for note in result.notes),
     ]
