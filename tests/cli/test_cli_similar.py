@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fovea.cli import group
+
 Fovea = Callable[..., Any]
 
 
@@ -68,3 +70,13 @@ def test_what_is_written_wrongly_is_told_how_to_write(
     said = fovea("similar", "a.jpg", "--in", "photos", *arguments)
     assert said.code == 2
     assert message in " ".join(said.err.split())
+
+
+def test_every_command_of_the_page_on_search_parses() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "search.md"
+    lines = [line.split() for line in page.read_text().splitlines() if line.strip().startswith("fovea ")]
+    assert len(lines) >= 10
+    for _, name, *words in lines:
+        command = group.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        command.make_context(name, words).close()
