@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fovea.learn.suspects import Suspicion, find_suspects
+from fovea.judge.suspects import far_out
+from fovea.learn import suspects
+from fovea.learn.suspects import Suspicion, find_suspects, find_voters
 
 N, K = 600, 3
 
@@ -90,3 +92,37 @@ def test_a_picture_far_from_all_has_the_greatest_distance() -> None:
     features[:, 11] = 0
     features[7] = 40 * np.eye(12)[11]
     assert find(features, labels).distances.argmax() == 7
+
+
+@pytest.mark.parametrize("most_spare", [200, 5])
+def test_the_nearest_twenty_of_other_units_vote_however_large_ones_own_is(
+    most_spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suspects, "_SPARE", (5, most_spare))
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(120, 6)).astype(np.float32)
+    units = np.concatenate([np.full(40, 7), np.arange(80) // 4 + 10])
+    features[:40] = features[0] + 0.01 * features[:40]  # a clip: each frame's nearest are its own
+    indices, cosines, counted = find_voters(features, units, threads=1)
+    rows = features.astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    alike = np.where(units == units[:, None], -np.inf, rows @ rows.T)
+    assert counted.all()
+    np.testing.assert_array_equal(indices, np.argsort(-alike, axis=1)[:, :20])
+    np.testing.assert_allclose(cosines, -np.sort(-alike, axis=1)[:, :20], atol=1e-6)
+
+
+def test_of_few_others_all_vote_and_nobody_else() -> None:
+    features = np.random.default_rng(1).normal(size=(30, 4)).astype(np.float32)
+    units = np.where(np.arange(30) < 25, 0, np.arange(30))
+    indices, _, counted = find_voters(features, units, threads=1)
+    assert counted.sum(axis=1).tolist() == [5] * 25 + [20] * 5
+    assert {*indices[0][counted[0]].tolist()} == {25, 26, 27, 28, 29}
+
+
+def test_the_frames_of_a_clip_among_the_others_are_not_far_out() -> None:
+    features, labels, _ = draw(n_wrong=0)
+    frames = features[0] + 0.01 * np.random.default_rng(2).normal(size=(40, 12)).astype(np.float32)
+    features, labels = np.concatenate([features, frames]), np.append(labels, np.full(40, labels[0]))
+    units = np.append(np.arange(N), np.full(40, N))
+    assert not far_out(find(features, labels, units=units).distances)[-40:].any()

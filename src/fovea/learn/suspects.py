@@ -18,7 +18,10 @@ from fovea.progress import Progress, silent
 if TYPE_CHECKING:
     from fovea.features import Stage
 
-_SPARE = 5  # copies of a picture do not vote for it
+_SPARE = (
+    5,
+    200,
+)  # further neighbours that are sought at once, at least and at most: those of one's own unit do not vote
 _NEAREST = 5
 _BLOCK_ROWS = 256
 _FIRST_WEIGHT = 0.5
@@ -83,8 +86,7 @@ def find_suspects(
     probabilities, head = cross_validate(labels)
     progress("fit", 1, n_fits)
     centred = compared - compared.mean(axis=0)
-    indices, cosines = nearest(centred, centred, k=N_VOTERS + _SPARE, threads=threads, leave_out_self=True)
-    counted = _first_of_others(units, indices)
+    indices, cosines, counted = find_voters(centred, units, threads=threads)
     votes = neighbours_vote(labels, indices, similarities=cosines, n_classes=k, counted=counted)
     doubts = doubt_labels(labels, probabilities, votes=votes, weight=_FIRST_WEIGHT)
     rounds = []
@@ -140,11 +142,26 @@ def _cross_validate(
     return np.asarray(probabilities, np.float64), fit.head
 
 
-def _first_of_others(units: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which neighbours vote: the nearest twenty that are of another unit, bool (n, m)."""
-    others = units[indices] != units[:, None]
-    counted: NDArray[np.bool_] = others & (np.cumsum(others, axis=1) <= N_VOTERS)
-    return counted
+def find_voters(
+    compared: NDArray[np.float32], units: NDArray[np.int64], *, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return each picture's nearest of other units, the best first, their cosines, and which of them vote: (n, 20) each.
+
+    Where there are not so many others, those of its own unit stand behind them, and do not vote. `compared` float32 (n, c);
+    `units` int (n,).
+    """
+    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    n_spare = int(np.clip(sizes.max() - 1, *_SPARE))
+    found, alike = nearest(compared, compared, k=N_VOTERS + n_spare, threads=threads, leave_out_self=True)
+    order = np.argsort(unit[found] == unit[:, None], axis=1, kind="stable")[:, :N_VOTERS]
+    indices, cosines = np.take_along_axis(found, order, axis=1), np.take_along_axis(alike, order, axis=1)
+    crowded = np.flatnonzero((unit[indices] == unit[:, None]).any(axis=1))
+    for number in np.unique(unit[crowded]).tolist():  # a larger unit: sought among the others alone
+        rows, others = crowded[unit[crowded] == number], np.flatnonzero(unit != number)
+        found, alike = nearest(compared[rows], compared, k=N_VOTERS, threads=threads, among=others)
+        indices[rows, : found.shape[1]], cosines[rows, : found.shape[1]] = found, alike
+    votes: NDArray[np.bool_] = unit[indices] != unit[:, None]
+    return indices, cosines, votes
 
 
 def _distances(

@@ -27,7 +27,7 @@ from fovea.tasks.train_prepare import N_FOLDS
 from fovea.tasks.written import require_free, write_whole
 
 N_EVIDENCE = 5
-_SPARE = 5  # copies of the picture itself are no evidence
+_MOST_SPARE = 200  # pictures of a picture's own unit, which are no evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,11 +342,12 @@ def _nearest_of(
 ) -> list[tuple[str, ...]]:
     """Return for each row the paths of the nearest pictures of a class that are not doubted, none a copy of it."""
     nearby: list[tuple[str, ...]] = [()] * len(rows)
+    n_spare = min(int(np.bincount(judged.units).max()) - 1, _MOST_SPARE)
     for number in np.unique(classes).tolist():
         members = np.flatnonzero((judged.labels == number) & ~doubted)
         places = np.flatnonzero(classes == number)
         found, _ = nearest(
-            judged.compared[rows[places]], judged.compared[members], k=N_EVIDENCE + _SPARE, threads=threads
+            judged.compared[rows[places]], judged.compared[members], k=N_EVIDENCE + n_spare, threads=threads
         )
         for place, alike in zip(places.tolist(), members[found], strict=True):
             others = alike[judged.units[alike] != judged.units[rows[place]]]
