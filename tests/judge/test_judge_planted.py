@@ -88,7 +88,7 @@ def simulate(*, n_hard: int, n_easy: int, seed: int) -> Expected:
     planted = Planted(np.zeros(n, np.int64), np.arange(m, 2 * m), np.arange(m))
     rest = scores(n_hard, n_easy, n - n_hard - n_easy - 2 * m)
     doubt = np.concatenate([scores(m, m, 0), rest])
-    return expect([planted], [doubt], lengths=(100, 1000), seed=seed)
+    return expect([planted], [doubt], listed=np.ones(n, np.bool_), lengths=(100, 1000), seed=seed)
 
 
 @pytest.mark.parametrize(("n_hard", "n_easy"), [(1500, 0), (0, 800), (600, 600)])
@@ -115,7 +115,8 @@ def test_intervals_hold_their_figure_and_shares_stay_shares() -> None:
 
 def test_without_planted_errors_nothing_is_said() -> None:
     none = np.zeros(0, np.int64)
-    found = expect([Planted(np.zeros(2, np.int64), none, none)], [np.array([0.9, 0.1])], lengths=(1,), seed=0)
+    planted, doubt = Planted(np.zeros(2, np.int64), none, none), np.array([0.9, 0.1])
+    found = expect([planted], [doubt], listed=np.ones(2, np.bool_), lengths=(1,), seed=0)
     assert found == Expected(0.0, (0.0, 2.0), 0, ())
 
 
@@ -123,9 +124,27 @@ def test_a_round_seen_twice_tells_the_same_number() -> None:
     rng = np.random.default_rng(5)
     planted = Planted(np.zeros(1000, np.int64), np.arange(50), np.arange(50, 100))
     doubt = np.concatenate([rng.beta(4, 3, 100), rng.beta(4, 3, 80), rng.beta(1, 30, 820)])
-    one, two = (expect([planted] * m, [doubt] * m, lengths=(20, 200), seed=0) for m in (1, 2))
+    listed = np.ones(1000, np.bool_)
+    one, two = (expect([planted] * m, [doubt] * m, listed=listed, lengths=(20, 200), seed=0) for m in (1, 2))
     assert two.n_errors == pytest.approx(one.n_errors, rel=0.05)
     assert (one.n_planted, two.n_planted) == (100, 200)
+
+
+def test_only_listed_labels_are_counted_as_wrong() -> None:
+    rng = np.random.default_rng(6)
+    planted = Planted(np.zeros(10_000, np.int64), np.arange(500), np.arange(500, 1000))
+    doubt = np.concatenate([rng.beta(4, 3, 1000), rng.beta(4, 3, 1600), rng.beta(1, 30, 7400)])
+    half = np.ones(10_000, np.bool_)
+    half[1000:1800] = False  # half of those that are wrong, not planted, have been answered
+    found = expect([planted], [doubt], listed=half, lengths=(200,), seed=0)
+    assert found.n_errors == pytest.approx(800, rel=0.15)
+    assert found.yields[0].recall == pytest.approx(200 / 800, rel=0.2)
+
+
+def test_where_every_label_was_answered_nothing_is_said() -> None:
+    planted, doubt = Planted(np.zeros(4, np.int64), np.array([0]), np.array([1])), np.linspace(0.1, 0.9, 4)
+    found = expect([planted], [doubt], listed=np.zeros(4, np.bool_), lengths=(), seed=0)
+    assert found == Expected(0.0, (0.0, 0.0), 0, ())
 
 
 @pytest.mark.parametrize(("n", "rounds"), [(4, 1), (100, 5), (950, 5), (4213, 2), (6000, 1), (100_000, 1)])

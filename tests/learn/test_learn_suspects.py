@@ -22,7 +22,11 @@ def draw(*, n_wrong: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[n
 
 
 def find(
-    features: NDArray[np.float32], labels: NDArray[np.int64], *, units: NDArray[np.int64] | None = None
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    units: NDArray[np.int64] | None = None,
+    answered: NDArray[np.bool_] | None = None,
 ) -> Suspicion:
     rows = np.arange(len(labels))
     return find_suspects(
@@ -32,6 +36,7 @@ def find(
         units=rows if units is None else units,
         folds=rows % 5 if units is None else units % 5,
         class_names=["a", "b", "c"],
+        answered=answered,
         threads=1,
     )
 
@@ -66,8 +71,20 @@ def test_the_number_of_wrong_labels_lies_in_its_interval(
     low, high = found.expected.n_errors_interval
     assert low <= wrong.sum() <= high
     assert found.expected.yields[0].n == 10
-    assert found.expected.yields[-1].n == found.n_doubted
+    assert found.expected.yields[-1].n == found.doubted.sum()
     assert found.expected.yields[0].precision_interval[1] > 0.9
+
+
+def test_answered_labels_are_neither_doubted_nor_counted_as_wrong(
+    noisy: tuple[Suspicion, NDArray[np.bool_], NDArray[np.int64]],
+) -> None:
+    found, wrong, labels = noisy
+    features, _, _ = draw(n_wrong=60)
+    answered = wrong & (found.doubts.doubt >= 0.5)  # confirmed as they stand, however doubtful
+    again = find(features, labels, answered=answered)
+    assert not (again.doubted & answered).any()
+    assert again.expected.yields[-1].n == again.doubted.sum() == found.doubted.sum() - answered.sum()
+    assert again.expected.n_errors < found.expected.n_errors - 0.7 * answered.sum()
 
 
 def test_the_same_input_gives_the_same_answer() -> None:

@@ -81,6 +81,8 @@ def test_what_was_answered_is_not_asked_again(found: Result, mixed_up: Path, tmp
     again = suspects(mixed_up, after=tmp_path / "filled.csv", threads=1)
     assert first.path not in {one.path for one in again.suspects}
     assert {one.path for one in again.suspects} >= WRONG - {first.path}
+    assert sum(one.n_doubted for one in again.classes) == len(again.suspects)
+    assert again.expected.yields[-1].n == len(again.suspects)
 
 
 def test_nothing_of_the_users_is_changed(mixed_up: Path, tmp_path: Path) -> None:

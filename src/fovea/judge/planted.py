@@ -168,23 +168,29 @@ def choose_weight(rounds: Sequence[Round], *, believed: Mask) -> float:
 
 
 def expect(
-    planted: Sequence[Planted], doubts: Sequence[Scores], *, lengths: Sequence[int], seed: int
+    planted: Sequence[Planted],
+    doubts: Sequence[Scores],
+    *,
+    listed: Mask,
+    lengths: Sequence[int],
+    seed: int,
 ) -> Expected:
-    """Tell how many labels are wrong, and how many of the most doubtful ones are.
+    """Tell how many of the listed labels are wrong, and how many of the most doubtful ones are.
 
     Args:
         planted: the labels with known errors, of one or more rounds.
         doubts: float (n,) each, of these labels; the list of the others ranks as the list of all labels as given does.
-        lengths: numbers from 1 of the most doubtful labels to tell the yield of.
+        listed: bool (n,), which labels are asked about: errors may be planted among the others too, but none is sought there.
+        lengths: numbers from 1 of the most doubtful listed labels to tell the yield of.
         seed: for the intervals, drawn anew from what was seen (bootstrap), each at another depth of the catch.
     """
     rng = np.random.default_rng(seed)
-    n = len(doubts[0])
+    n = int(listed.sum())
     pairs = list(zip(planted, doubts, strict=True))
     hard = np.sort(np.concatenate([doubt[one.hard] for one, doubt in pairs]))
     easy = np.sort(np.concatenate([doubt[one.easy] for one, doubt in pairs]))
-    rest = np.sort(np.concatenate([doubt[~one.is_planted] for one, doubt in pairs]))
-    if not len(hard) or not len(easy):
+    rest = np.sort(np.concatenate([doubt[listed & ~one.is_planted] for one, doubt in pairs]))
+    if not len(hard) or not len(easy) or len(rest) < len(pairs):
         return Expected(0.0, (0.0, float(n)), 0, ())
     n_rest = len(rest) // len(pairs)
     kept = np.maximum(np.round(np.array(lengths) * n_rest / n).astype(int), 1)  # of each list

@@ -33,7 +33,7 @@ class Suspicion:
     """What was found: the doubts of all labels, what to expect of the most doubtful ones, the vote's weight.
 
     `probabilities` float64 (n, k) are the probe's, out of fold; `votes` float64 (n, k) the neighbours'; `distances` float64 (n,)
-    1 minus the mean cosine to the five nearest, higher is stranger. `n_doubted` labels have a doubt of 0.5 or more.
+    1 minus the mean cosine to the five nearest, higher is stranger. `doubted` bool (n,): a doubt of 0.5 or more, and no answer yet.
     """
 
     doubts: Doubts
@@ -42,7 +42,7 @@ class Suspicion:
     probabilities: NDArray[np.float64]
     votes: NDArray[np.float64]
     distances: NDArray[np.float64]
-    n_doubted: int
+    doubted: NDArray[np.bool_]
 
 
 def find_suspects(
@@ -54,6 +54,7 @@ def find_suspects(
     folds: NDArray[np.int64],
     class_names: Sequence[str],
     stages: "Sequence[Stage]" = (),
+    answered: NDArray[np.bool_] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = silent,
@@ -68,6 +69,8 @@ def find_suspects(
         folds: int (n,), at least two; no unit in two of them.
         class_names: the k names.
         stages: columns of `features`, see `fit_probe`.
+        answered: bool (n,), labels that a person has confirmed or corrected: learned from, but neither doubted nor counted as
+            wrong; None: none.
         seed: of the planted errors, intervals and the solver.
         threads: to compute in; all cores where None.
         progress: is told of the stages "fit".
@@ -98,13 +101,16 @@ def find_suspects(
         progress("fit", number + 2, n_fits)
     weight = choose_weight(rounds, believed=doubts.doubt < 0.5)
     doubts = doubt_labels(labels, probabilities, votes=votes, weight=weight)
-    n_doubted = int((doubts.doubt >= 0.5).sum())
+    listed = np.ones(len(labels), np.bool_) if answered is None else ~answered
+    doubted = (doubts.doubt >= 0.5) & listed
+    n_doubted = int(doubted.sum())
     lengths = [length for length in _LENGTHS if length < n_doubted] + [n_doubted] * (n_doubted > 0)
     return Suspicion(
         doubts=doubts,
         expected=expect(
             [one.planted for one in rounds],
             [one.doubt(weight) for one in rounds],
+            listed=listed,
             lengths=lengths,
             seed=seed,
         ),
@@ -112,7 +118,7 @@ def find_suspects(
         probabilities=probabilities,
         votes=np.asarray(votes, np.float64),
         distances=_distances(compared, indices, counted=counted),
-        n_doubted=n_doubted,
+        doubted=doubted,
     )
 
 

@@ -16,7 +16,7 @@ from fovea.features import nearest, open_store
 from fovea.judge.planted import Expected
 from fovea.judge.suspects import far_out
 from fovea.learn.suspects import Suspicion, find_suspects
-from fovea.manifest import equal_groups, fold_numbers, join_units, read_answers, require_trainable
+from fovea.manifest import Fix, apply_fixes, equal_groups, fold_numbers, join_units, require_trainable
 from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.copies import find_copies
@@ -190,8 +190,9 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     begun = time.perf_counter()
     require_free(config.html, option="--html")
     require_free(config.fixes, option="--fixes")
-    judged, told = _read(config, progress=progress)
-    stored = judged.stored
+    judged, fixes, told = _read(config, progress=progress)
+    stored, paths = judged.stored, {fix.path for fix in fixes}
+    answered = np.array([judged.path(row) in paths for row in range(len(judged.at))], np.bool_)
     found = find_suspects(
         stored.features if len(judged.at) == len(stored.rows) else stored.features[judged.at],
         judged.labels,
@@ -200,15 +201,15 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         folds=fold_numbers(judged.labels, units=judged.units, n_folds=N_FOLDS, seed=config.seed),
         class_names=judged.names,
         stages=stored.stages,
+        answered=answered,
         seed=config.seed,
         threads=config.network.threads,
         progress=progress,
     )
     judged = replace(judged, compared=judged.compared - judged.compared.mean(axis=0))
-    answered = read_answers(config.after, stored.manifest) if config.after else {}
     result = Result(
-        suspects=_suspects(judged, found, answered=set(answered), threads=config.network.threads),
-        outliers=_outliers(judged, found, answered=set(answered)),
+        suspects=_suspects(judged, found, threads=config.network.threads),
+        outliers=_outliers(judged, found, answered=answered),
         classes=_classes(judged, found),
         expected=found.expected,
         vote_weight=found.weight,
@@ -228,16 +229,21 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     return replace(result, seconds=time.perf_counter() - begun)
 
 
-def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ...]]:
-    """Return the labelled pictures with their features, and notes. Raises InputError where there are too few."""
+def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[Fix, ...], tuple[str, ...]]:
+    """Return the labelled pictures with their features, the answers there are, and notes.
+
+    Raises InputError where there are too few pictures, or the answers do not fit them.
+    """
     source = SourceOptions(
         label_by=config.label_by,
         group_by=config.group_by,
         group_pattern=config.group_pattern,
         strict=config.strict,
-        fixes=config.after,
     )
     manifest = read_pictures(config.photos, source, labelled=True)
+    fixes: tuple[Fix, ...] = ()
+    if config.after is not None:
+        manifest, fixes = apply_fixes(manifest, config.after)
     require_trainable(manifest)
     encoder, told = open_network(config.network, progress=progress)
     threads = config.network.threads
@@ -276,7 +282,7 @@ def _read(config: Config, *, progress: Progress) -> tuple[_Judged, tuple[str, ..
         compared=compared,
         notes=(*_of_test_alone(stored, names), *_contradictions(stored.content[at], labels[at])),
     )
-    return judged, told
+    return judged, fixes, told
 
 
 def _of_test_alone(stored: Stored, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -303,16 +309,14 @@ def _contradictions(content: NDArray[np.int64], labels: NDArray[np.int64]) -> tu
     )
 
 
-def _suspects(
-    judged: _Judged, found: Suspicion, *, answered: set[str], threads: int | None
-) -> tuple[SuspectLabel, ...]:
-    """Return the doubted labels, the most doubtful first, without those that a person has answered."""
+def _suspects(judged: _Judged, found: Suspicion, *, threads: int | None) -> tuple[SuspectLabel, ...]:
+    """Return the doubted labels, the most doubtful first."""
     doubts = found.doubts
-    rows = np.argsort(-doubts.doubt, kind="stable")[: found.n_doubted]
-    rows = np.array([row for row in rows.tolist() if judged.path(row) not in answered], np.int64)
+    rows = np.flatnonzero(found.doubted)
+    rows = rows[np.argsort(-doubts.doubt[rows], kind="stable")]
     given, suggested = judged.labels[rows], doubts.suggested[rows]
-    for_given = _nearest_of(judged, rows, classes=given, doubted=doubts.doubt >= 0.5, threads=threads)
-    for_suggested = _nearest_of(judged, rows, classes=suggested, doubted=doubts.doubt >= 0.5, threads=threads)
+    for_given = _nearest_of(judged, rows, classes=given, doubted=found.doubted, threads=threads)
+    for_suggested = _nearest_of(judged, rows, classes=suggested, doubted=found.doubted, threads=threads)
     made = []
     for place, row in enumerate(rows.tolist()):
         one, other = int(given[place]), int(suggested[place])
@@ -355,22 +359,21 @@ def _nearest_of(
     return nearby
 
 
-def _outliers(judged: _Judged, found: Suspicion, *, answered: set[str]) -> tuple[Outlier, ...]:
+def _outliers(judged: _Judged, found: Suspicion, *, answered: NDArray[np.bool_]) -> tuple[Outlier, ...]:
     """Return the pictures far from all others, the farthest first, without those that a person has answered."""
-    rows = np.flatnonzero(far_out(found.distances))
+    rows = np.flatnonzero(far_out(found.distances) & ~answered)
     rows = rows[np.argsort(-found.distances[rows], kind="stable")]
     return tuple(
         Outlier(
             judged.path(row), judged.names[int(judged.labels[row])], round(float(found.distances[row]), 4)
         )
         for row in rows.tolist()
-        if judged.path(row) not in answered
     )
 
 
 def _classes(judged: _Judged, found: Suspicion) -> tuple[ClassSummary, ...]:
     """Return each class's share of the doubts, the most doubted first."""
-    doubted = found.doubts.doubt >= 0.5
+    doubted = found.doubted
     made = []
     for number, name in enumerate(judged.names):
         inside = judged.labels == number
