@@ -1,5 +1,7 @@
 """Planted errors: where they go, and that they tell how many real ones there are where the answer is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,15 +16,18 @@ from fovea.judge.planted import (
     n_rounds,
     plant_errors,
 )
-from fovea.judge.suspects import Doubts, doubt_labels
+from fovea.judge.suspects import doubt_labels, neighbours_vote
 
 
-def guess(labels: NDArray[np.int64], *, seed: int = 0) -> tuple[NDArray[np.float64], Doubts]:
-    """Return probabilities that favour the labels, and their doubts without a vote."""
+def guess(labels: NDArray[np.int64], *, seed: int = 0) -> NDArray[np.float64]:
+    """Return probabilities that favour the labels."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(len(labels), 4)) + 4 * np.eye(4)[labels]
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return p, doubt_labels(labels, p, votes=p, weight=0)
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def plant(labels: NDArray[np.int64], p: NDArray[np.float64], *, seed: int) -> Planted:
+    return plant_errors(labels, p, votes=p, weight=0, seed=seed)
 
 
 @pytest.fixture
@@ -31,8 +36,7 @@ def labels() -> NDArray[np.int64]:
 
 
 def test_a_twentieth_of_each_kind_is_moved_to_another_class(labels: NDArray[np.int64]) -> None:
-    p, doubts = guess(labels)
-    planted = plant_errors(labels, p, doubts=doubts, seed=0)
+    planted = plant(labels, guess(labels), seed=0)
     assert len(planted.easy) == len(planted.hard) == 50
     assert not np.intersect1d(planted.easy, planted.hard).size
     assert np.flatnonzero(planted.labels != labels).tolist() == np.flatnonzero(planted.is_planted).tolist()
@@ -40,22 +44,21 @@ def test_a_twentieth_of_each_kind_is_moved_to_another_class(labels: NDArray[np.i
 
 
 def test_what_is_doubted_already_is_not_moved(labels: NDArray[np.int64]) -> None:
-    p, doubts = guess(labels)
-    planted = plant_errors(labels, p, doubts=doubts, seed=1)
-    assert (doubts.doubt >= 0.5).any()
-    assert not planted.is_planted[doubts.doubt >= 0.5].any()
+    p = guess(labels)
+    doubted = doubt_labels(labels, p, votes=p, weight=0).doubt >= 0.5
+    assert doubted.any()
+    assert not plant(labels, p, seed=1).is_planted[doubted].any()
 
 
 def test_hard_ones_resemble_the_other_class_more(labels: NDArray[np.int64]) -> None:
-    p, doubts = guess(labels)
-    planted = plant_errors(labels, p, doubts=doubts, seed=2)
+    p = guess(labels)
+    planted = plant(labels, p, seed=2)
     hard, easy = (np.median(p[at, planted.labels[at]]) for at in (planted.hard, planted.easy))
     assert hard > 1.5 * easy
 
 
 def test_the_same_seed_plants_the_same(labels: NDArray[np.int64]) -> None:
-    p, doubts = guess(labels)
-    one, other = (plant_errors(labels, p, doubts=doubts, seed=3) for _ in range(2))
+    one, other = (plant(labels, guess(labels), seed=3) for _ in range(2))
     np.testing.assert_array_equal(one.labels, other.labels)
 
 
@@ -145,6 +148,24 @@ def test_where_every_label_was_answered_nothing_is_said() -> None:
     planted, doubt = Planted(np.zeros(4, np.int64), np.array([0]), np.array([1])), np.linspace(0.1, 0.9, 4)
     found = expect([planted], [doubt], listed=np.zeros(4, np.bool_), lengths=(), seed=0)
     assert found == Expected(0.0, (0.0, 0.0), 0, ())
+
+
+def test_memory_is_that_of_the_tables_not_a_multiple_of_it() -> None:
+    n, k = 20_000, 200
+    rng = np.random.default_rng(0)
+    p = rng.random((n, k), np.float32)
+    p /= p.sum(axis=1, keepdims=True)
+    labels, near, alike = rng.integers(0, k, n), rng.integers(0, n, (n, 20)), rng.random((n, 20), np.float32)
+    tracemalloc.start()
+    try:
+        votes = neighbours_vote(labels, near, similarities=alike, n_classes=k)
+        planted = plant_errors(labels, p, votes=votes, weight=0.5, seed=0)
+        Round(planted, p, votes).doubt(0.5)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert votes.nbytes == p.nbytes == 16_000_000
+    assert most < votes.nbytes + 20_000_000  # blocks of 2 MB, a few at once, and arrays (n, 20)
 
 
 @pytest.mark.parametrize(("n", "rounds"), [(4, 1), (100, 5), (950, 5), (4213, 2), (6000, 1), (100_000, 1)])

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fovea.judge.suspects import doubt_labels, far_out, neighbours_vote
+from fovea.judge import suspects
+from fovea.judge.suspects import doubt_labels, far_out, mix, neighbours_vote
 
 
 def test_a_nearer_neighbours_vote_weighs_more() -> None:
@@ -46,7 +47,7 @@ def test_doubt_is_the_other_class_against_the_given_one() -> None:
     # products 0.05, 0.125, 0.15: the last is the likeliest other
     assert found.suggested.tolist() == [2]
     assert found.doubt[0] == pytest.approx(0.15 / 0.20)
-    np.testing.assert_allclose(found.mixed[0], np.array([0.05, 0.125, 0.15]) / 0.325)
+    np.testing.assert_allclose(mix(p, votes, weight=1)[0], np.array([0.05, 0.125, 0.15]) / 0.325)
 
 
 def test_without_a_weight_the_vote_says_nothing() -> None:
@@ -62,10 +63,27 @@ def test_the_given_label_is_never_suggested_and_doubt_is_a_share(seed: int, weig
     found = doubt_labels(labels, p, votes=votes, weight=weight)
     assert ((found.doubt >= 0) & (found.doubt <= 1)).all()
     assert (found.suggested != labels).all()
-    np.testing.assert_allclose(found.mixed.sum(axis=1), 1)
-    likeliest = found.mixed.argmax(axis=1)
+    mixed = mix(p, votes, weight=weight)
+    np.testing.assert_allclose(mixed.sum(axis=1), 1)
+    likeliest = mixed.argmax(axis=1)
     assert (found.doubt[likeliest == labels] <= 0.5).all()
     assert (found.doubt[likeliest != labels] >= 0.5).all()
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels, indices = rng.integers(0, 7, 50), rng.integers(0, 50, (50, 9))
+    p, alike = rng.dirichlet([0.2] * 7, 50), np.sort(rng.random((50, 9)))[:, ::-1]
+
+    def judged() -> list[np.ndarray]:
+        votes = neighbours_vote(labels, indices, similarities=alike, n_classes=7)
+        found = doubt_labels(labels, p, votes=votes, weight=0.5)
+        return [votes, found.doubt, found.suggested]
+
+    whole = judged()
+    monkeypatch.setattr(suspects, "_BLOCK_CELLS", 21)
+    for one, other in zip(judged(), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_far_out_is_beyond_three_and_a_half_deviations_of_the_logarithms() -> None:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fovea.judge.arrays import Labels, Mask, Probabilities, Scores
 from fovea.judge.intervals import Interval
-from fovea.judge.labels import label_issues
-from fovea.judge.suspects import WEIGHTS, Doubts, doubt_labels
+from fovea.judge.labels import confident_classes, confident_joint
+from fovea.judge.suspects import WEIGHTS, doubt_labels, mix, row_blocks
 
 SHARE = 0.05  # of the labels, of each kind: more would change what is learned
 FEWEST, MOST_SHARE = 30, 0.1
@@ -83,29 +83,45 @@ class Expected:
     yields: tuple[Yield, ...]
 
 
-def plant_errors(labels: Labels, probabilities: Probabilities, *, doubts: Doubts, seed: int) -> Planted:
+def plant_errors(
+    labels: Labels, probabilities: Probabilities, *, votes: Probabilities, weight: float, seed: int
+) -> Planted:
     """Move labels that are believed to be right, a twentieth easily found and a twentieth hardly.
+
+    Those with a doubt of at least 0.5 stay as they are.
 
     Args:
         labels: int (n,), 0 to k - 1.
         probabilities: float (n, k), out of fold.
-        doubts: of these labels; those with a doubt of at least 0.5 stay as they are.
+        votes: float (n, k), see `neighbours_vote`.
+        weight: of the votes, as in `doubt_labels`.
         seed: draws which, and where to.
     """
     rng = np.random.default_rng(seed)
-    n, rows = len(labels), np.arange(len(labels))
+    n = len(labels)
     wanted = min(max(round(SHARE * n), FEWEST), int(MOST_SHARE * n))
-    own = np.maximum(doubts.mixed[rows, labels], 1e-12)
-    odds = np.sqrt(np.maximum(doubts.mixed, 1e-6) / own[:, None])
-    odds[rows, labels] = 0
-    odds[doubts.doubt >= 0.5] = 0
-    hard = _draw(odds.sum(axis=1), wanted, rng=rng)
-    moves = confusion(labels, probabilities)[labels]
-    moves[doubts.doubt >= 0.5] = moves[hard] = 0
-    easy = _draw(moves.sum(axis=1), wanted, rng=rng)
+    believed = doubt_labels(labels, probabilities, votes=votes, weight=weight).doubt < 0.5
+
+    def odds(rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+        return _odds(labels[rows], mix(probabilities[rows], votes[rows], weight=weight))
+
+    resembling = np.concatenate([odds(some).sum(axis=1) for some in row_blocks(*probabilities.shape)])
+    hard = _draw(np.where(believed, resembling, 0), wanted, rng=rng)
+    moves = confusion(labels, probabilities)
+    believed[hard] = False
+    easy = _draw(np.where(believed, moves.sum(axis=1)[labels], 0), wanted, rng=rng)
     planted = labels.astype(np.int64)
-    planted[hard], planted[easy] = _class_of(odds[hard], rng=rng), _class_of(moves[easy], rng=rng)
+    planted[hard], planted[easy] = _class_of(odds(hard), rng=rng), _class_of(moves[labels[easy]], rng=rng)
     return Planted(planted, easy, hard)
+
+
+def _odds(labels: Labels, mixed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the square root of each other class's odds against the given one, (n, k); 0 for that one."""
+    rows = np.arange(len(labels))
+    own = np.maximum(mixed[rows, labels], 1e-12)
+    odds: NDArray[np.float64] = np.sqrt(np.maximum(mixed, 1e-6) / own[:, None])
+    odds[rows, labels] = 0
+    return odds
 
 
 def confusion(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
@@ -115,7 +131,7 @@ def confusion(labels: Labels, probabilities: Probabilities) -> NDArray[np.float6
     diagonal.
     """
     k = probabilities.shape[1]
-    joint = label_issues(labels, probabilities).joint.astype(np.float64)
+    joint = confident_joint(labels, confident_classes(labels, probabilities), k=k).astype(np.float64)
     joint *= (np.bincount(labels, minlength=k) / np.maximum(joint.sum(axis=1), 1))[:, None]
     moved = joint.T.copy()
     np.fill_diagonal(moved, 0)

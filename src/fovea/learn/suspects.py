@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fovea.features import nearest, unit_rows
 from fovea.judge import fit_temperature, softmax
 from fovea.judge.planted import Expected, Round, choose_weight, expect, n_rounds, plant_errors
-from fovea.judge.suspects import N_VOTERS, Doubts, doubt_labels, neighbours_vote
+from fovea.judge.suspects import N_VOTERS, Doubts, doubt_labels, neighbours_vote, row_blocks
 from fovea.learn.probe import Head, fit_probe
 from fovea.progress import Progress, silent
 
@@ -32,15 +32,15 @@ _LENGTHS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 class Suspicion:
     """What was found: the doubts of all labels, what to expect of the most doubtful ones, the vote's weight.
 
-    `probabilities` float64 (n, k) are the probe's, out of fold; `votes` float64 (n, k) the neighbours'; `distances` float64 (n,)
+    `probabilities` float32 (n, k) are the probe's, out of fold; `votes` float32 (n, k) the neighbours'; `distances` float64 (n,)
     1 minus the mean cosine to the five nearest, higher is stranger. `doubted` bool (n,): a doubt of 0.5 or more, and no answer yet.
     """
 
     doubts: Doubts
     expected: Expected
     weight: float
-    probabilities: NDArray[np.float64]
-    votes: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
+    votes: NDArray[np.float32]
     distances: NDArray[np.float64]
     doubted: NDArray[np.bool_]
 
@@ -91,15 +91,15 @@ def find_suspects(
     centred = compared - compared.mean(axis=0)
     indices, cosines, counted = find_voters(centred, units, threads=threads)
     votes = neighbours_vote(labels, indices, similarities=cosines, n_classes=k, counted=counted)
-    doubts = doubt_labels(labels, probabilities, votes=votes, weight=_FIRST_WEIGHT)
     rounds = []
     for number in range(n_fits - 1):
-        planted = plant_errors(labels, probabilities, doubts=doubts, seed=seed + number)
+        planted = plant_errors(labels, probabilities, votes=votes, weight=_FIRST_WEIGHT, seed=seed + number)
         again, _ = cross_validate(planted.labels, head=head)
         voted = neighbours_vote(planted.labels, indices, similarities=cosines, n_classes=k, counted=counted)
         rounds.append(Round(planted, again, voted))
         progress("fit", number + 2, n_fits)
-    weight = choose_weight(rounds, believed=doubts.doubt < 0.5)
+    first = doubt_labels(labels, probabilities, votes=votes, weight=_FIRST_WEIGHT).doubt
+    weight = choose_weight(rounds, believed=first < 0.5)
     doubts = doubt_labels(labels, probabilities, votes=votes, weight=weight)
     listed = np.ones(len(labels), np.bool_) if answered is None else ~answered
     doubted = (doubts.doubt >= 0.5) & listed
@@ -116,7 +116,7 @@ def find_suspects(
         ),
         weight=weight,
         probabilities=probabilities,
-        votes=np.asarray(votes, np.float64),
+        votes=np.asarray(votes, np.float32),
         distances=_distances(compared, indices, counted=counted),
         doubted=doubted,
     )
@@ -132,7 +132,7 @@ def _cross_validate(
     seed: int,
     threads: int | None,
     head: Head | None = None,
-) -> tuple[NDArray[np.float64], Head]:
+) -> tuple[NDArray[np.float32], Head]:
     """Return out-of-fold probabilities at the temperature that suits the labels, and the head; `head` begins the search."""
     fit = fit_probe(
         features,
@@ -144,8 +144,13 @@ def _cross_validate(
         threads=threads,
         warm_start=head,
     )
-    probabilities = softmax(fit.oof_logits, fit_temperature(fit.oof_logits, labels))
-    return np.asarray(probabilities, np.float64), fit.head
+    temperature = fit_temperature(fit.oof_logits, labels)
+    probabilities = np.empty(
+        fit.oof_logits.shape, np.float32
+    )  # half the memory: a thousand classes make it the most
+    for some in row_blocks(*fit.oof_logits.shape):
+        probabilities[some] = softmax(fit.oof_logits[some], temperature)
+    return probabilities, fit.head
 
 
 def find_voters(
