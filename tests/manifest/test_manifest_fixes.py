@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fovea.errors import InputError, ManifestError
 from fovea.manifest import Fix, Manifest, Row, apply_fixes, fixes_bytes, read_answers
+from fovea.manifest import fixes as fixes_file
 
 PHOTOS = Manifest(
     Path("/photos"),
@@ -68,6 +69,20 @@ def test_an_unknown_path_is_named_with_the_closest(tmp_path: Path) -> None:
 def test_of_many_wrong_rows_five_are_named(tmp_path: Path) -> None:
     said = refused(tmp_path, "path,label\n" + ",dog\n" * 7)
     assert said.endswith("row 6: the path is empty; and 2 more. Correct them, or empty their labels.")
+
+
+def test_a_near_path_is_sought_for_what_is_told_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought: dict[str, int] = {}
+    monkeypatch.setattr(
+        fixes_file, "did_you_mean", lambda name, known: sought.update({name: len(known)}) or ""
+    )
+    many = Manifest(Path("/photos"), tuple(Row(f"cat/{k:05d}.jpg", "cat") for k in range(20_000)))
+    with pytest.raises(ManifestError, match="and 95 more"):
+        answers(tmp_path, "path,label\n" + "".join(f"gone/{k}.png,dog\n" for k in range(100)), many)
+    assert [name for name, n in sought.items() if n] == [f"gone/{k}.png" for k in range(5)]
+    assert max(sought.values()) <= 2_000
 
 
 def test_a_row_with_too_many_cells_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ over the labels that pictures have: the pictures and their folders stay as they 
 
 import csv
 import io
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +20,10 @@ from fovea.manifest.wording import count, did_you_mean, some
 
 LEAVE_OUT = "-"
 """The answer of a picture that belongs to no class."""
+N_SHOWN = 5
+"""Wrong rows that are told."""
+N_NEAR = 1_000
+"""Paths before and behind an unknown one that it is compared with: all of 100,000 take ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,22 @@ def read_answers(file: Path, manifest: Manifest) -> dict[str, str]:
             )
     known = {row.path for row in manifest.rows}
     first: dict[str, Record] = {}
-    problems = []
+    problems: list[str] = []
     for record in records:
         if not record.cell("label"):
             continue
         path = _known_path(record, manifest=manifest, known=known)
-        problem = record.problem or _problem(record, path=path, known=known, first=first)
+        is_shown = len(problems) < N_SHOWN  # a hint compares with every picture's path
+        problem = record.problem or _problem(record, path=path, known=known if is_shown else (), first=first)
         if problem:
             problems.append(f"row {record.number}: {problem}")
         elif path:
             first.setdefault(path, record)
     if problems:
-        more = f"; and {len(problems) - 5:,} more" if len(problems) > 5 else ""
+        more = f"; and {len(problems) - N_SHOWN:,} more" if len(problems) > N_SHOWN else ""
         raise ManifestError(
             f"{count(len(problems), 'row')} of {len(records):,} in {str(file)!r} cannot be used: "
-            f"{'; '.join(problems[:5])}{more}. Correct them, or empty their labels."
+            f"{'; '.join(problems[:N_SHOWN])}{more}. Correct them, or empty their labels."
         )
     return {path: record.cell("label") for path, record in first.items()}
 
@@ -79,19 +86,27 @@ def _known_path(record: Record, *, manifest: Manifest, known: set[str]) -> str:
     return ""
 
 
-def _problem(record: Record, *, path: str, known: set[str], first: dict[str, Record]) -> str:
-    """Say what is wrong with a record that has a label; "" where nothing is."""
+def _problem(record: Record, *, path: str, known: Collection[str], first: dict[str, Record]) -> str:
+    """Say what is wrong with a record that has a label, and which of the `known` paths may be meant; "" where nothing is."""
     cell = record.cell("path")
     if not cell:
         return "the path is empty"
     if not path:
-        name = cell.replace("\\", "/").rpartition("/")[2]
-        alike = [one for one in known if one.rpartition("/")[2] == name]
-        return f"there is no picture {cell!r} among the {len(known):,}{did_you_mean(cell, sorted(alike or known))}"
+        return (
+            f"there is no picture {cell!r} among the {len(known):,}{did_you_mean(cell, _alike(cell, known))}"
+        )
     earlier = first.get(path)
     if earlier and earlier.cell("label") != record.cell("label"):
         return f"{path!r} has the label {record.cell('label')!r} here and {earlier.cell('label')!r} in row {earlier.number}"
     return ""
+
+
+def _alike(cell: str, known: Collection[str]) -> list[str]:
+    """Return the paths that may be meant: those with the same file's name, else those that sort near it."""
+    name = cell.replace("\\", "/").rpartition("/")[2]
+    alike = sorted([one for one in known if one.rpartition("/")[2] == name] or known)
+    at = bisect_left(alike, cell)
+    return alike[max(0, at - N_NEAR) : at + N_NEAR]
 
 
 def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ...]]:
