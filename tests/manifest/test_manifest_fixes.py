@@ -150,7 +150,26 @@ def test_a_name_unlike_the_others_makes_a_new_class(tmp_path: Path) -> None:
 
 def test_a_class_called_by_the_sign_is_a_class(tmp_path: Path) -> None:
     rows = (Row("cat/1.jpg", "cat"), Row("-/2.jpg", "-"))
-    assert fixed(tmp_path, "path,label\ncat/1.jpg,-\n", rows)[0].rows[0] == Row("cat/1.jpg", "-")
+    manifest, _ = fixed(tmp_path, "path,label\ncat/1.jpg,-\n-/2.jpg,-\n", rows)
+    assert manifest.rows[0] == Row("cat/1.jpg", "-")
+    assert manifest.notes[0].startswith(
+        "fixes.csv applied: 1 label corrected (1 from 'cat' to '-'), 1 confirmed. "
+    )
+
+
+def test_a_slip_in_a_new_class_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    text = "path,label\ncat/1.jpg,zebar\ndog/2.jpg,zebra\nset.idx#3,zebra\n"
+    with pytest.raises(InputError) as caught:
+        fixed(tmp_path, text)
+    assert "gives 'cat/1.jpg' the label 'zebar', which is no class (did you mean 'zebra'?)." in str(
+        caught.value
+    )
+
+
+def test_new_classes_of_several_pictures_may_have_names_alike(tmp_path: Path) -> None:
+    rows = tuple(Row(f"{k}.jpg", "cat") for k in range(5))
+    text = "path,label\n0.jpg,zebra 1\n1.jpg,zebra 1\n2.jpg,zebra 2\n3.jpg,zebra 2\n"
+    assert fixed(tmp_path, text, rows)[0].class_names == ("cat", "zebra 1", "zebra 2")
 
 
 def test_an_empty_list_of_fixes_changes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import csv
 import io
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,30 +116,37 @@ def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ..
 
     Raises:
         ManifestError: see `read_answers`.
-        InputError: a label that is no class but nearly one: another new name makes a new class.
+        InputError: a label that is no class but nearly one, or a new one's that stands but once: another name makes a new class.
     """
     answers = read_answers(file, manifest)
     known = {row.label for row in manifest.rows if row.label is not None}
-    for path, label in answers.items():
-        near = "" if label in known or label == LEAVE_OUT else did_you_mean(label, known)
-        if near:
-            raise InputError(
-                f"{str(file)!r} gives {path!r} the label {label!r}, which is no class{near}. Write a class as it is called, "
-                f"or {LEAVE_OUT!r} for a picture that belongs to none; a new class takes a name less like the others."
-            )
+    _refuse_slips(answers, known=known, file=file)
     fixes, rows = [], []
-    left_out = f"left out: {file.name} says that it belongs to no class"
+    reason = f"left out: {file.name} says that it belongs to no class"
+    sign = None if LEAVE_OUT in known else LEAVE_OUT
     for row in manifest.rows:
         if row.path not in answers:
             rows.append(row)
             continue
         label = answers[row.path]
         fixes.append(Fix(row.path, label, row.label or ""))
-        if label == LEAVE_OUT and LEAVE_OUT not in known:
-            rows.append(replace(row, problem=row.problem or left_out))
+        if label == sign:
+            rows.append(replace(row, problem=row.problem or reason))
         else:
             rows.append(replace(row, label=label))
-    return manifest.with_rows(rows, notes=_told(fixes, file=file)), tuple(fixes)
+    return manifest.with_rows(rows, notes=_told(fixes, file=file, sign=sign)), tuple(fixes)
+
+
+def _refuse_slips(answers: Mapping[str, str], *, known: set[str], file: Path) -> None:
+    """Raise InputError for a label that is nearly a class, or, where it stands but once, nearly another new one."""
+    numbers = Counter(label for label in answers.values() if label not in known and label != LEAVE_OUT)
+    for path, label in answers.items():
+        others = known | (numbers.keys() - {label}) if numbers[label] == 1 else known
+        if near := did_you_mean(label, others) if label in numbers else "":
+            raise InputError(
+                f"{str(file)!r} gives {path!r} the label {label!r}, which is no class{near}. Write a class as it is "
+                f"called, or {LEAVE_OUT!r} for a picture that belongs to none; a new class takes a name less like the others."
+            )
 
 
 def fixes_bytes(fixes: "tuple[Fix, ...]") -> bytes:
@@ -151,10 +158,10 @@ def fixes_bytes(fixes: "tuple[Fix, ...]") -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def _told(fixes: list[Fix], *, file: Path) -> tuple[str, ...]:
-    """Say what was changed, kept and left out."""
-    out = [fix for fix in fixes if fix.label == LEAVE_OUT]
-    changed = [fix for fix in fixes if fix.label not in (fix.given, LEAVE_OUT)]
+def _told(fixes: list[Fix], *, file: Path, sign: str | None) -> tuple[str, ...]:
+    """Say what was changed, kept and left out; `sign` says that a picture is."""
+    out = [fix for fix in fixes if fix.label == sign]
+    changed = [fix for fix in fixes if fix.label not in (fix.given, sign)]
     n_kept = len(fixes) - len(out) - len(changed)
     pairs = Counter((fix.given, fix.label) for fix in changed).most_common()
     listed = ", ".join(f"{n:,} from {given!r} to {label!r}" for (given, label), n in pairs[:5])
