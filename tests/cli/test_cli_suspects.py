@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from fovea.cli.suspects import lines
 from fovea.judge.planted import Expected, Yield
 from fovea.tasks.suspects import ClassSummary, Outlier, Result, SuspectLabel
@@ -57,6 +59,14 @@ def test_outliers_and_the_next_step_are_said() -> None:
         "Note: a note",
         "Fixes: fixes.csv: fill its column label, then fovea train PHOTOS --fixes fixes.csv --out FOLDER",
     ]
+
+
+@pytest.mark.parametrize("command", [("suspects", "--after"), ("train", "--out", "run", "--fixes")])
+def test_of_two_tables_of_answers_none_is_lost_without_a_word(fovea, command: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    name, *options = command
+    said = fovea(name, "photos", *options, "fixes.csv", options[-1], "more.csv")
+    assert (said.code, said.out) == (2, "")
+    assert "2 tables were given, and one is taken." in " ".join(said.err.split())
 
 
 def test_the_command_takes_what_its_help_says(fovea, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

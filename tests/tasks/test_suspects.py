@@ -10,6 +10,7 @@ import pytest
 
 import fovea
 from fovea.errors import InputError, OutputError
+from fovea.manifest import apply_fixes, read_source
 from fovea.tasks.suspects import Result, suspects
 
 WRONG = {"stripes/dots_900.png", "plain/stripes_901.png", "dots/plain_902.png"}
@@ -83,6 +84,23 @@ def test_what_was_answered_is_not_asked_again(found: Result, mixed_up: Path, tmp
     assert {one.path for one in again.suspects} >= WRONG - {first.path}
     assert sum(one.n_doubted for one in again.classes) == len(again.suspects)
     assert again.expected.yields[-1].n == len(again.suspects)
+
+
+def test_the_second_rounds_table_holds_the_first_rounds_answers(
+    found: Result, mixed_up: Path, tmp_path: Path
+) -> None:
+    first, second = found.suspects[:2]
+    (tmp_path / "filled.csv").write_text(f"path,label\n{first.path},{first.suggested}\n{second.path},-\n")
+    suspects(mixed_up, after=tmp_path / "filled.csv", fixes=tmp_path / "more.csv", threads=1)
+    rows = rows_of(tmp_path / "more.csv")
+    assert {tuple(row.values()) for row in rows if row["label"]} == {
+        (first.path, first.suggested, "", first.label, "", "answered before"),
+        (second.path, "-", "", second.label, "", "answered before"),
+    }
+    assert len({row["path"] for row in rows}) == len(rows)
+    manifest, fixes = apply_fixes(read_source(mixed_up), tmp_path / "more.csv")
+    assert {(fix.path, fix.label) for fix in fixes} == {(first.path, first.suggested), (second.path, "-")}
+    assert {row.path for row in manifest.rows if row.problem} == {second.path}
 
 
 def test_nothing_of_the_users_is_changed(mixed_up: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fovea.judge.planted import Expected
+from fovea.manifest import Fix
 from fovea.tasks.suspects import Outlier, Result, SuspectLabel
 from fovea.tasks.suspects_write import fixes_table
 
@@ -35,6 +36,16 @@ def test_doubted_labels_come_first_and_strangers_are_left_out_by_a_sign(result: 
         ["path", "label", "suggested", "given", "doubt", "remark"],
         ["cat/1.jpg", "", "dog, wolf", "cat", "0.9", ""],
         ["dog/odd.jpg", "", "-", "dog", "", "unlike all others"],
+    ]
+
+
+def test_earlier_answers_stand_below_filled(result: Result) -> None:
+    answered = (Fix("cat/2.jpg", "dog", "cat"), Fix("dog/3.jpg", "-", "dog"))
+    content, _ = fixes_table(result, answered=answered)
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    assert rows[3:] == [
+        ["cat/2.jpg", "dog", "", "cat", "", "answered before"],
+        ["dog/3.jpg", "-", "", "dog", "", "answered before"],
     ]
 
 

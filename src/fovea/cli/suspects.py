@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fovea.cli.console import Console, common_options
-from fovea.cli.run_options import PLACE, label_option, network_options, private_option
+from fovea.cli.run_options import PLACE, label_option, network_options, only_one, private_option
 
 if TYPE_CHECKING:
     from fovea.tasks.suspects import Result
@@ -24,11 +24,13 @@ SHOWN_OUTLIERS = 5
     "--fixes",
     type=PLACE,
     metavar="CSV",
-    help="Write the doubted labels as a table to fill, for train --fixes.",
+    help="Write the doubted labels as a table to fill, for train --fixes; below them what --after answers.",
 )
 @click.option(
     "--after",
     type=PLACE,
+    multiple=True,
+    callback=only_one,
     metavar="CSV",
     help="Such a table, filled: its labels hold, and its pictures are not asked again.",
 )

@@ -9,6 +9,7 @@ from fovea.cli.console import Console, common_options, require_precision
 from fovea.cli.run_options import (
     PLACE,
     class_options,
+    fixes_option,
     label_option,
     out_option,
     private_option,
@@ -70,12 +71,7 @@ if TYPE_CHECKING:
 )
 @promise_options
 @click.option("--since", type=PLACE, help="An earlier run: keep its splits, and say which answers changed.")
-@click.option(
-    "--fixes",
-    type=PLACE,
-    metavar="CSV",
-    help="Labels that were corrected, as fovea suspects --fixes writes them to be filled; the pictures stay as they are.",
-)
+@fixes_option
 @share_option
 @click.option("--balance", is_flag=True, help="Weigh classes as if they were equally common.")
 @class_options

@@ -38,8 +38,8 @@ from fovea.tasks.written import require_free, write_whole
 class Config:
     """Whose labels to look at, and what to write; `fovea suspects` has an option for each.
 
-    `fixes` is written, for a person to fill; `after` is such a file, filled: its labels hold, and its pictures are not asked
-    again.
+    `fixes` is written, for a person to fill; `after` is such a file, filled: its labels hold, its pictures are not asked again,
+    and its answers stand in the new `fixes` too.
     """
 
     photos: Path
@@ -162,7 +162,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         notes=(*told, *stored.notes, *judged.notes),
     )
     if config.fixes is not None:
-        content, notes = fixes_table(result)
+        content, notes = fixes_table(result, answered=fixes)
         write_whole(config.fixes, content, option="--fixes")
         result = replace(result, notes=(*result.notes, *notes))
     if config.html is not None:

@@ -2,13 +2,14 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fovea.errors import PictureError
 from fovea.features import available_cores
-from fovea.manifest import LEAVE_OUT
+from fovea.manifest import LEAVE_OUT, Fix
 from fovea.manifest.wording import count
 from fovea.pages import Thumb
 from fovea.pages.suspects import (
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
     from fovea.tasks.suspects import Config, Result
 
 COLUMNS = ("path", "label", "suggested", "given", "doubt", "remark")
+ANSWERED = "answered before"
 N_SHOWN = 100
 """Doubted labels on a page, each with up to ten pictures as evidence."""
 N_OUTLIERS = 24
 EVIDENCE_PX = 112
 
 
-def fixes_table(result: "Result") -> tuple[bytes, tuple[str, ...]]:
-    """Return the doubted labels and outliers as a table whose label is to be filled, and notes."""
+def fixes_table(result: "Result", *, answered: Sequence[Fix] = ()) -> tuple[bytes, tuple[str, ...]]:
+    """Return the doubted labels and outliers as a table whose label is to be filled, and notes.
+
+    What was answered before stands below them, filled: so the latest table alone is what `train --fixes` takes.
+    """
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\r\n")
     table.writerow(COLUMNS)
@@ -48,6 +53,7 @@ def fixes_table(result: "Result") -> tuple[bytes, tuple[str, ...]]:
         for one in result.outliers
         if one.path not in doubted
     ]
+    rows += [(fix.path, fix.label, "", fix.given, "", ANSWERED) for fix in answered]
     written = [row for row in rows if _is_text(str(row[0]))]
     table.writerows(written)
     n_lost = len(rows) - len(written)
