@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from fovea.errors import InputError, OutputError
 from fovea.tasks import duplicates as task
@@ -145,6 +146,24 @@ def test_two_plain_pictures_of_one_colour_are_the_same_pixels(tmp_path: Path) ->
     Image.new("RGB", (40, 30)).save(tmp_path / "b.bmp")
     found = duplicates(tmp_path, threads=1)
     assert [(one.path, one.kind) for one in found.removable] == [("a.png", "same pixels")]
+
+
+@pytest.mark.parametrize("keep", ["best", "first"])
+def test_of_thirty_files_with_the_same_pixels_one_stays(tmp_path: Path, keep: str) -> None:
+    (tmp_path / "photos").mkdir()
+    picture = Image.linear_gradient("L").resize((40, 30))
+    for k in range(30):  # of 30 sizes, the largest in the middle
+        about = PngInfo()
+        about.add_text("note", "x" * (500 - 20 * abs(k - 17)))
+        picture.save(tmp_path / "photos" / f"{k:02d}.png", pnginfo=about)
+    shutil.copy(tmp_path / "photos" / "17.png", tmp_path / "photos" / "copy.png")
+    found = duplicates(tmp_path / "photos", keep=keep, csv=tmp_path / "remove.csv", threads=1)
+    (group,) = found.groups
+    kept = {"best": "17.png", "first": "00.png"}[keep]
+    assert [one.path for one in group if not one.copy_of] == [kept]
+    assert {one.copy_of for one in group[1:]} == {kept}
+    assert [one.path for one in group if one.kind == "same bytes"] == (["copy.png"] if keep == "best" else [])
+    assert len(group) == 31
 
 
 def test_two_files_of_the_same_bytes_alone_are_told(tmp_path: Path) -> None:

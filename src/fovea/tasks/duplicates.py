@@ -21,7 +21,7 @@ from fovea.tasks.written import require_free, write_whole
 
 KEEP = ("best", "first")
 KINDS = ("same bytes", "same pixels", "near")
-_How: TypeAlias = tuple[str, float, bool]  # kind, difference, whether mirrored
+_How: TypeAlias = tuple[float, bool]  # how much a near copy differs, and whether it is mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,30 +213,34 @@ def _first_rows(stored: Stored) -> NDArray[np.int64]:
 
 def _groups(stored: Stored, pairs: Pairs, *, keep: str) -> tuple[tuple[Member, ...], ...]:
     """Return the groups of copies, what stays first; those that contradict each other first, then the near ones."""
-    same, near = pairs.same.tolist(), pairs.near.tolist()
-    found: dict[tuple[int, int], _How] = {}
-    for a, b in same:
-        found[a, b] = (KINDS[1], 0.0, False)
-    for (a, b), difference, mirrored in zip(
-        near, pairs.difference.tolist(), pairs.mirrored.tolist(), strict=True
-    ):
-        found[a, b] = (KINDS[2], difference, mirrored)
+    pixels = join_units(int(stored.content.max()) + 1, pairs.same.tolist())  # one number for equal ones
+    shown = pixels[stored.content]
+    near = np.sort(pixels[pairs.near], axis=1).tolist()
+    found: dict[tuple[int, int], _How] = {
+        (a, b): (difference, mirrored)
+        for (a, b), difference, mirrored in zip(
+            near, pairs.difference.tolist(), pairs.mirrored.tolist(), strict=True
+        )
+    }
+    several = np.bincount(shown) > 1
+    several[np.unique(near).astype(np.int64)] = True
     files: dict[int, list[Member]] = {}
-    several = np.isin(stored.content, np.flatnonzero(np.bincount(stored.content) > 1))
-    paired = np.isin(stored.content, np.unique([*same, *near]))
     paths = stored.paths
-    for at in np.flatnonzero(several | paired).tolist():
-        files.setdefault(int(stored.content[at]), []).append(_member(stored, at, path=paths[at]))
-    for some in files.values():
-        some.sort(key=lambda one: _rank(one, keep=keep))
+    for at in np.flatnonzero(several[shown]).tolist():
+        files.setdefault(int(shown[at]), []).append(_member(stored, at, path=paths[at]))
+    for members in files.values():
+        members.sort(key=lambda one: _rank(one, keep=keep))
     order = sorted(files, key=lambda k: _rank(files[k][0], keep=keep))
     gone = choose_kept(order, found)
-    units = join_units(int(stored.content.max()) + 1, found)
+    units = join_units(len(several), found)
     groups: dict[int, list[Member]] = {}
     for k in sorted(order, key=lambda k: k in gone):
-        stays = files[gone.get(k, k)][0]
-        how = found.get((k, gone[k])) or found[gone[k], k] if k in gone else (KINDS[0], 0.0, False)
-        groups.setdefault(int(units[k]), []).extend(_as_copy(one, stays, how) for one in files[k])
+        kept = gone.get(k, k)
+        stays, how = files[kept][0], found.get((min(k, kept), max(k, kept)))
+        groups.setdefault(int(units[k]), []).extend(
+            _as_copy(one, stays, how, has_its_bytes=stored.content[one.at] == stored.content[stays.at])
+            for one in files[k]
+        )
     return tuple(
         sorted(
             (tuple(sorted(group, key=lambda one: bool(one.copy_of))) for group in groups.values()), key=_doubt
@@ -260,10 +264,12 @@ def _rank(member: Member, *, keep: str) -> tuple[int, int, str]:
     return -member.width * member.height, -member.n_bytes, member.path
 
 
-def _as_copy(one: Member, stays: Member, how: _How) -> Member:
+def _as_copy(one: Member, stays: Member, how: _How | None, *, has_its_bytes: bool) -> Member:
+    """Return a picture as a copy of the one that stays; `how` is None where their pixels are equal."""
     if one.at == stays.at:
         return one
-    kind, difference, is_mirrored = how
+    kind = KINDS[2] if how else KINDS[0] if has_its_bytes else KINDS[1]
+    difference, is_mirrored = how or (0.0, False)
     return replace(one, copy_of=stays.path, kind=kind, difference=difference, is_mirrored=is_mirrored)
 
 

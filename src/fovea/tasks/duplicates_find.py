@@ -36,10 +36,10 @@ COPIED = ALTERATIONS[:-1]  # the last is another shot
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of contents.
+    """Pairs of contents; of several with equal pixels the first stands for all in the others.
 
-    `same`: with equal pixels, int64 (s, 2). `near`: copies, int64 (p, 2) the surest first, their `difference` (p,) and whether
-    one is mirrored. `doubtful`: the nearest that were taken for no copies, with their
+    `same`: with equal pixels, the first and another, int64 (s, 2). `near`: copies, int64 (p, 2) the surest first, their
+    `difference` (p,) and whether one is mirrored. `doubtful`: the nearest that were taken for no copies, with their
     `doubt`, the difference. `scenes`: of one scene, (q, 2).
     `recalls`: the share of planted copies found, by alteration. `limit`: how that was decided.
     """
@@ -100,8 +100,7 @@ def find_pairs(
     wanted = np.union1d(np.unique(pairs), planted.original)
     seen, shown, small = _look_at(wanted, contents, store=store, threads=threads, progress=progress)
     pairs = np.searchsorted(seen, pairs[np.isin(pairs, seen).all(axis=1)])
-    is_same = shown[pairs[:, 0]] == shown[pairs[:, 1]]
-    same, others = pairs[is_same], pairs[~is_same]
+    same, others = _by_pixels(pairs, shown)
     difference, mirrored = compare(small, others, threads=threads, progress=progress)
     known = np.isin(planted.original, seen)
     lost = _planted_differences(planted, contents, small=small, seen=seen, threads=threads)
@@ -183,6 +182,21 @@ def _candidates(
     pairs = np.sort(np.stack([i, neighbours[i, column]], axis=1), axis=1)
     found: NDArray[np.int64] = np.unique(pairs, axis=0).reshape(-1, 2)
     return found
+
+
+def _by_pixels(
+    pairs: NDArray[np.int64], shown: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of the first with some pixels (`shown`) and another, and the `pairs` of different pixels among the first.
+
+    Equality is no matter of pairs: of thirty alike each lists but twelve.
+    """
+    _, first, which = np.unique(shown, return_index=True, return_inverse=True)
+    stands = first[which.reshape(-1)]
+    again = np.flatnonzero(stands != np.arange(len(shown)))
+    pairs = np.sort(stands[pairs], axis=1)
+    others: NDArray[np.int64] = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0).reshape(-1, 2)
+    return np.stack([stands[again], again], axis=1), others
 
 
 def _plant(
