@@ -149,6 +149,32 @@ def test_two_plain_pictures_of_one_colour_are_the_same_pixels(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("keep", ["best", "first"])
+def test_a_link_is_no_copy_of_the_file_that_it_leads_to(tmp_path: Path, keep: str) -> None:
+    for name in ("albums", "raw", "zoo"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(tmp_path / "photos" / "raw" / "x.png")
+    Image.linear_gradient("L").save(tmp_path / "photos" / "raw" / "y.png")
+    (tmp_path / "photos" / "albums" / "x.png").symlink_to("../raw/x.png")
+    (tmp_path / "photos" / "zoo" / "x.png").symlink_to("../albums/x.png")
+    found = duplicates(tmp_path / "photos", keep=keep, csv=tmp_path / "remove.csv", threads=1)
+    assert (found.n_pictures, found.groups) == (2, ())
+    assert found.notes[0] == (
+        "2 names left out, links to other files listed here: 'albums/x.png', 'zoo/x.png'."
+    )
+
+
+def test_of_two_links_to_a_file_elsewhere_and_its_copy_the_copy_goes_or_a_link(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "elsewhere.png")
+    for name in ("a.png", "c.png"):
+        (tmp_path / "photos" / name).symlink_to("../elsewhere.png")
+    shutil.copy(tmp_path / "elsewhere.png", tmp_path / "photos" / "b.png")
+    found = duplicates(tmp_path / "photos", threads=1)
+    assert [(one.path, one.copy_of) for one in found.removable] == [("b.png", "a.png")]
+    assert "1 name left out, a link to other files listed here: 'c.png'." in found.notes
+
+
+@pytest.mark.parametrize("keep", ["best", "first"])
 def test_of_thirty_files_with_the_same_pixels_one_stays(tmp_path: Path, keep: str) -> None:
     (tmp_path / "photos").mkdir()
     picture = Image.linear_gradient("L").resize((40, 30))

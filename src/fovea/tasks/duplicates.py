@@ -1,7 +1,9 @@
 """`duplicates`: pictures that are there more than once (as they are, altered, or as another shot), and what could go."""
 
+import os
 import time
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from fovea.errors import InputError, PictureError
 from fovea.features import open_store
 from fovea.judge.duplicates import choose_kept
-from fovea.manifest import join_units
+from fovea.manifest import Manifest, Row, join_units
+from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.duplicates_find import Contents, Pairs, find_pairs
 from fovea.tasks.duplicates_write import duplicates_page, removal_csv
@@ -180,7 +183,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 
 
 def _find(config: Config, *, progress: Progress) -> tuple[Stored, Pairs, tuple[str, ...]]:
-    manifest = read_pictures(config.photos, config.source)
+    manifest = without_links(read_pictures(config.photos, config.source))
     encoder, notes = open_network(config.network, progress=progress)
     threads = config.network.threads
     with open_store() as store:
@@ -203,6 +206,35 @@ def _find(config: Config, *, progress: Progress) -> tuple[Stored, Pairs, tuple[s
             progress=progress,
         )
         return stored, pairs, (*notes, *stored.notes)
+
+
+def without_links(manifest: Manifest) -> Manifest:
+    """Leave out rows that are another listed row's file once more, by a link or another spelling: to remove one removes both.
+
+    Which of the names stays is the file's own, where it is listed. Pictures in packs stay as they are.
+    """
+    folder = cache(os.path.realpath)
+    names: dict[str, Row] = {}
+    links = []
+    for row in manifest.rows:
+        if row.problem or manifest.pack(row) is not None:
+            continue
+        path = manifest.file(row)
+        place = f"{folder(path.parent)}{os.sep}{path.name}"
+        real = os.path.realpath(place) if path.is_symlink() else place
+        known = names.setdefault(real, row)
+        if known is not row:
+            names[real], link = (row, known) if place == real else (known, row)
+            links.append(link)
+    if not links:
+        return manifest
+    gone = set(map(id, links))
+    is_one = len(links) == 1
+    note = (
+        f"{count(len(links), 'name')} left out, {'a link' if is_one else 'links'} to other files listed here: "
+        f"{some(row.path for row in links)}."
+    )
+    return manifest.with_rows((row for row in manifest.rows if id(row) not in gone), notes=(note,))
 
 
 def _first_rows(stored: Stored) -> NDArray[np.int64]:
