@@ -86,6 +86,10 @@ def test_json_holds_the_groups_the_scenes_and_what_could_not_be_read(found: Resu
     assert (told["n_pictures"], told["n_groups"], told["n_removable"]) == (21, 5, 5)
     assert [row["path"] for row in told["quarantined"]] == ["dog/broken.jpg"]
     assert told["groups"][0][1]["copy_of"] == "cat/00.png"
+    assert [(*one["paths"], one["difference"]) for one in told["doubtful"]] == [
+        (one, other, round(difference, 4)) for one, other, difference in found.doubtful
+    ]
+    assert told["seconds"] == round(told["seconds"], 3)
 
 
 def test_the_first_by_path_stays_where_that_is_asked(

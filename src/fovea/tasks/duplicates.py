@@ -77,8 +77,9 @@ class Member:
 class Result:
     """What was found. `groups`: of copies, what stays first, those with several labels or splits first of all.
 
-    `scenes`: paths of pictures that show the same without being copies. `recalls`: the share of planted copies that was
-    found, by how they were altered; of the pairs found, `n_strangers` are expected to be no copies.
+    `doubtful`: pairs of paths that were just not taken for copies, and their difference. `scenes`: paths of pictures that
+    show the same without being copies. `recalls`: the share of planted copies that was found, by how they were altered;
+    of the pairs found, `n_strangers` are expected to be no copies.
     """
 
     n_pictures: int
@@ -111,6 +112,10 @@ class Result:
             "n_groups": len(self.groups),
             "n_removable": len(self.removable),
             "groups": [[one.to_json() for one in group] for group in self.groups],
+            "doubtful": [
+                {"paths": [one, other], "difference": round(difference, 4)}
+                for one, other, difference in self.doubtful
+            ],
             "scenes": [list(paths) for paths in self.scenes],
             "planted": {
                 "n_planted": self.n_planted,
@@ -122,7 +127,7 @@ class Result:
             "quarantined": [{"path": path, "reason": reason} for path, reason in self.quarantined],
             "csv": self.csv,
             "html": self.html,
-            "seconds": self.seconds,
+            "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
         }
 
