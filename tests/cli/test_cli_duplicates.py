@@ -28,7 +28,7 @@ def test_words_name_the_copy_its_kind_and_what_stays(fovea: Fovea, twice: Path, 
     assert "same bytes" in said.out.splitlines()[0]
     assert "  blue/again.png  stays; more than one label" in said.out.splitlines()
     assert "    red/0.png  same bytes" in said.out.splitlines()
-    assert f"What could go: {target}; nothing was removed." in said.out
+    assert f"What could go: {target}, by paths below {twice}; nothing was removed." in said.out
     assert (twice / "red" / "0.png").is_file()
 
 

@@ -62,7 +62,9 @@ def test_groups_with_several_labels_come_first_and_what_stays_comes_first_in_eac
 
 
 def test_the_list_holds_what_could_go_and_nothing_was_removed(found: Result, photos: Path) -> None:
-    rows = list(csv.DictReader(Path(str(found.csv)).read_text().splitlines()))
+    content = Path(str(found.csv)).read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpath,copy_of,")  # the mark that spreadsheets need
+    rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
     assert {row["path"] for row in rows} == {one.path for one in found.removable}
     assert rows[0] == {
         "path": "dog/same.png",

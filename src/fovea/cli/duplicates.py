@@ -21,7 +21,9 @@ SHOWN = 10
     type=click.Choice(["best", "first"]),
     help="Which picture of a group stays: the one of most pixels, then most bytes, or the first by path.  [default: best]",
 )
-@click.option("--csv", type=PLACE, help="Write the list of the others here; nothing is removed.")
+@click.option(
+    "--csv", type=PLACE, help="Write the list of the others here, by paths below PHOTOS; nothing is removed."
+)
 @click.option("--html", type=PLACE, help="Write a page of the groups to look at.")
 @click.option(
     "--precision",
@@ -50,10 +52,10 @@ def command(console: Console, photos: Path, **options: Any) -> None:
     result = duplicates(
         photos, progress=console.progress, threads=console.threads, offline=console.offline, **options
     )
-    console.show(result, lambda: lines(result))
+    console.show(result, lambda: lines(result, photos=photos))
 
 
-def lines(result: "Result") -> list[str]:
+def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say what is there more than once, the first few groups, and how sure that is."""
     from fovea.manifest.wording import count
     from fovea.tasks.duplicates import KINDS
@@ -88,5 +90,6 @@ def lines(result: "Result") -> list[str]:
         said.append(f"{count(len(result.quarantined), 'file')} cannot be read; --json lists them.")
     said += [f"Note: {note}" for note in result.notes]
     if result.csv:
-        said.append(f"What could go: {result.csv}; nothing was removed.")
+        folder = photos if photos.is_dir() else photos.absolute().parent
+        said.append(f"What could go: {result.csv}, by paths below {folder}; nothing was removed.")
     return [*said, *([f"Page: {result.html}"] if result.html else [])]

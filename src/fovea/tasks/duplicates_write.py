@@ -1,7 +1,5 @@
 """What `fovea duplicates` writes: the list of what could be removed, and the page of groups to look at."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from fovea.pages import Thumb
 from fovea.pages.duplicates import CopyGroup, DuplicatesPage, ShownCopy, render_duplicates
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
+from fovea.tasks.lists import list_bytes
 from fovea.tasks.stored import Stored
 
 if TYPE_CHECKING:
@@ -25,17 +24,15 @@ COLUMNS = ("path", "copy_of", "kind", "difference", "label", "label_of_copy_of")
 
 def removal_csv(groups: "Iterable[Sequence[Member]]") -> bytes:
     """Return the list of pictures that are copies of one that stays."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+    rows: list[tuple[str, ...]] = []
     for group in groups:
         labels = {one.path: one.label or "" for one in group}
-        writer.writerows(
+        rows += [
             (one.path, one.copy_of, one.kind, f"{one.difference:.4f}", one.label or "", labels[one.copy_of])
             for one in group
             if one.copy_of
-        )
-    return out.getvalue().encode(errors="surrogateescape")
+        ]
+    return list_bytes(COLUMNS, rows)
 
 
 def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progress: Progress) -> bytes:

@@ -1,7 +1,5 @@
 """What `suspects` writes: the table of fixes that a person fills, and the page that shows each doubted label's evidence."""
 
-import csv
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +20,7 @@ from fovea.pages.suspects import (
 )
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
+from fovea.tasks.lists import is_utf8, list_bytes
 from fovea.tasks.written import write_whole
 
 if TYPE_CHECKING:
@@ -41,9 +40,6 @@ def fixes_table(result: "Result", *, answered: Sequence[Fix] = ()) -> tuple[byte
 
     What was answered before stands below them, filled: so the latest table alone is what `train --fixes` takes.
     """
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\r\n")
-    table.writerow(COLUMNS)
     doubted = {one.path for one in result.suspects}
     rows: list[tuple[object, ...]] = [
         (one.path, "", one.suggested, one.label, one.doubt, "") for one in result.suspects
@@ -54,8 +50,7 @@ def fixes_table(result: "Result", *, answered: Sequence[Fix] = ()) -> tuple[byte
         if one.path not in doubted
     ]
     rows += [(fix.path, fix.label, "", fix.given, "", ANSWERED) for fix in answered]
-    written = [row for row in rows if _is_text(str(row[0]))]
-    table.writerows(written)
+    written = [row for row in rows if is_utf8(str(row[0]))]
     n_lost = len(rows) - len(written)
     notes: tuple[str, ...] = ()
     if n_lost:
@@ -63,11 +58,7 @@ def fixes_table(result: "Result", *, answered: Sequence[Fix] = ()) -> tuple[byte
             f"{count(n_lost, 'picture')} left out of the table of fixes: names that are not UTF-8 cannot be written into it. "
             "Rename the files.",
         )
-    return text.getvalue().encode("utf-8-sig", "replace"), notes
-
-
-def _is_text(name: str) -> bool:
-    return not any("\udc80" <= sign <= "\udcff" for sign in name)
+    return list_bytes(COLUMNS, written), notes
 
 
 def write_page(config: "Config", result: "Result", *, stored: "Stored", progress: Progress) -> None:
