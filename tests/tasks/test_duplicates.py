@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +14,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fovea.errors import InputError, OutputError
+from fovea.features import Look
+from fovea.judge.registration import SIDE
 from fovea.tasks import duplicates as task
 from fovea.tasks import duplicates_find
 from fovea.tasks.duplicates import Result, duplicates
-from fovea.tasks.duplicates_find import compare
+from fovea.tasks.duplicates_find import Contents, compare, find_pairs
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,33 @@ def test_the_result_does_not_depend_on_the_block() -> None:
     np.testing.assert_allclose(few[0], whole[0], atol=1e-4)
     np.testing.assert_array_equal(few[1], whole[1])
     assert (whole[0] < 0.1).sum() == 6
+
+
+def test_memory_grows_by_what_is_stated_where_every_picture_has_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, 32)).astype(np.float32)
+    small = rng.integers(0, 255, (400, SIDE, SIDE, 3)).astype(np.uint8)
+    none = np.empty(0, np.int64)
+    planted = duplicates_find._Planted(none, none.astype(str), features[:0], small[:0])
+    looks = {k: Look(f"{k:064x}", small[k].tobytes()) for k in range(400)}
+    monkeypatch.setattr(duplicates_find, "GROUP", 32)
+    monkeypatch.setattr(duplicates_find, "_plant", lambda *given, **named: planted)
+    monkeypatch.setattr(
+        duplicates_find, "looks_of", lambda some, **named: {k: looks[k] for k in some.tolist()}
+    )
+
+    def peak(n: int) -> int:
+        contents = Contents(features[:n], [f"{k:064x}" for k in range(n)], lambda k: b"")
+        tracemalloc.start()
+        find_pairs(contents, encoder=None, store=None, precision=0.99, threads=1, progress=lambda *_: None)  # type: ignore[arg-type]
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(20)  # what is kept from then on
+    assert (peak(400) - peak(200)) / 200 < duplicates_find.BYTES_A_CONTENT
 
 
 def test_keeping_without_a_place_for_the_list_is_refused(photos: Path) -> None:

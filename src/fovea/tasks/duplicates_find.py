@@ -29,6 +29,7 @@ N_CANDIDATES = 12
 N_NEIGHBOURS = 20  # the last of them tells how near strangers are
 SLACK = 1.3  # candidates may be so much further than planted copies are
 N_DOUBTFUL = 12
+BYTES_A_CONTENT = 10_000
 GROUP = 512  # pictures looked at before they are stored
 BLOCK = 20_000  # pairs compared at once, in each thread
 COPIED = ALTERATIONS[:-1]  # the last is another shot
@@ -84,7 +85,10 @@ def find_pairs(
     threads: int | None,
     progress: Progress,
 ) -> Pairs:
-    """Return which contents are copies and which show one scene."""
+    """Return which contents are copies and which show one scene.
+
+    Besides their features it holds at most BYTES_A_CONTENT of each: where every one has a candidate, all of them small.
+    """
     threads = threads or available_cores()
     planted = _plant(contents, encoder=encoder, store=store, threads=threads, progress=progress)
     n = len(contents.features)
