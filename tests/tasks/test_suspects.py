@@ -140,6 +140,25 @@ def test_pictures_of_one_class_are_refused(photos: Path, tmp_path: Path) -> None
         suspects(tmp_path / "one")
 
 
+def test_a_network_that_learned_the_labels_does_not_judge_them(mixed_up: Path, tmp_path: Path) -> None:
+    run = fovea.train(mixed_up, out=tmp_path / "run").folder
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "training": {"kept": "the last block"}}))
+    n_taught = sum(row["split"] == "train" for row in rows_of(run / "manifest.csv"))
+    with pytest.raises(InputError) as refused:
+        suspects(mixed_up, backbone=str(run), fixes=tmp_path / "fixes.csv")
+    assert str(refused.value) == (
+        f"The network of the run {str(run)!r} was trained on {n_taught} of these 123 files with their labels, and knows the wrong "
+        "ones among them by heart: hardly any would be found. Take a network that was not, such as --backbone fovea-tiny."
+    )
+    assert not (tmp_path / "fixes.csv").exists()
+
+
+def test_the_network_of_a_probes_run_may_judge(mixed_up: Path, tmp_path: Path) -> None:
+    run = fovea.train(mixed_up, out=tmp_path / "run").folder
+    assert {one.path for one in suspects(mixed_up, backbone=str(run), threads=1).suspects} >= WRONG
+
+
 def test_no_file_is_written_over(mixed_up: Path, tmp_path: Path) -> None:
     (tmp_path / "fixes.csv").write_text("mine")
     with pytest.raises(OutputError) as caught:

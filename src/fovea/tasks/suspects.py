@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import open_store
+from fovea.errors import InputError
+from fovea.features import EMBEDDED, Store, open_store
 from fovea.judge.planted import Expected
 from fovea.learn.suspects import find_suspects
-from fovea.manifest import Fix, apply_fixes, equal_groups, fold_numbers, join_units, require_trainable
+from fovea.manifest import (
+    Fix,
+    Manifest,
+    apply_fixes,
+    equal_groups,
+    fold_numbers,
+    join_units,
+    require_trainable,
+)
 from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
+from fovea.tasks.backbones import with_default
 from fovea.tasks.copies import find_copies
+from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored
 from fovea.tasks.suspects_found import (
@@ -30,6 +41,7 @@ from fovea.tasks.suspects_found import (
     list_suspects,
 )
 from fovea.tasks.suspects_write import fixes_table, write_page
+from fovea.tasks.taught import taught_by
 from fovea.tasks.train_prepare import N_FOLDS
 from fovea.tasks.written import require_free, write_whole
 
@@ -125,7 +137,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     """Look at the labels as `config` says.
 
     Raises:
-        InputError: fewer than two classes with two different pictures each, or a table that cannot be used.
+        InputError: fewer than two classes with two different pictures each, a table that cannot be used, or a network that was
+            trained on these labels.
         OutputError: a file cannot be written, or something is there already.
     """
     begun = time.perf_counter()
@@ -173,7 +186,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
 def _read(config: Config, *, progress: Progress) -> tuple[Judged, tuple[Fix, ...], tuple[str, ...]]:
     """Return the labelled pictures with their features, the answers there are, and notes.
 
-    Raises InputError where there are too few pictures, or the answers do not fit them.
+    Raises InputError where there are too few pictures, the answers do not fit them, or the network knows their labels.
     """
     source = SourceOptions(
         label_by=config.label_by,
@@ -189,25 +202,12 @@ def _read(config: Config, *, progress: Progress) -> tuple[Judged, tuple[Fix, ...
     encoder, told = open_network(config.network, progress=progress)
     threads = config.network.threads
     with open_store() as store:
+        manifest = add_hashes(manifest, store, threads=threads, progress=progress)
+        _require_untaught(config, manifest)
         stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
         require_trainable(stored.manifest)
         last = last_columns(encoder)
-        first = np.unique(stored.content, return_index=True)[1]
-        rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
-        copies = find_copies(
-            stored.features[first, last],
-            sha256s=[rows[k].sha256 for k in first.tolist()],
-            read=lambda k: stored.read(int(first[k])),
-            store=store,
-            threads=threads,
-        )
-    alike = [[int(first[k]) for k in group] for group in (*copies.same, *copies.near.tolist())]
-    units = join_units(
-        len(rows),
-        equal_groups([row.sha256 for row in rows]),
-        alike,
-        equal_groups([row.group for row in rows]),
-    )
+        units = _units(stored, last=last, store=store, threads=threads)
     learned = [row for row in stored.manifest.rows if row.split != "test"]
     names = stored.manifest.with_rows(learned).class_names
     number = {name: k for k, name in enumerate(names)}
@@ -224,6 +224,40 @@ def _read(config: Config, *, progress: Progress) -> tuple[Judged, tuple[Fix, ...
         notes=(*_of_test_alone(stored, names), *_contradictions(stored.content[at], labels[at])),
     )
     return judged, fixes, told
+
+
+def _units(stored: Stored, *, last: slice, store: Store, threads: int | None) -> NDArray[np.int64]:
+    """Return the unit of each row: copies, nearly the same pictures, and those of one group say nothing of each other."""
+    first = np.unique(stored.content, return_index=True)[1]
+    rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
+    copies = find_copies(
+        stored.features[first, last],
+        sha256s=[rows[k].sha256 for k in first.tolist()],
+        read=lambda k: stored.read(int(first[k])),
+        store=store,
+        threads=threads,
+    )
+    alike = [[int(first[k]) for k in group] for group in (*copies.same, *copies.near.tolist())]
+    return join_units(
+        len(rows),
+        equal_groups([row.sha256 for row in rows]),
+        alike,
+        equal_groups([row.group for row in rows]),
+    )
+
+
+def _require_untaught(config: Config, manifest: Manifest) -> None:
+    """Raise InputError where the network was trained on these labels: it would take the wrong ones for right."""
+    network = with_default(config.network)[0].backbone
+    taught = taught_by(network)
+    rows = [row for row in manifest.rows if row.sha256]
+    n_taught = sum(row.sha256 in taught for row in rows)
+    if n_taught:
+        raise InputError(
+            f"The network of the run {network!r} was trained on {n_taught:,} of these {count(len(rows), 'file')} with their "
+            "labels, and knows the wrong ones among them by heart: hardly any would be found. Take a network that was not, such as "
+            f"--backbone {EMBEDDED}."
+        )
 
 
 def _of_test_alone(stored: Stored, names: tuple[str, ...]) -> tuple[str, ...]:
