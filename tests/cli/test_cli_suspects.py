@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fovea.cli.suspects import lines
+from fovea.cli import suspects
 from fovea.judge.planted import Expected, Yield
 from fovea.tasks.suspects import ClassSummary, Outlier, Result, SuspectLabel
 
@@ -26,6 +26,10 @@ def result(
         seconds=1.0,
         notes=("a note",),
     )
+
+
+def lines(found: Result) -> list[str]:
+    return suspects.lines(found, photos=Path("my photos"))
 
 
 def test_what_to_expect_comes_first_and_then_the_doubtful_ones() -> None:
@@ -52,12 +56,12 @@ def test_no_doubt_and_too_few_are_said() -> None:
 
 
 def test_outliers_and_the_next_step_are_said() -> None:
-    said = lines(result(n_suspects=1, outliers=1, fixes="fixes.csv"))
+    said = lines(result(n_suspects=1, outliers=1, fixes="my fixes.csv"))
     assert said[2:] == [
         "1 picture unlike all others, perhaps of no class:",
         "  cat/odd.jpg: 'cat'",
         "Note: a note",
-        "Fixes: fixes.csv: fill its column label, then fovea train PHOTOS --fixes fixes.csv --out FOLDER",
+        "Fixes: my fixes.csv: fill its column label, then fovea train 'my photos' --fixes 'my fixes.csv' --out FOLDER",
     ]
 
 

@@ -1,5 +1,6 @@
 """`fovea suspects`: parse, call the task, print."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +64,10 @@ def command(console: Console, photos: Path, **options: Any) -> None:
         **console.shared,
         **options,
     )
-    console.show(result, lambda: lines(result))
+    console.show(result, lambda: lines(result, photos=photos))
 
 
-def lines(result: "Result") -> list[str]:
+def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say how many labels are likely wrong, what lists of them hold, the most doubtful ones, and what to do next."""
     from fovea.manifest.wording import count
 
@@ -92,9 +93,8 @@ def lines(result: "Result") -> list[str]:
     said += [f"Note: {note}" for note in result.notes]
     said += [f"Page: {result.html}"] if result.html else []
     if result.fixes:
-        said.append(
-            f"Fixes: {result.fixes}: fill its column label, then fovea train PHOTOS --fixes {result.fixes} --out FOLDER"
-        )
+        named = f"{shlex.quote(str(photos))} --fixes {shlex.quote(result.fixes)}"
+        said.append(f"Fixes: {result.fixes}: fill its column label, then fovea train {named} --out FOLDER")
     return said
 
 
