@@ -32,6 +32,13 @@ def test_words_name_the_copy_its_kind_and_what_stays(fovea: Fovea, twice: Path, 
     assert (twice / "red" / "0.png").is_file()
 
 
+def test_a_copy_without_a_label_contradicts_none(fovea: Fovea, photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "red" / "0.png", photos / "loose.png")
+    said = fovea("duplicates", photos, "--html", tmp_path / "page.html")
+    assert "    red/0.png  same bytes" in said.out.splitlines()
+    assert "more than one label" not in said.out + (tmp_path / "page.html").read_text()
+
+
 def test_json_holds_the_groups(fovea: Fovea, twice: Path) -> None:
     found = json.loads(fovea("duplicates", twice, "--json").out)
     kinds = {one["path"]: one["kind"] for group in found["groups"] for one in group}

@@ -66,7 +66,7 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
         f"in {count(len(result.groups), 'group')}."
     ]
     for group in result.groups[:SHOWN]:
-        labels = {one.label for one in group}
+        labels = {one.label for one in group} - {None}
         said.append(f"  {group[0].path}  stays{'; more than one label' if len(labels) > 1 else ''}")
         said += [
             f"    {one.path}  {one.kind}{', mirrored' if one.is_mirrored else ''}" for one in group[1:SHOWN]

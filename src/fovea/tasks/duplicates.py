@@ -312,8 +312,8 @@ def _as_copy(one: Member, stays: Member, how: _How | None, *, has_its_bytes: boo
 
 def _doubt(group: tuple[Member, ...]) -> tuple[bool, bool, float, str]:
     """Return what sorts groups: several labels first, several splits, the most different, then by path."""
-    one_label, one_split = (
-        len(set(values)) == 1 for values in zip(*((m.label, m.split) for m in group), strict=True)
+    one_label, one_split = (  # no label, and no split, contradicts none
+        len(set(values) - {None, ""}) < 2 for values in zip(*((m.label, m.split) for m in group), strict=True)
     )
     return one_label, one_split, -max(member.difference for member in group), group[0].path
 
