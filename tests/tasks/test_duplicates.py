@@ -207,7 +207,7 @@ def test_of_two_links_to_a_file_elsewhere_and_its_copy_the_copy_goes_or_a_link(t
     shutil.copy(tmp_path / "elsewhere.png", tmp_path / "photos" / "b.png")
     found = duplicates(tmp_path / "photos", threads=1)
     assert [(one.path, one.copy_of) for one in found.removable] == [("b.png", "a.png")]
-    assert "1 name left out, a link to other files listed here: 'c.png'." in found.notes
+    assert "1 name left out, a link to another file listed here: 'c.png'." in found.notes
 
 
 @pytest.mark.parametrize("keep", ["best", "first"])

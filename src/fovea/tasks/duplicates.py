@@ -234,10 +234,9 @@ def without_links(manifest: Manifest) -> Manifest:
     if not links:
         return manifest
     gone = set(map(id, links))
-    is_one = len(links) == 1
+    to_others = "a link to another file" if len(links) == 1 else "links to other files"
     note = (
-        f"{count(len(links), 'name')} left out, {'a link' if is_one else 'links'} to other files listed here: "
-        f"{some(row.path for row in links)}."
+        f"{count(len(links), 'name')} left out, {to_others} listed here: {some(row.path for row in links)}."
     )
     return manifest.with_rows((row for row in manifest.rows if id(row) not in gone), notes=(note,))
 
