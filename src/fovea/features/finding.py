@@ -364,7 +364,7 @@ def _sha256(weights: Path) -> str:
 
 def _takes_no_file(backbone: str, weights: Path) -> str:
     return (
-        f"the backbone {backbone!r} cannot take its weights from {str(weights)!r}. A .safetensors, .pth or .pt file goes with "
+        f"The backbone {backbone!r} cannot take its weights from {str(weights)!r}. A .safetensors, .pth or .pt file goes with "
         "--backbone timm:NAME or torchvision:NAME, an .onnx file with a name of the catalogue or none."
     )
 
@@ -375,7 +375,7 @@ def _not_here(known: KnownFile) -> str:
     own = (name for name, *_ in list_own_weights())
     here = ", ".join([EMBEDDED, *(name for name, one in KNOWN.items() if place_of(one)), *dict.fromkeys(own)])
     return (
-        f"the backbone {known.name!r} is not on this computer: no {known.file} of {known.n_bytes:,} bytes in {looked}. "
+        f"The backbone {known.name!r} is not on this computer: no {known.file} of {known.n_bytes:,} bytes in {looked}. "
         f"Download it ({known.n_bytes / 1e6:.1f} MB): fovea backbones get {known.name}. Here are: {here}."
     )
 
