@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fovea.learn import groups
 from fovea.learn.groups import MAX_ROWS, RESOLUTION, Graph, communities, group, join, tie
 
 
@@ -127,6 +128,16 @@ def test_very_many_groups_take_little_memory() -> None:
     tracemalloc.stop()
     assert len(set(found.tolist())) == n - 10
     assert peak < 20e6  # a table of all pairs would be 128 MB
+
+
+def test_very_many_groups_take_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        groups, "communities", lambda *args, **settings: asked.append(1) or communities(*args, **settings)
+    )
+    found = group(bundles(9, each=150, spread=0.5)[0], n_groups=400)
+    assert len(set(found.tolist())) == 400
+    assert len(asked) <= 8  # half as much again each time: 12
 
 
 @pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])

@@ -127,7 +127,9 @@ def _so_many(graph: Graph, n_groups: int, *, seed: int) -> NDArray[np.int64]:
     resolution = RESOLUTION
     found = communities(graph, resolution=resolution, seed=seed)
     while found.max() + 1 < n_groups:
-        resolution *= STEP
+        resolution *= max(
+            STEP, n_groups / (int(found.max()) + 1) / 2
+        )  # twice as many groups take about twice as much
         found = communities(graph, resolution=resolution, seed=seed)
     n = int(found.max()) + 1
     return join(_contract(graph, found, n=n), n_groups=n_groups)[found]
