@@ -92,26 +92,28 @@ def _read_every(photos: Path, source: SourceOptions) -> Manifest:
         return named
     by = source.label_by if is_table else None
     every = read_source(photos, labelled=False, label_by=by, strict=source.strict, **told)  # type: ignore[arg-type]
-    every = every if is_table else without_documents(every)
-    return every if named is None else _laid_over(every, named)
+    if named is None:
+        return every if is_table else without_documents(every)
+    return _laid_over(every, named, is_table=is_table)
 
 
-def _laid_over(every: Manifest, named: Manifest) -> Manifest:
+def _laid_over(every: Manifest, named: Manifest, *, is_table: bool) -> Manifest:
     """Return all pictures, with the rows of those that have a label; what is named and not there stays a problem."""
     labelled = {row.path for row in named.rows if not row.problem}
-    places = {row.path: at for at, row in enumerate(every.rows)}
-    bare = [row for row in every.rows if row.path not in labelled]
-    if not bare:
+    bare = every.with_rows(row for row in every.rows if row.path not in labelled)
+    bare = bare if is_table else without_documents(bare)
+    if not bare.rows:
         return named
+    places = {row.path: at for at, row in enumerate(every.rows)}
     rows = [
         row
         for row in named.rows
         if row.path not in places or (row.path in labelled and row.label is not None)
     ]
-    rows = sorted(rows + bare, key=lambda row: places.get(row.path, len(places)))
-    names = [row.path for row in bare if not row.problem]
+    rows = sorted([*rows, *bare.rows], key=lambda row: places.get(row.path, len(places)))
+    names = [row.path for row in bare.rows if not row.problem]
     notes = [f"{count(len(names), 'picture')} without a label: {some(names)}."] if names else []
-    return replace(every.with_rows(rows, notes=notes), packs={**named.packs, **every.packs})
+    return replace(bare.with_rows(rows, notes=notes), packs={**named.packs, **every.packs})
 
 
 def open_network(options: BackboneOptions, *, progress: Progress = silent) -> tuple[Encoder, tuple[str, ...]]:
