@@ -178,7 +178,7 @@ def test_averaged_weights_are_what_is_judged_and_kept() -> None:
 
 @pytest.mark.parametrize(("error", "kept"), [(0.0, 1), (0.01, 1), (0.1, 3)])
 def test_the_last_epoch_that_is_as_good_as_any_but_for_noise_is_kept(error: float, kept: int) -> None:
-    told = iter([0.5, 0.3, 0.4, 0.32])  # of four epochs; 0.3 of an error is noise
+    told = iter([0.5, 0.3, 0.4, 0.32])  # of four epochs; 0.6 of an error is noise
 
     def judge(network: nn.Module) -> Score:
         return Score(1.0, 0.0, 20, brier=next(told), error=error)

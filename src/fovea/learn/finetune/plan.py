@@ -39,7 +39,7 @@ from fovea.nets.trainable import Headed, Trainable
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
 _LEAST = 4  # epochs that must fit for the last third of the blocks; deeper was no better (lab/LOG.md)
-_OF_SEVERAL = 2 / 3  # of the wished epochs do where several trainings are averaged (lab/LOG.md)
+_OF_SEVERAL = 2 / 3  # of the wished epochs do where there are several trainings (lab/LOG.md)
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
 _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
@@ -101,7 +101,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done: which part learns; settings with their epochs, views a picture, trainings to average, forecast."""
+    """What will be done: which part learns; settings with their epochs, views a picture, trainings to choose from, forecast."""
 
     part: Part
     settings: Training
@@ -180,7 +180,7 @@ def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
     several = (
         ""
         if plan.n_runs == 1
-        else f"{plan.n_runs} trainings in different orders, their weights averaged, each "
+        else f"{plan.n_runs} trainings in different orders, of which the best is kept, each "
     )
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "

@@ -12,8 +12,8 @@ from torch import nn
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, Plan, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, ready
+from fovea.learn.finetune.restarts import train_best_of
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
-from fovea.learn.finetune.soup import train_soup
 from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.probe import Head
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
@@ -124,7 +124,7 @@ def finetune(
             with torch.no_grad(), _machine(settings).autocast():
                 return evaluate(one.network.eval())
 
-        history = train_soup(one.network, train_once, n_runs=plan.n_runs, score=score, announce=announce)
+        history = train_best_of(one.network, train_once, n_runs=plan.n_runs, score=score, announce=announce)
         with torch.no_grad(), _machine(settings).autocast():
             logits = one.answer(one.network.eval()).numpy()
     last = f"head.{len(headed.head) - 1}"

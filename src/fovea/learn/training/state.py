@@ -23,6 +23,7 @@ _WRITING_SHARE = 0.05  # of the time at most
 _PAIRED = (
     0.3  # of its own standard error is that of an epoch's difference to one before: 0.1 to 0.5 (lab/LOG.md)
 )
+_NOISE = 2.0  # such errors
 
 
 @dataclass(slots=True)
@@ -134,11 +135,11 @@ class Keeper:
 def is_as_good(score: Score, lowest: float | None) -> bool:
     """Return whether no earlier epoch was better by more than noise: then the later one, learned at a lower rate, is trusted.
 
-    Noise is one standard error (Breiman 1984) of the difference between the answers of two epochs to the same pictures.
+    Noise is two standard errors of the difference between the answers of two epochs to the same pictures.
     """
     if not math.isfinite(score.penalty):
         return False
-    return lowest is None or score.penalty <= lowest + _PAIRED * score.error
+    return lowest is None or score.penalty <= lowest + _NOISE * _PAIRED * score.error
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
