@@ -24,6 +24,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, draw_class: Any) -> Path:
     shutil.copy(folder / "pool" / "dots_010.png", folder / "pool" / "dots_010_again.png")
     shutil.copy(folder / "photos" / "dots" / "dots_000.png", folder / "pool" / "known.png")
     (folder / "pool" / "broken.png").write_bytes(b"no picture")
+    (folder / "pool" / "list.csv").write_text("path,label")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOVEA_CACHE", str(folder / "cache"))
         train(folder / "photos", out=folder / "first", threads=1)
@@ -106,6 +107,7 @@ def test_json_holds_rounds_and_metrics(done: Result) -> None:
     assert told["n_added"] == len(told["added"]) == 42
     assert [one["path"] for one in told["quarantined"]] == ["broken.png"]
     assert told["notes"] == done.trained.metrics["notes"]
+    assert "Left out, no pictures by their names: 'list.csv'." in told["notes"]
     assert told["seconds"] == round(done.seconds, 3) > 0
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fovea.errors import InputError
 from fovea.learn import ProbeFit, PseudoFit, Round, fit_pseudo
-from fovea.manifest import Manifest, Row, read_manifest
+from fovea.manifest import Manifest, Row, read_manifest, without_documents
 from fovea.manifest.wording import count
 from fovea.model import Classifier, load_classifier
 from fovea.progress import Progress, silent
@@ -148,7 +148,7 @@ def _run(config: Config, *, progress: Progress) -> Result:
     require_free(config.html, option="--html")
     model = load_classifier(config.run, threads=config.threads, needed_by="fovea pseudolabel")
     _require_untaught(config.run)
-    pictures = read_pictures(config.unlabelled, SourceOptions(), labelled=False)
+    pictures = without_documents(read_pictures(config.unlabelled, SourceOptions(), labelled=False))
     found: list[_Found] = []
 
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
@@ -277,7 +277,7 @@ def _pool(pictures: Manifest, learned: Learned, *, model: Classifier, room: Room
         rows=stored.rows[kept],
         features=stored.features[kept],
         content=stored.content[kept],
-        notes=tuple(notes),
+        notes=(*pictures.notes, *notes),
     )
 
 
