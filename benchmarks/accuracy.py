@@ -21,7 +21,7 @@ from fovea.features import Encoder, Item, extract, open_backbone, open_store
 from fovea.learn import fit_probe
 from fovea.manifest import Manifest, assign_splits, fold_numbers, join_units, read_source
 from fovea.pictures import content_sha256
-from fovea.tasks.train_learn import N_FOLDS
+from fovea.tasks.train.learn import N_FOLDS
 
 GOALS = {"products": 0.930, "flowers": 0.885, "ants_bees": 0.965}
 GIVEN_GOAL = {"products": 0.93}

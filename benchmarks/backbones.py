@@ -24,7 +24,7 @@ from fovea.features import Encoder, Item, extract, load_encoder, open_backbone, 
 from fovea.learn import fit_probe
 from fovea.manifest import fold_numbers, write_data_set
 from fovea.pictures import content_sha256
-from fovea.tasks.train_learn import N_FOLDS
+from fovea.tasks.train.learn import N_FOLDS
 
 SETS = ("products", "flowers", "ants_bees", "boxes/boxes.csv")
 GOALS = {

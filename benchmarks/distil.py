@@ -24,7 +24,7 @@ from PIL import Image
 
 from fovea.manifest.idx import read_array
 from fovea.tasks.distil import distil
-from fovea.tasks.train import Run, train
+from fovea.tasks.train.train import Run, train
 
 
 def write_pictures(mnist: Path, folder: Path, *, n_labels: int, n_more: int, n_test: int, seed: int) -> None:

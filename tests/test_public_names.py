@@ -35,7 +35,7 @@ def test_a_rooms_names_are_importable_and_listed_once(room: str) -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("name", ["fovea.tasks.predict", "fovea.tasks.sort", "fovea.tasks.train"])
+@pytest.mark.parametrize("name", ["fovea.tasks.predict", "fovea.tasks.sort", "fovea.tasks.train.train"])
 def test_every_task_has_a_config_and_a_run(name: str) -> None:
     task = import_module(name)
     assert callable(task.run)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fovea.tasks.pseudolabel import pseudolabel
     from fovea.tasks.similar import similar
     from fovea.tasks.suspects import suspects
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
     from fovea.torch import fit
 
 __version__ = "0.1.0"
@@ -79,7 +79,7 @@ _PLACES = {
     "similar": ("fovea.tasks.similar", "similar"),
     "suspects": ("fovea.tasks.suspects", "suspects"),
     "torch": ("fovea.torch", ""),
-    "train": ("fovea.tasks.train", "train"),
+    "train": ("fovea.tasks.train.train", "train"),
 }
 
 

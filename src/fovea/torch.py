@@ -21,8 +21,8 @@ from fovea.tasks.fit import Fit, run_fit
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import SourceOptions, configure
 from fovea.tasks.sides import rows_by_side, split_pictures, with_problems, without_damaged
-from fovea.tasks.train_read import read_labelled
-from fovea.tasks.train_watch import notebook_curves
+from fovea.tasks.train.read import read_labelled
+from fovea.tasks.train.watch import notebook_curves
 
 if TYPE_CHECKING:
     from torch import nn

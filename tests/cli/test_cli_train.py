@@ -10,7 +10,7 @@ import pytest
 
 from fovea.cli.run_options import parse_merge
 from fovea.cli.train import command
-from fovea.tasks import train as task
+from fovea.tasks.train import train as task
 
 Fovea = Callable[..., Any]
 

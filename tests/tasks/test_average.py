@@ -14,7 +14,7 @@ from fovea.errors import InputError
 from fovea.judge import softmax
 from fovea.manifest import read_manifest
 from fovea.tasks.average import average
-from fovea.tasks.train import Run, train
+from fovea.tasks.train.train import Run, train
 
 
 @pytest.fixture(scope="module")

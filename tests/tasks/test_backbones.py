@@ -251,7 +251,7 @@ def test_the_stages_of_the_embedded_network_are_shown() -> None:
 def test_a_run_trains_on_the_user_s_default_and_says_so(
     photos: Path, tmp_path: Path, draw_class: Callable[..., Path]
 ) -> None:
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
 
     open_backbone(stages=(open_backbone().stages[0].name,)).save(tmp_path / "saved")
     run(Config("use", str(tmp_path / "saved")))
@@ -263,7 +263,7 @@ def test_a_run_trains_on_the_user_s_default_and_says_so(
 
 
 def test_a_private_run_does_not_tell_where_its_backbone_lay(photos: Path, tmp_path: Path) -> None:
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
 
     open_backbone().save(tmp_path / "saved")
     run(Config("use", str(tmp_path / "saved")))

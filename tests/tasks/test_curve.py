@@ -13,7 +13,7 @@ from fovea.judge import Forecast, Growth, Learning
 from fovea.tasks.curve import curve
 from fovea.tasks.curve_scratch import ScratchPoint, savings
 from fovea.tasks.learning import MeasuredLearning, sentence
-from fovea.tasks.train import train
+from fovea.tasks.train.train import train
 
 Draw = Callable[..., Path]
 

@@ -13,7 +13,7 @@ from fovea.errors import InputError
 from fovea.features import extract
 from fovea.model import load_model
 from fovea.tasks.distil import distil
-from fovea.tasks.train import Run, train
+from fovea.tasks.train.train import Run, train
 
 pytest.importorskip("torch")
 

@@ -108,7 +108,7 @@ def test_the_same_pictures_give_the_same_page(photos: Path, tmp_path: Path) -> N
 
 
 def test_a_run_colours_by_its_answers(photos: Path, tmp_path: Path) -> None:
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
 
     run = train(photos, out=tmp_path / "run")
     result = map_pictures(photos, html=tmp_path / "map.html", run=run.folder)
@@ -134,7 +134,7 @@ def test_a_run_and_another_network_are_refused(photos: Path, tmp_path: Path, set
 def test_a_network_that_learned_the_labels_does_not_judge_them(
     photos: Path, tmp_path: Path, option: str
 ) -> None:
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
 
     run = train(photos, out=tmp_path / "run").folder
     metrics = json.loads((run / "metrics.json").read_text())

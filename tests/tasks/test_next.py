@@ -16,7 +16,7 @@ from fovea.manifest import read_manifest
 from fovea.tasks.learning import LabelledFeatures
 from fovea.tasks.next import Question, next_labels
 from fovea.tasks.next_known import Known
-from fovea.tasks.train import train
+from fovea.tasks.train.train import train
 
 KINDS = ("stripes", "dots", "plain")
 Draw = Callable[..., Path]

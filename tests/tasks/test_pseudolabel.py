@@ -11,7 +11,7 @@ import pytest
 from fovea.errors import InputError, OutputError
 from fovea.manifest import read_manifest
 from fovea.tasks.pseudolabel import Result, pseudolabel, tell
-from fovea.tasks.train import train
+from fovea.tasks.train.train import train
 
 
 @pytest.fixture(scope="module")

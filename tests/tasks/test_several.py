@@ -10,7 +10,7 @@ import pytest
 
 from fovea.errors import InputError
 from fovea.tasks.several import check_shared, end_follower, is_follower
-from fovea.tasks.train import train
+from fovea.tasks.train.train import train
 
 QUICK = "--method scratch --net lenet5 --epochs 2 --batch-size 16 --lr 0.01 --augment none --threads 1 --compute f32"
 

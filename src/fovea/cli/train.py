@@ -19,7 +19,7 @@ from fovea.cli.run_options import (
 from fovea.cli.train_options import SectionedCommand, training_options
 
 if TYPE_CHECKING:
-    from fovea.tasks.train import Run
+    from fovea.tasks.train.train import Run
 
 
 @click.command(cls=SectionedCommand)
@@ -105,7 +105,7 @@ def command(console: Console, photos: Path, out: Path, **options: Any) -> None:
       fovea train mnist --out runs/lenet --method scratch --net lenet5
       fovea train ages.csv --out runs/ages --target regression --label-by age
     """
-    from fovea.tasks.train import train
+    from fovea.tasks.train.train import train
 
     require_precision(options["precision"])
     done = train(

@@ -24,14 +24,14 @@ from fovea.model import (
     require_same_classes,
 )
 from fovea.progress import Progress, silent
-from fovea.tasks import train as task
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, configure
-from fovea.tasks.train_again import read_again
-from fovea.tasks.train_attempt import Room
-from fovea.tasks.train_choose import Candidate, compare
-from fovea.tasks.train_learn import names_and_labels
-from fovea.tasks.train_method import Outcome, TrainingFacts
-from fovea.tasks.train_since import Earlier
+from fovea.tasks.train import train as task
+from fovea.tasks.train.again import read_again
+from fovea.tasks.train.attempt import Room
+from fovea.tasks.train.choose import Candidate, compare
+from fovea.tasks.train.learn import names_and_labels
+from fovea.tasks.train.method import Outcome, TrainingFacts
+from fovea.tasks.train.since import Earlier
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,12 +103,12 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     from fovea.tasks.gather import add_hashes
     from fovea.tasks.learning import measure_learning
     from fovea.tasks.stored import open_network, read_stored
-    from fovea.tasks.train_read import read_labelled
+    from fovea.tasks.train.read import read_labelled
 
     begun = time.perf_counter()
     require_free(config.html, option="--html")
     if config.scratch is not None:
-        from fovea.tasks.train_method import require_torch
+        from fovea.tasks.train.method import require_torch
 
         require_torch("scratch")
     elif config.epochs is not None:

@@ -76,7 +76,7 @@ def learn_from_scratch(
 def _train(
     config: "Config", manifest: Manifest, *, train: Sequence[Row], valid: Sequence[Row], progress: Progress
 ) -> ScratchPoint:
-    from fovea.tasks.train import train as train_network
+    from fovea.tasks.train.train import train as train_network
 
     with tempfile.TemporaryDirectory(prefix="fovea-curve-") as folder:
         table = Path(folder) / "some.csv"

@@ -22,7 +22,6 @@ from fovea.manifest import Manifest, Row, SplitPlan, read_source
 from fovea.manifest.wording import count
 from fovea.model import Classifier
 from fovea.progress import Progress, silent, unheard
-from fovea.tasks import train as task
 from fovea.tasks.distil_teacher import Teacher, make_teacher, open_teacher
 from fovea.tasks.gather import add_hashes, last_average
 from fovea.tasks.options import (
@@ -33,13 +32,14 @@ from fovea.tasks.options import (
     configure,
 )
 from fovea.tasks.several import end_follower
-from fovea.tasks.train_again import read_again
-from fovea.tasks.train_attempt import Attempt, Room, Sides, bring_over, preprocess_for
-from fovea.tasks.train_check import check_wishes
-from fovea.tasks.train_choose import Candidate, compare
-from fovea.tasks.train_learn import names_and_labels
-from fovea.tasks.train_method import Outcome, TrainingFacts
-from fovea.tasks.train_since import Earlier
+from fovea.tasks.train import train as task
+from fovea.tasks.train.again import read_again
+from fovea.tasks.train.attempt import Attempt, Room, Sides, bring_over, preprocess_for
+from fovea.tasks.train.check import check_wishes
+from fovea.tasks.train.choose import Candidate, compare
+from fovea.tasks.train.learn import names_and_labels
+from fovea.tasks.train.method import Outcome, TrainingFacts
+from fovea.tasks.train.since import Earlier
 
 SMALLEST_PROBABILITY = 1e-12
 

@@ -14,9 +14,9 @@ from fovea.tasks.backbones import open_encoder
 from fovea.tasks.imagenet import is_place_of_run
 from fovea.tasks.options import BackboneOptions
 from fovea.tasks.sides import units_of
-from fovea.tasks.train_attempt import Room
-from fovea.tasks.train_learn import learn
-from fovea.tasks.train_prepare import HELD_OUT
+from fovea.tasks.train.attempt import Room
+from fovea.tasks.train.learn import learn
+from fovea.tasks.train.prepare import HELD_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from fovea.manifest import (
 from fovea.manifest.wording import count, some
 from fovea.model import Estimator, Values
 from fovea.progress import Progress
-from fovea.tasks import train_labels, train_values
 from fovea.tasks.evaluate import Config, Result, told_of, trained_on
 from fovea.tasks.gather import Gathered, add_hashes, gather
+from fovea.tasks.train import labels as train_labels
+from fovea.tasks.train import values as train_values
 
 if TYPE_CHECKING:
     from fovea.manifest import Row

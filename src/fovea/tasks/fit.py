@@ -14,13 +14,13 @@ import numpy as np
 from fovea.learn.pixels import read_pixels
 from fovea.manifest import Manifest
 from fovea.progress import Progress
-from fovea.tasks import train as task
 from fovea.tasks.options import MethodOptions, SourceOptions, TrainingOptions, configure
 from fovea.tasks.several import end_follower
-from fovea.tasks.train_again import read_again
-from fovea.tasks.train_attempt import Attempt, Room, Sides
-from fovea.tasks.train_method import Outcome, TrainingFacts
-from fovea.tasks.train_since import Earlier
+from fovea.tasks.train import train as task
+from fovea.tasks.train.again import read_again
+from fovea.tasks.train.attempt import Attempt, Room, Sides
+from fovea.tasks.train.method import Outcome, TrainingFacts
+from fovea.tasks.train.since import Earlier
 
 if TYPE_CHECKING:
     from torch import nn

@@ -25,7 +25,7 @@ from fovea.tasks.next import Config, Question, Result
 from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table, note_on_list
 from fovea.tasks.stored import Stored, open_network, read_stored
 from fovea.tasks.taught import taught_by
-from fovea.tasks.train_prepare import N_FOLDS
+from fovea.tasks.train.prepare import N_FOLDS
 
 if TYPE_CHECKING:
     from fovea.model import Classifier

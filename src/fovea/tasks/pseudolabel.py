@@ -18,15 +18,15 @@ from fovea.manifest import Manifest, Row, read_manifest, without_documents
 from fovea.manifest.wording import count
 from fovea.model import Classifier, load_classifier
 from fovea.progress import Progress, silent
-from fovea.tasks import train as training
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, read_pictures, read_stored
 from fovea.tasks.taught import taught_by
-from fovea.tasks.train_attempt import Room
-from fovea.tasks.train_learn import Learned
-from fovea.tasks.train_learn import learn as learn_labelled
-from fovea.tasks.train_method import Outcome
-from fovea.tasks.train_since import Earlier
+from fovea.tasks.train import train as training
+from fovea.tasks.train.attempt import Room
+from fovea.tasks.train.learn import Learned
+from fovea.tasks.train.learn import learn as learn_labelled
+from fovea.tasks.train.method import Outcome
+from fovea.tasks.train.since import Earlier
 from fovea.tasks.written import require_free
 
 LEAST_FOLDS = 3

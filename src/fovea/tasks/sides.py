@@ -21,7 +21,7 @@ from fovea.manifest import (
 )
 from fovea.pictures import decode_to
 from fovea.progress import Progress
-from fovea.tasks.train_prepare import HELD_OUT
+from fovea.tasks.train.prepare import HELD_OUT
 
 LOOK_PX = 16
 

@@ -42,7 +42,7 @@ from fovea.tasks.suspects_found import (
 )
 from fovea.tasks.suspects_write import fixes_table, write_page
 from fovea.tasks.taught import taught_by
-from fovea.tasks.train_prepare import N_FOLDS
+from fovea.tasks.train.prepare import N_FOLDS
 from fovea.tasks.written import require_free, write_whole
 
 

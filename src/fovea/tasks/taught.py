@@ -10,7 +10,7 @@ from typing import Any
 
 from fovea.features.runs import is_run
 from fovea.manifest import read_manifest
-from fovea.tasks.train_method import PROBE
+from fovea.tasks.train.method import PROBE
 
 
 def taught_by(network: str | Path | None) -> frozenset[str]:

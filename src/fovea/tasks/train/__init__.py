@@ -1,0 +1,1 @@
+"""Training a classifier: the task, and its parts from reading to the report."""

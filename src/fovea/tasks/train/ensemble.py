@@ -1,0 +1,61 @@
+"""Several trainings that differ in their seed only, averaged into one attempt."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fovea.judge import fit_temperature
+from fovea.model import Member, average_members
+
+if TYPE_CHECKING:
+    from fovea.tasks.train.attempt import Attempt, Room
+
+
+def train_several(
+    train_one: Callable[["Room", float | None], "Attempt"], *, seconds: float | None, room: "Room"
+) -> "Attempt":
+    """Return what `train_one` trains, or the average of as many as the ensemble has; `seconds` are for all together."""
+    n = room.config.training.how.ensemble
+    if n == 1:
+        return train_one(room, seconds)
+    end = None if seconds is None else time.perf_counter() + seconds
+    attempts = []
+    for number in range(n):
+        seed = room.config.seed + number
+        room.announce(f"Member {number + 1} of {n}, seed {seed}.")
+        own = replace(room, config=replace(room.config, seed=seed), workspace=room.workspace / f"seed-{seed}")
+        attempt = train_one(own, None if end is None else (end - time.perf_counter()) / (n - number))
+        attempts.append(replace(attempt, name=f"{attempt.name}, seed {seed}"))
+    return _averaged(attempts, name=f"{n} times {attempt.name}", room=room)
+
+
+def _averaged(attempts: "list[Attempt]", *, name: str, room: "Room") -> "Attempt":
+    """Return the average as an attempt of its own: how it came about is told by its members."""
+    first, begun = attempts[0], time.perf_counter()
+    labels = first.sides.valid.labels.astype("int64")
+    members = [
+        Member(
+            one.name,
+            one.exported.encoder,
+            one.exported.head,
+            fit_temperature(one.trained.valid_logits, labels),
+        )
+        for one in attempts
+    ]
+    encoder, head = average_members(
+        members, room.workspace / "average", name=name, threads=room.config.backbone.threads
+    )
+    told = [one.exported for one in attempts]
+    exported = replace(
+        told[0],
+        encoder=encoder,
+        head=head,
+        agreement=min(one.agreement for one in told),
+        difference=max(one.difference for one in told),
+    )
+    logits = head.logits(encoder.encode(first.sides.all_valid))
+    seconds = sum(one.seconds for one in attempts) + time.perf_counter() - begun
+    return replace(
+        first, name=name, exported=exported, valid_logits=logits, seconds=seconds, members=tuple(attempts)
+    )
