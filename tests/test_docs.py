@@ -74,7 +74,8 @@ def config_defaults(kind: type) -> dict[str, Any]:
 def test_options_have_the_defaults_of_the_tasks_config(name: str) -> None:
     command = group.get_command(None, name)  # type: ignore[arg-type]
     assert command is not None
-    defaults = config_defaults(import_module(f"fovea.tasks.{name}").Config)
+    module = f"fovea.tasks.{'train.train' if name == 'train' else name}"
+    defaults = config_defaults(import_module(module).Config)
     example = re.findall(r"^ *(fovea .*)$", command.help or "", re.MULTILINE)[0]
     with command.make_context(name, example.split()[2:]) as context:
         usual = {

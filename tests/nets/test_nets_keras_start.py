@@ -60,7 +60,7 @@ def test_the_user_s_own_settings_of_keras_do_not_count(child: Child, tmp_path: P
 def test_without_keras_the_install_line_is_given(child: Child) -> None:
     said = child("import sys\nsys.modules['keras'] = None\ndel sys.modules['keras']\n" + BLOCK + REPORT)
     assert said == (
-        "MissingExtraError: keras networks need keras and torch once, to be converted (No module named 'keras'). "
+        "MissingExtraError: Keras networks need keras and torch once, to be converted (No module named 'keras'). "
         'Install them: pip install "fovea-vision[keras]".\n'
     )
 
@@ -77,7 +77,7 @@ sys.meta_path.insert(0, Nothing())
 
 def test_without_torch_the_install_line_is_given(child: Child) -> None:
     said = child("import sys\nsys.modules['torch'] = None\n" + REPORT)
-    assert said.startswith("MissingExtraError: keras networks need keras and torch once, to be converted (")
+    assert said.startswith("MissingExtraError: Keras networks need keras and torch once, to be converted (")
     assert said.endswith('Install them: pip install "fovea-vision[keras]".\n')
 
 
@@ -85,7 +85,7 @@ def test_a_keras_that_runs_on_another_engine_already_is_refused(child: Child) ->
     started = "import types, sys\nfake = types.ModuleType('keras')\nfake.__version__ = '3.1'\n"
     started += "fake.backend = types.SimpleNamespace(backend=lambda: 'jax')\nsys.modules['keras'] = fake\n"
     assert child(started + REPORT) == (
-        "BackboneError: keras was started on 'jax' in this process, and networks are converted through torch. Convert it in "
+        "BackboneError: Keras was started on 'jax' in this process, and networks are converted through torch. Convert it in "
         "a process of its own first, with `fovea train --backbone NAME`: here it is ready then.\n"
     )
 
@@ -93,6 +93,6 @@ def test_a_keras_that_runs_on_another_engine_already_is_refused(child: Child) ->
 def test_an_old_keras_is_refused(child: Child) -> None:
     started = "import types, sys\nfake = types.ModuleType('keras')\nfake.__version__ = '2.15.0'\nsys.modules['keras'] = fake\n"
     assert child(started + REPORT) == (
-        "MissingExtraError: keras networks need keras 3 or newer, and 2.15.0 is installed. "
+        "MissingExtraError: Keras networks need keras 3 or newer, and 2.15.0 is installed. "
         'Update it: pip install --upgrade "fovea-vision[keras]".\n'
     )

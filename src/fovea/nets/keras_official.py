@@ -210,7 +210,7 @@ def _not_here(name: str, error: Exception, *, fetch: _Fetch) -> str:
         else f"and could not be downloaded ({reason})"
     )
     return (
-        f"the weights of 'keras:{name}' are not on this computer {failed}. Fetch {fetch.urls[-1]} where there is a "
+        f"The weights of 'keras:{name}' are not on this computer {failed}. Fetch {fetch.urls[-1]} where there is a "
         "connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: "
         f"--backbone keras:{name} --weights FILE."
     )

@@ -256,12 +256,12 @@ def _not_here(official: Official, reason: str, *, here: Sequence[str]) -> str:
     )
     if not published:
         return (
-            f"there are no official weights of {official.spec!r}. Name a file of your own: --weights FILE. "
+            f"There are no official weights of {official.spec!r}. Name a file of your own: --weights FILE. "
             f"Here are: {', '.join(here) or 'none'}."
         )
     failed = f"and could not be downloaded ({reason})" if reason else "and nothing may be downloaded offline"
     return (
-        f"the weights of {official.spec!r} are not on this computer {failed}. Fetch {published} where there is a "
+        f"The weights of {official.spec!r} are not on this computer {failed}. Fetch {published} where there is a "
         "connection, and put the file into the folder that FOVEA_WEIGHTS names, or name it: --weights FILE. "
         f"Here are: {', '.join(here) or 'none'}."
     )

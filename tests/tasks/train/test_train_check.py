@@ -133,7 +133,7 @@ def test_torch_keeps_to_the_threads_that_are_given(
 
     for number in range(4):
         draw_class(tmp_path / "photos" / "ab"[number % 2], "dots", number)
-    monkeypatch.setattr("fovea.tasks.train._learn", look)
+    monkeypatch.setattr("fovea.tasks.train.train._learn", look)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     with pytest.raises(InterruptedError, match=r"^2$"):

@@ -235,7 +235,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
 
     def run(seconds: float, net: str | None = None):
-        training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net))
+        training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net, device="cpu"))
         room = SimpleNamespace(
             config=SimpleNamespace(training=training),
             seconds_left=lambda *_, **__: seconds,
@@ -287,7 +287,7 @@ def test_the_speed_of_reading_is_told_by_pictures_that_were_read(n_decoded: int,
         told.append((n_pictures, rate))
         raise InterruptedError
 
-    config = SimpleNamespace(training=SimpleNamespace(method="auto"))
+    config = SimpleNamespace(training=SimpleNamespace(method="auto", how=SimpleNamespace(device="cpu")))
     test_row = SimpleNamespace(split="test", problem="")  # is read at the end, so its time is kept
     manifest = SimpleNamespace(rows=(test_row, test_row))
     goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), manifest=manifest)
