@@ -21,6 +21,7 @@ from fovea.tasks.backbones import with_default
 from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import last_average
 from fovea.tasks.learning import MeasuredLearning, measure_learning
+from fovea.tasks.lists import is_utf8
 from fovea.tasks.next import Config, Question, Result
 from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table, note_on_list
 from fovea.tasks.stored import Stored, open_network, read_stored
@@ -141,7 +142,7 @@ def _open(config: Config, *, progress: Progress) -> "tuple[Classifier | None, En
 def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Return which rows may be asked about: one of each content, without a label; and notes. Raises InputError for none."""
     rows = [pool.manifest.rows[int(k)] for k in pool.rows]
-    nameable = np.array([_is_text(row.path) for row in rows], bool)
+    nameable = np.array([is_utf8(row.path) for row in rows], bool)
     free = np.array([row.label is None and row.sha256 not in known.asked for row in rows], bool)
     first = np.zeros(len(rows), bool)
     first[np.unique(pool.content, return_index=True)[1]] = True
@@ -171,14 +172,6 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
         worst = f"the first is {unread[0].path!r}: {unread[0].problem}"
         notes.append(f"{count(len(unread), 'file')} left out; {worst}.")
     return free, tuple(notes)
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
