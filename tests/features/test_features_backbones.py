@@ -156,7 +156,7 @@ def test_a_network_of_one_size_refuses_others(
     with pytest.raises(BackboneError) as raised:
         open_backbone(shape_px=(48, 32))
     assert str(raised.value) == (
-        "'small' takes pictures of 32 x 32 px only, not 48 x 32. Leave the shape to it."
+        "'small' takes pictures of 32 x 32 px only, not 48 x 32. Leave the size to it: give no --size."
     )
 
 

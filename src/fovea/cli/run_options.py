@@ -116,7 +116,13 @@ _NETWORK = (
         type=click.Choice(["crop", "pad", "squash"]),
         default="crop",
         show_default=True,
-        help="How a picture fills the network's square input.",
+        help="How a picture fills the network's input.",
+    ),
+    click.option(
+        "--size",
+        metavar="PX|HxW",
+        help="The input's side in pixels, or height x width: 288, 384x272; larger shows more and takes longer.  [default: the "
+        "network's own]",
     ),
 )
 

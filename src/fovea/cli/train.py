@@ -11,6 +11,7 @@ from fovea.cli.run_options import (
     class_options,
     fixes_option,
     label_option,
+    network_options,
     out_option,
     private_option,
     promise_options,
@@ -25,42 +26,13 @@ if TYPE_CHECKING:
 @click.command(cls=SectionedCommand)
 @click.argument("photos", type=PLACE)
 @out_option
-@click.option(
-    "--backbone",
-    metavar="NAME",
-    help="A network by name: resnet18, timm:NAME, an earlier run, ... (see fovea backbones).  "
-    "[default: the embedded fovea-tiny]",
-)
-@click.option(
-    "--weights", type=PLACE, help="A network's file: .safetensors or .onnx; with --backbone also its tensors."
-)
-@click.option(
-    "--stage",
-    "stages",
-    multiple=True,
-    metavar="NAME",
-    help="Take features here instead of the network's own places, such as fc7 (again for more).",
-)
+@network_options
 @click.option(
     "--engine",
     type=click.Choice(["openvino", "torch"]),
     default="openvino",
     show_default=True,
     help="What computes; torch: needs the extra, and a GPU to be faster.",
-)
-@click.option(
-    "--compute",
-    type=click.Choice(["auto", "bf16", "f32"]),
-    default="auto",
-    show_default=True,
-    help="What the network computes in; auto: bf16 where the processor has it.",
-)
-@click.option(
-    "--fit",
-    type=click.Choice(["crop", "pad", "squash"]),
-    default="crop",
-    show_default=True,
-    help="How a picture fills the network's square input.",
 )
 @click.option(
     "--views",

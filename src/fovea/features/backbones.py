@@ -170,7 +170,7 @@ def open_backbone(
     if not card.any_shape and (height_px, width_px) != trained:
         raise BackboneError(
             f"{card.name!r} takes pictures of {trained[0]} x {trained[1]} px only, not {height_px} x "
-            f"{width_px}. Leave the shape to it."
+            f"{width_px}. Leave the size to it: give no --size."
         )
     preprocess = dataclasses.replace(card.preprocess, height_px=height_px, width_px=width_px, fit=fit)
     card = dataclasses.replace(card, preprocess=preprocess, precision=_choose_precision(precision))

@@ -10,7 +10,7 @@ class Made:
     """What an index is of: a catalogue (a folder's or table's whole path), and the numbers that are compared.
 
     `space` names them among all that the network gives; `width` is how many they are. `fit` is how a picture fills the
-    network's input, "" where that was not noted.
+    network's input, `size` that input's height x width; "" where that was not noted.
     """
 
     catalogue: str
@@ -20,6 +20,7 @@ class Made:
     space: str
     width: int
     fit: str = ""
+    size: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from fovea.features import (
     write_default,
 )
 from fovea.progress import Progress, silent
+from fovea.tasks.option_values import parse_size
 from fovea.tasks.options import BackboneOptions
 
 ACTIONS = ("list", "get", "use", "show")
@@ -147,17 +148,28 @@ def with_default(options: BackboneOptions) -> tuple[BackboneOptions, tuple[str, 
 
 
 def open_encoder(options: BackboneOptions) -> Encoder:
-    """Return the network that the options name."""
+    """Return the network that the options name. Raises InputError, BackboneError, MissingExtraError."""
     return open_backbone(
         options.weights,
         backbone=options.backbone,
         stages=options.stages,
         engine=options.engine,
+        shape_px=shape_of(options),
         fit=options.fit,
         precision=options.compute,
         threads=options.threads,
         offline=options.offline,
     )
+
+
+def shape_of(options: BackboneOptions) -> tuple[int, int] | None:
+    """Return the (height, width) that is wished, None for the network's own. Raises InputError."""
+    if options.size is None:
+        return None
+    try:
+        return parse_size(options.size)
+    except ValueError as error:
+        raise InputError(f"--size {error}") from None
 
 
 def _example(action: str) -> str:

@@ -166,6 +166,7 @@ def made_of(catalogue: Path, space: Space) -> Made:
         space=space.name,
         width=space.width,
         fit=space.encoder.preprocess.fit,
+        size=f"{space.encoder.preprocess.height_px}x{space.encoder.preprocess.width_px}",
     )
 
 
@@ -175,12 +176,12 @@ def _refuse_other(made: Made) -> None:
     others = [one for one in there if one.fingerprint != made.fingerprint]
     if not others or len(others) < len(there):
         return
-    first, given = others[0], {"precision": "compute", "fit": "fit"}
+    first, given = others[0], {"precision": "compute", "fit": "fit", "size": "size"}
     differs = [name for name in given if getattr(first, name) not in ("", getattr(made, name))]
     is_same_name = first.backbone == made.backbone
     names = [
         f"{one.backbone!r} in {one.precision}"
-        + (f" with --fit {one.fit}" if "fit" in differs else "")
+        + "".join(f" with --{name} {getattr(one, name)}" for name in ("fit", "size") if name in differs)
         + (f" ({one.fingerprint[:8]})" if is_same_name and not differs else "")
         for one in (first, made)
     ]

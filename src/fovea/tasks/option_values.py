@@ -9,6 +9,8 @@ from typing import Any, get_args
 from fovea.errors import InputError
 
 LARGEST_SEED = 2**32 - 1
+SMALLEST_PX, LARGEST_PX = 8, 2_048
+"""Of a side of what a network takes."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _WHOLE, _NUMBER = {int}, {int, float}
 
@@ -19,6 +21,19 @@ def parse_seconds(text: str) -> float:
     if told is None:
         raise ValueError(f"{text!r}: write it with its unit, such as 30s, 10m or 2h.")
     return float(told[1]) * _UNITS[told[2]]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return the (height, width) in pixels that 288 or 384x272 say. Raises ValueError in words for the user."""
+    told = re.fullmatch(r"(\d+)(?:\s*x\s*(\d+))?", text.strip().lower())
+    if told is None:
+        raise ValueError(
+            f"{text!r}: write the side in pixels, such as 288, or height x width, such as 384x272."
+        )
+    height, width = int(told[1]), int(told[2] or told[1])
+    if not (min(height, width) >= SMALLEST_PX and max(height, width) <= LARGEST_PX):
+        raise ValueError(f"{text!r}: a side has {SMALLEST_PX} to {LARGEST_PX:,} pixels.")
+    return height, width
 
 
 def parse_merge(values: Iterable[str]) -> dict[str, str]:

@@ -26,7 +26,10 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True)
 class BackboneOptions:
-    """Which network turns pictures into features, and how: see `features.open_backbone`."""
+    """Which network turns pictures into features, and how: see `features.open_backbone`.
+
+    `size` is the side of its input in pixels ("288"), or height x width ("384x272"); the network's own where None.
+    """
 
     backbone: str | None = None
     weights: Path | None = None
@@ -34,6 +37,7 @@ class BackboneOptions:
     engine: str = "openvino"
     compute: str = "auto"
     fit: str = "crop"
+    size: str | None = None
     views: int = 1
     threads: int | None = None
     offline: bool = False

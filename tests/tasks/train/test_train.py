@@ -67,6 +67,30 @@ def test_the_saved_model_predicts_what_was_trained(
     assert [one.class_name for one in run.model.predict(new)] == [one.class_name for one in answers]
 
 
+def test_pictures_enter_at_the_size_that_was_asked_for_then_and_later(photos: Path, tmp_path: Path) -> None:
+    run = train(photos, out=tmp_path / "run", size="96x160")
+    preprocess = fovea.load(tmp_path / "run").encoder.preprocess
+    assert (preprocess.height_px, preprocess.width_px) == (96, 160)
+    assert run.metrics["accuracy"] >= 0.9
+    assert "96 x 160 px" in run.report.read_text()
+    usual = train(photos, out=tmp_path / "usual")
+    assert usual.model.encoder.fingerprint != run.model.encoder.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("big", "--size 'big': write the side in pixels, such as 288, or height x width, such as 384x272."),
+        ("4", "--size '4': a side has 8 to 2,048 pixels."),
+        ("96x9999", "--size '96x9999': a side has 8 to 2,048 pixels."),
+    ],
+)
+def test_a_size_that_is_none_is_refused(photos: Path, tmp_path: Path, size: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        train(photos, out=tmp_path / "run", size=size)
+    assert str(caught.value) == said
+
+
 def test_the_same_command_writes_the_same_head_byte_for_byte(photos: Path, tmp_path: Path) -> None:
     train(photos, out=tmp_path / "one")
     train(photos, out=tmp_path / "two")

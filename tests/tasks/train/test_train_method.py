@@ -80,6 +80,24 @@ def test_a_run_that_was_trained_is_a_backbone_of_the_next(scratch_run, drawn: Pa
     assert again.metrics["accuracy"] >= again.metrics["baseline_accuracy"]
 
 
+def test_a_network_is_fine_tuned_at_the_size_that_was_asked_for(photos: Path, tmp_path: Path):
+    run = train(photos, out=tmp_path / "run", **TUNED, size="96x160")
+    (tuned,) = run.metrics["training"]["attempts"]
+    assert tuned["export"]["agreement"] >= 0.98
+    assert run.model.encoder.preprocess.width_px == 160
+
+
+def test_a_network_from_scratch_learns_at_the_size_that_was_asked_for(drawn: Path, tmp_path: Path):
+    run = train(drawn, out=tmp_path / "run", **{**QUICK, "epochs": 1}, size=40)
+    assert run.model.encoder.preprocess.height_px == 40
+    with pytest.raises(InputError) as caught:
+        train(drawn, out=tmp_path / "other", **QUICK, size="40x32")
+    assert (
+        str(caught.value)
+        == "--size 40x32: a network from scratch takes squares. Give one side, such as --size 32."
+    )
+
+
 def test_fine_tuning_is_compared_with_the_probe_and_the_better_kept(photos: Path, tmp_path: Path):
     run = train(photos, out=tmp_path / "run", **TUNED)
     told = run.metrics["training"]

@@ -21,6 +21,7 @@ from fovea.learn.trained import CLASSES, Meaning
 from fovea.manifest import Manifest, SplitPlan, Strata
 from fovea.pictures import decode
 from fovea.progress import Progress
+from fovea.tasks.backbones import shape_of
 from fovea.tasks.gather import settle
 from fovea.tasks.several import end_follower
 from fovea.tasks.train.ensemble import train_several
@@ -368,10 +369,11 @@ def bring_over(
 
 
 def preprocess_for(net: str, manifest: Manifest, rows: Numbers, *, room: Room) -> Preprocess:
-    """Return the size at which a network from scratch takes these pictures."""
+    """Return the size at which a network from scratch takes these pictures: what is wished, or what suits both."""
     from fovea.learn.scratch import size_for
 
-    size_px = size_for(net, side_px=usual_side(manifest, rows))
+    wish = shape_of(room.config.backbone) if room.config.training.method == "scratch" else None
+    size_px = wish[0] if wish else size_for(net, side_px=usual_side(manifest, rows))
     return Preprocess(size_px, size_px, room.config.backbone.fit)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from fovea.errors import InputError
 from fovea.manifest.wording import did_you_mean
+from fovea.tasks.backbones import shape_of
 from fovea.tasks.options import FIND, METHODS, BackboneOptions, MethodOptions, TrainingOptions
 from fovea.tasks.several import check_shared
 from fovea.tasks.train.method import SMALL_NET, require_torch
@@ -99,6 +100,11 @@ def _check_method(training: TrainingOptions, backbone: BackboneOptions) -> None:
         raise InputError(
             f"{_flags(of_backbone)}: these are of a backbone, and --method scratch trains a network from random weights without "
             "one. Leave them out, or add --method finetune instead."
+        )
+    height, width = shape_of(backbone) or (0, 0)
+    if method == "scratch" and height != width:
+        raise InputError(
+            f"--size {backbone.size}: a network from scratch takes squares. Give one side, such as --size {min(height, width)}."
         )
 
 
