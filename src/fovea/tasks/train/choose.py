@@ -136,7 +136,7 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
 
     `labels` int (m,), -1 for classes that none of them knows: those pictures do not count.
     """
-    standings = _standings(candidates, labels=labels, seed=seed)
+    standings = standings_of(candidates, labels=labels, seed=seed)
     better = [number for number, one in enumerate(standings) if one.is_better]
     chosen = min(better, key=lambda number: standings[number].brier, default=0)
     return Choice(chosen, standings, _reason(standings, chosen=chosen))
@@ -144,7 +144,7 @@ def choose(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: 
 
 def compare(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int = 0) -> Choice:
     """Set the last candidate, which is kept whatever comes out, beside the others; `labels` as in `choose`."""
-    standings = _standings(candidates, labels=labels, seed=seed)
+    standings = standings_of(candidates, labels=labels, seed=seed)
     *others, last = standings
     best = max(others, key=lambda one: one.n_right)
     text = (
@@ -155,10 +155,10 @@ def compare(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed:
     return Choice(len(others), standings, text)
 
 
-def _standings(
-    candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int
+def standings_of(
+    candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed: int = 0
 ) -> tuple[Standing, ...]:
-    """Return how each stands against the first."""
+    """Return how each stands against the first; `labels` as in `choose`."""
     known = labels >= 0
     parts = np.random.default_rng(seed).permutation(int(known.sum())) % N_PARTS
     told = [

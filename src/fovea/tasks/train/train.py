@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fovea.features import KNOWN, open_store
+from fovea.features import KNOWN, Encoder, open_store
 from fovea.judge import NoveltyScore, Verdict, fit_novelty, judge
 from fovea.manifest import Manifest, fingerprint, fixes_bytes, formula_notes
 from fovea.model import Classifier, DataFacts, Estimator, ModelParts, Thresholds, load_model, write_model
@@ -43,6 +43,7 @@ from fovea.tasks.train.prepare import HELD_OUT
 from fovea.tasks.train.read import read_fixed
 from fovea.tasks.train.report import evidence_files
 from fovea.tasks.train.since import Earlier, read_earlier
+from fovea.tasks.train.sizing import suit_size
 from fovea.tasks.train.testing import read_test
 from fovea.tasks.train.unfinished import require_apart, unfinished, workspace_beside
 
@@ -242,8 +243,18 @@ def _learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcom
         encoder = open_encoder(config.backbone)
         progress("network", 1, 1)
         scan = time.perf_counter() - room.begun
-        probe = learn(config, manifest, encoder=encoder, store=room.store, earlier=earlier, progress=progress)
-        outcome = Outcome(probe, encoder) if method == "probe" else train_further(probe, encoder, room=room)
+
+        def fit(encoder: Encoder) -> Learned:
+            return learn(
+                config, manifest, encoder=encoder, store=room.store, earlier=earlier, progress=progress
+            )
+
+        probe = fit(encoder), encoder
+        outcome = (
+            Outcome(*probe)
+            if method == "probe"
+            else train_further(*suit_size(probe, learn=fit, room=room), room=room)
+        )
     return replace(
         outcome, learned=replace(outcome.learned, seconds={"scan": scan, **outcome.learned.seconds})
     )
