@@ -19,7 +19,7 @@ from fovea.features.openvino import _import_openvino
 KERNELS = np.random.default_rng(7).normal(size=(8, 3, 3, 3)).astype(np.float32)
 
 
-def write_small_backbone(folder: Path) -> Path:
+def write_small_backbone(folder: Path, kernels: NDArray[np.float32] = KERNELS) -> Path:
     """Write a backbone: (pixels - 127.5) / 127.5, 3 x 3 convolution with stride 2, ReLU, mean and max."""
     openvino = _import_openvino()
     from openvino import opset13 as ops
@@ -27,7 +27,7 @@ def write_small_backbone(folder: Path) -> Path:
     pixels = ops.parameter([-1, -1, -1, 3], np.uint8, name="pixels")
     planes = ops.transpose(ops.convert(pixels, "f32"), np.array([0, 3, 1, 2]))
     scaled = ops.divide(ops.subtract(planes, np.float32(127.5)), np.float32(127.5))
-    maps = ops.relu(ops.convolution(scaled, KERNELS, [2, 2], [1, 1], [1, 1], [1, 1]))
+    maps = ops.relu(ops.convolution(scaled, kernels, [2, 2], [1, 1], [1, 1], [1, 1]))
     axes = np.array([2, 3])
     pooled = ops.concat([ops.reduce_mean(maps, axes), ops.reduce_max(maps, axes)], 1)
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_small_backbone(folder: Path) -> Path:
     card = BackboneCard(
         name="small",
         structure="one convolution",
-        weights_sha256=hashlib.sha256(KERNELS.tobytes()).hexdigest(),
+        weights_sha256=hashlib.sha256(kernels.tobytes()).hexdigest(),
         stages=(Stage("conv:mean", 0, 8), Stage("conv:max", 8, 16)),
         preprocess=Preprocess(height_px=32, width_px=32),
         licence="Apache-2.0",
@@ -60,6 +60,12 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def encoder(small_folder: Path) -> NetworkEncoder:
     return load_encoder(small_folder, threads=2)
+
+
+@pytest.fixture
+def other_encoder(tmp_path: Path) -> NetworkEncoder:
+    """Return a network of the same structure with other weights."""
+    return load_encoder(write_small_backbone(tmp_path / "other", kernels=-KERNELS), threads=2)
 
 
 @pytest.fixture

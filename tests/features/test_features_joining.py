@@ -9,7 +9,8 @@ import pytest
 from fovea.errors import InputError
 from fovea.features import Preprocess, join_encoders, load_encoder
 from fovea.features.backbones import NetworkEncoder
-from fovea.features.card import read_card, write_card
+from fovea.features.card import NETWORK, read_card, write_card
+from fovea.features.openvino import read_graph
 
 
 @pytest.fixture
@@ -24,6 +25,29 @@ def test_joined_networks_give_each_ones_columns_as_alone(
     alone = encoder.encode(pictures)
     assert np.allclose(joined.encode(pictures), np.concatenate([alone] * 3, axis=1), atol=1e-6)
     assert (joined.name, joined.n_features, joined.precision) == ("three", 48, "f32")
+
+
+def test_what_networks_have_in_common_is_computed_once(
+    encoder: NetworkEncoder, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    joined = join_encoders([encoder, encoder], tmp_path / "joined", name="two")
+    alone = encoder.encode(pictures)
+
+    def convolutions(one: NetworkEncoder, name: str) -> int:
+        one.save(tmp_path / name)
+        kinds = [node.get_type_name() for node in read_graph(tmp_path / name / NETWORK).get_ordered_ops()]
+        return sum("Convolution" in kind for kind in kinds)
+
+    assert convolutions(joined, "two") == convolutions(encoder, "one") > 0
+    assert np.array_equal(joined.encode(pictures)[:, : alone.shape[1]], alone)
+
+
+def test_networks_of_other_weights_share_nothing_that_depends_on_them(
+    encoder: NetworkEncoder, other_encoder: NetworkEncoder, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    joined = join_encoders([encoder, other_encoder], tmp_path / "joined", name="two")
+    expected = np.concatenate([encoder.encode(pictures), other_encoder.encode(pictures)], axis=1)
+    assert np.array_equal(joined.encode(pictures), expected)
 
 
 def test_stages_of_joined_networks_have_names_of_their_own(encoder: NetworkEncoder, tmp_path: Path) -> None:

@@ -183,27 +183,41 @@ def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs
 def test_what_a_budget_leaves_goes_into_more_trainings_of_two_thirds_of_the_epochs_or_more() -> None:
     part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
     settings = overridden(recipe(), {"epochs": 12})
-    job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None, Processes())  # type: ignore[arg-type]
+
+    def shared(left: float, **wish: Any) -> Shares:
+        job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(**wish), settings, Path(), None, Processes())  # type: ignore[arg-type]
+        return _share_out(job, part, left=left)
+
     # 8 s of views, 10 s an epoch: 15 epochs fit, 16, 20, 30, and far more than four trainings take
-    shared = [_share_out(job, part, left=left) for left in (158, 168, 208, 308, 5008)]
-    assert shared == [Shares(12, 8), Shares(8, 8, 2), Shares(10, 8, 2), Shares(10, 8, 3), Shares(12, 8, 4)]
+    several = [shared(left, most_runs=4) for left in (158, 168, 208, 308, 5008)]
+    assert several == [Shares(12, 8), Shares(8, 8, 2), Shares(10, 8, 2), Shares(10, 8, 3), Shares(12, 8, 4)]
+    assert shared(5008) == Shares(12, 8, 1)
+    # 10 s more for each training: 7 epochs of two are too few, 8 are not
+    assert [shared(left, most_runs=2, run_seconds=10.0) for left in (178, 188)] == [
+        Shares(12, 8),
+        Shares(8, 8, 2),
+    ]
 
 
-def test_of_several_trainings_that_a_budget_has_room_for_the_best_is_kept(tmp_path: Path) -> None:
+def test_several_trainings_are_given_that_begin_at_one_place_and_end_at_others(tmp_path: Path) -> None:
     given = {"seconds": 500.0, "epochs": 2, "lr": 3e-3}
-    trained = tuned(tmp_path, unfreeze=2, given=given)
+    trained = tuned(tmp_path, unfreeze=2, given=given, most_runs=3)
     assert trained.plan[1].startswith(
-        "4 trainings in different orders, of which the best is kept, each 2 epochs in"
+        "3 trainings in different orders, whose answers are averaged, each 2 epochs in"
     )
     assert {one.name for one in tmp_path.glob("*.checkpoint")} == {
-        f"finetune{number}.checkpoint" for number in ("", 1, 2, 3)
+        f"finetune{number}.checkpoint" for number in ("", 1, 2)
     }
-    assert trained.history.notes[-1].startswith(
-        "The best of 4 trainings in different orders is kept: Brier score "
-    )
-    np.testing.assert_allclose(trained.valid_logits, answers(trained, drawn(16).pixels), atol=0.1)
-    again = tuned(tmp_path, unfreeze=2, given=given)  # every training is found finished
-    np.testing.assert_array_equal(again.valid_logits, trained.valid_logits)
+    runs = (trained, *trained.others)
+    assert len(runs) == 3
+    for one in runs:
+        np.testing.assert_allclose(one.valid_logits, answers(one, drawn(16).pixels), atol=0.1)
+    assert not np.array_equal(runs[0].valid_logits, runs[1].valid_logits)
+    frozen = [next(one.network.parameters()) for one in runs]
+    assert torch.equal(frozen[0], frozen[1]) and torch.equal(frozen[0], frozen[2])
+    again = tuned(tmp_path, unfreeze=2, given=given, most_runs=3)  # every training is found finished
+    for one, other in zip((again, *again.others), runs, strict=True):
+        np.testing.assert_array_equal(one.valid_logits, other.valid_logits)
 
 
 def test_an_unknown_head_is_refused(tmp_path: Path) -> None:

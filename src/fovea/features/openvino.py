@@ -5,6 +5,7 @@ the other pictures of its batch nor on the number of cores. Importing this file 
 """
 
 import contextlib
+import hashlib
 import shutil
 import sys
 import threading
@@ -99,17 +100,44 @@ def write_columns(file: Path, other: Path, columns: Sequence[tuple[int, int]]) -
 
 
 def write_joined(files: Sequence[Path], other: Path, *, name: str) -> None:
-    """Write networks that take the same pictures as one, `other`: computed side by side, their columns in this order."""
+    """Write networks that take the same pictures as one, `other`: computed side by side, their columns in this order.
+
+    What several compute alike, such as the frozen part of networks that were tuned from one, is computed once.
+    """
     graphs = [read_graph(file) for file in files]
     pixels = graphs[0].get_parameters()[0]
     for graph in graphs[1:]:
         for reader in graph.get_parameters()[0].output(0).get_target_inputs():
             reader.replace_source_output(pixels.output(0))
+    _share_alike([node for graph in graphs for node in graph.get_ordered_ops()])
     answers = [graph.get_results()[0].input_value(0) for graph in graphs]
     for node in (node for graph in graphs for node in graph.get_ordered_ops()):
         for output in node.outputs():
             output.set_names(set())  # those of two networks may be the same
     write_graph([operations().concat(answers, 1)], [pixels], other, name=name)
+
+
+def _share_alike(nodes: Sequence[Any]) -> None:
+    """Let what reads a node read an earlier one that computes the same; `nodes` come after what they read."""
+    there: dict[object, Any] = {}
+    for node in nodes:
+        kind = node.get_type_name()
+        if kind in _NEVER_ALIKE:
+            continue
+        sources = tuple(
+            (one.get_source_output().get_node().get_name(), one.get_source_output().get_index())
+            for one in node.inputs()
+        )
+        own = hashlib.sha256(node.get_data().tobytes()).digest() if kind == "Constant" else b""
+        alike = there.setdefault((kind, repr(sorted(node.get_attributes().items())), own, sources), node)
+        if alike is node:
+            continue
+        for output, same in zip(node.outputs(), alike.outputs(), strict=True):
+            for reader in output.get_target_inputs():
+                reader.replace_source_output(same)
+
+
+_NEVER_ALIKE = {"Parameter", "Result", "If", "Loop", "TensorIterator", "RandomUniform"}
 
 
 def compile_taps(graph: Any, tensors: Sequence[str]) -> Callable[[NDArray[Any]], list[NDArray[Any]]]:

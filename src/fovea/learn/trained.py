@@ -90,7 +90,7 @@ class Trained:
     (`nets.zoo.build_network`), `classifier` is the path of its last linear layer. `valid_logits` are float32 (m, k).
     `plan` are the sentences that were announced before training; `settings` are what it was trained with in the end,
     `rate_search` is how their learning rate was found, where it was. `is_whole`: nothing of a network that was trained
-    further was frozen.
+    further was frozen. `others` were trained from the same start in another order.
     """
 
     network: "torch.nn.Module"
@@ -102,6 +102,7 @@ class Trained:
     plan: tuple[str, ...] = ()
     rate_search: "RateSearch | None" = None
     is_whole: bool = False
+    others: "tuple[Trained, ...]" = ()
 
 
 def teller(

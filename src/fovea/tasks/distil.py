@@ -34,9 +34,10 @@ from fovea.tasks.options import (
 from fovea.tasks.several import end_follower
 from fovea.tasks.train import train as task
 from fovea.tasks.train.again import read_again
-from fovea.tasks.train.attempt import Attempt, Room, Sides, bring_over, preprocess_for
+from fovea.tasks.train.attempt import Attempt, Room, Sides, bring_over
 from fovea.tasks.train.check import check_wishes
 from fovea.tasks.train.choose import Candidate, compare
+from fovea.tasks.train.input_size import preprocess_for
 from fovea.tasks.train.learn import names_and_labels
 from fovea.tasks.train.method import Outcome, TrainingFacts
 from fovea.tasks.train.since import Earlier
@@ -201,7 +202,7 @@ def _read(plan: SplitPlan, *, config: Config, teacher: Teacher, room: Room) -> t
     manifest, threads = plan.manifest, config.backbone.threads
     names, _ = names_and_labels(manifest)
     chosen = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
-    preprocess = preprocess_for(config.training.how.net or "", manifest, np.array(chosen), room=room)
+    preprocess = preprocess_for(config.training.how.net or "", manifest, np.array(chosen), config=room.config)
     chosen.sort(key=lambda k: manifest.rows[k].split == "train")  # each side is a piece of the file
     rows = [(manifest, manifest.rows[k]) for k in chosen]
     more, notes = _unlabelled(config, manifest, room=room)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fovea.errors import InputError
+from fovea.features import open_backbone
 from fovea.model import load_model
 from fovea.tasks.train import method as train_method
 from fovea.tasks.train.train import train
@@ -117,6 +118,25 @@ def test_a_trained_network_that_is_better_replaces_the_probe(photos: Path, tmp_p
         "plain",
         "stripes",
     )
+
+
+def test_under_a_budget_what_is_tuned_is_averaged_with_the_probe(photos: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(train_method, "choose", lambda given, **_: _second(given))
+    run = train(photos, out=tmp_path / "run", **TUNED, budget="10m", size=128)
+    told = run.metrics["training"]
+    assert told["kept"] == "fovea-tiny fine-tuned 2 times, averaged with the probe"
+    assert [one["name"] for one in told["attempts"]] == [
+        "fovea-tiny fine-tuned",
+        "fovea-tiny fine-tuned, training 2",
+    ]
+    assert all(one["export"]["agreement"] >= 0.98 for one in told["attempts"])
+    probe, average = open_backbone(), run.model.encoder
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 128, 128, 3), np.uint8)
+    columns = average.encode(pixels)
+    assert columns.shape == (5, 3 * probe.n_features)
+    np.testing.assert_allclose(columns[:, : probe.n_features], probe.encode(pixels), atol=1e-3)
+    answer = run.model.predict([str(photos / "dots" / "dots_003.png")])[0]
+    assert answer.class_name == "dots"
 
 
 def _second(given):

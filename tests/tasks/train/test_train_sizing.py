@@ -10,7 +10,7 @@ from PIL import Image
 import fovea
 from fovea.features import open_backbone
 from fovea.manifest import Row
-from fovea.tasks.train.sizing import larger_shape
+from fovea.tasks.train.input_size import larger_shape
 
 torch = pytest.importorskip("torch")
 

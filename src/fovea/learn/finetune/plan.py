@@ -16,7 +16,7 @@ from torch import nn
 from fovea.learn.augment import Augmentation, normalise
 from fovea.learn.finetune.frozen import Frozen, FrozenBatches
 from fovea.learn.finetune.ready import Rows, learning
-from fovea.learn.finetune.settings import MOST_RUNS, MOST_VIEWS, Tuning
+from fovea.learn.finetune.settings import MOST_VIEWS, Tuning
 from fovea.learn.training import (
     ArrayBatches,
     Batches,
@@ -101,7 +101,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done: which part learns; settings with their epochs, views a picture, trainings to choose from, forecast."""
+    """What will be done: which part learns; settings with their epochs, views a picture, trainings, forecast."""
 
     part: Part
     settings: Training
@@ -135,7 +135,7 @@ def plan_finetune(job: Job) -> Plan:
         n_views=shares.n_views,
         n_runs=shares.n_runs,
         seconds=part.views_seconds(job, n_views=shares.n_views)
-        + shares.n_runs * shares.n_epochs * part.epoch_seconds(job),
+        + shares.n_runs * (shares.n_epochs * part.epoch_seconds(job) + job.wish.run_seconds),
         n_bytes=part.memory.of(job.batch_size)
         + part.value_bytes * (job.n_train * shares.n_views + job.n_valid),
     )
@@ -180,7 +180,7 @@ def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
     several = (
         ""
         if plan.n_runs == 1
-        else f"{plan.n_runs} trainings in different orders, of which the best is kept, each "
+        else f"{plan.n_runs} trainings in different orders, whose answers are averaged, each "
     )
     return (
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
@@ -222,7 +222,7 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
 
 
 def _share_out(job: Job, part: Part, *, left: float) -> Shares:
-    """Return how many epochs fit, how many views of each picture are computed, and how many trainings are averaged."""
+    """Return how many epochs fit, how many views of each picture are computed, and how many trainings there are."""
     wished = job.settings.looping.epochs or 1
     n_views = (
         1 if part.cut is None or job.settings.regularisation.augment == "none" else min(MOST_VIEWS, wished)
@@ -231,9 +231,12 @@ def _share_out(job: Job, part: Part, *, left: float) -> Shares:
         return Shares(wished, n_views)
     while n_views > 1 and part.views_seconds(job, n_views=n_views) > _FROZEN_SHARE * left:
         n_views -= 1
-    n_epochs = int((left - part.views_seconds(job, n_views=n_views)) / part.epoch_seconds(job))
-    n_runs = max(1, min(MOST_RUNS, n_epochs // math.ceil(_OF_SEVERAL * wished)))
-    return Shares(max(1, min(wished, n_epochs // n_runs)), n_views, n_runs)
+    left -= part.views_seconds(job, n_views=n_views)
+    for n_runs in range(job.wish.most_runs, 0, -1):
+        n_epochs = int((left / n_runs - job.wish.run_seconds) / part.epoch_seconds(job))
+        if n_epochs >= math.ceil(_OF_SEVERAL * wished):
+            break
+    return Shares(max(1, min(wished, n_epochs)), n_views, n_runs)
 
 
 def _measure(job: Job, n_blocks: int) -> Part:

@@ -67,6 +67,37 @@ def learning(
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What trainings read: the pictures of both sides, or with a cut what is stored of them.
+
+    `values` float16 (n, views, d) are the training pictures', None without a cut; `rows` are their first view.
+    """
+
+    rows: Rows
+    held: Rows
+    values: NDArray[np.float16] | None
+
+
+def keep(
+    plan: "Plan", *, train: Pictures, valid: Pictures, augment: Augmentation, progress: Progress
+) -> Kept:
+    """Compute what lies below the cut, once for all trainings."""
+    looping, frozen = plan.settings.looping, plan.part.frozen
+    if frozen is None:
+        return Kept(train.pixels, valid.pixels, None)
+    processes = join_processes(choose_machine(device=looping.device, precision=looping.precision).device)
+    values = frozen.compute(
+        train.pixels,
+        n_views=plan.n_views,
+        augment=augment,
+        seed=looping.seed,
+        processes=processes,
+        progress=progress,
+    )
+    return Kept(values[:, 0], frozen.compute(valid.pixels, processes=processes)[:, 0], values)
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The module that learns, its batches in the order of a seed, and what it answers to the validation pictures."""
 
@@ -79,33 +110,19 @@ class Ready:
 def ready(
     headed: Headed,
     plan: "Plan",
+    kept: Kept,
     *,
     train: Pictures,
-    valid: Pictures,
     card: WeightsCard,
     augment: Augmentation,
-    progress: Progress,
 ) -> Iterator[Ready]:
     """Make all ready that a training needs, for the time of the block."""
-    looping, frozen, cut = plan.settings.looping, plan.part.frozen, plan.part.cut
+    looping, values, cut = plan.settings.looping, kept.values, plan.part.cut
     device = choose_machine(device=looping.device, precision=looping.precision).device
     weights = train.class_weights if plan.settings.regularisation.balance else None
     batch_size = len(train.labels) if looping.batch_size == 0 else looping.batch_size or 1
-    rows: Rows = train.pixels
-    size = int(rows.shape[1]), int(rows.shape[2])
-    held: Rows = valid.pixels
-    if frozen is not None:
-        processes = join_processes(device)
-        values = frozen.compute(
-            train.pixels,
-            n_views=plan.n_views,
-            augment=augment,
-            seed=looping.seed,
-            processes=processes,
-            progress=progress,
-        )
-        rows, held = values[:, 0], frozen.compute(valid.pixels, processes=processes)[:, 0]
-    with learning(headed, cut, card=card, rows=rows, size_px=size) as one:
+    size = int(train.pixels.shape[1]), int(train.pixels.shape[2])
+    with learning(headed, cut, card=card, rows=kept.rows, size_px=size) as one:
         scale = normalise(card.mean, card.std)
 
         def batches(seed: int) -> Batches:
@@ -115,7 +132,7 @@ def ready(
                 "weights": weights,
                 "device": device,
             }
-            if frozen is not None:
+            if values is not None:
                 return FrozenBatches(values, train.labels, **told)
             planes = train.pixels.transpose(0, 3, 1, 2)
             return ArrayBatches(
@@ -125,8 +142,8 @@ def ready(
         def answer(network: nn.Module) -> Tensor:
             device = next(network.parameters()).device
             parts = [
-                network(one.planes(held[begin : begin + _ROWS]).to(device)).float().cpu()
-                for begin in range(0, len(held), _ROWS)
+                network(one.planes(kept.held[begin : begin + _ROWS]).to(device)).float().cpu()
+                for begin in range(0, len(kept.held), _ROWS)
             ]
             return torch.cat(parts)
 

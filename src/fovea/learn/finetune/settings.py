@@ -14,7 +14,6 @@ USUAL_EPOCHS = 12
 BATCH = 16  # beyond it a processor's blocks of memory come from the system anew each step: 34 -> 22 img/s (lab/LOG.md)
 
 MOST_VIEWS = 8  # of a picture below a cut: more change little
-MOST_RUNS = 4  # trainings whose weights are averaged, where a budget has room
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,8 @@ class Tuning:
     "linear", or "mlp:256" for a dense layer of 256 with ReLU and dropout (several: "mlp:256,128"). `given` are fields of the
     training settings by name ({"lr": 1e-4, "seconds": 600}; see `overridden`), in place of the recipe's. `kind` says what the
     labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning rate is found by
-    a trial (see `find_learning_rate`) in place of a given one.
+    a trial (see `find_learning_rate`) in place of a given one. Where a budget has room there are up to `most_runs` trainings in
+    different orders, each of which costs `run_seconds` of it besides.
     """
 
     unfreeze: int | str = "auto"
@@ -33,6 +33,8 @@ class Tuning:
     given: Mapping[str, Any] = field(default_factory=dict)
     kind: "Kind" = "class"
     finds_rate: bool = False
+    most_runs: int = 1
+    run_seconds: float = 0.0
 
 
 def check_wish(wish: Tuning) -> None:

@@ -1,28 +1,26 @@
 """The fine-tuning itself: from the probe's answers on, the last blocks (or all) of a network learn."""
 
+import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, Plan, describe_plan, plan_finetune
-from fovea.learn.finetune.ready import Ready, ready
-from fovea.learn.finetune.restarts import train_best_of
+from fovea.learn.finetune.ready import Ready, keep, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
 from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.probe import Head
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
-    History,
     Machine,
     ParamGroup,
     RateSearch,
-    Score,
     Training,
     choose_machine,
     overridden,
@@ -54,7 +52,7 @@ def finetune(
     announce: Callable[[str], None] = unheard,
     on_epoch: OnEpoch = unwatched,
 ) -> Trained:
-    """Train the network further on `train` and return it with the best weights by `valid`.
+    """Train the network further on `train` and return it with the best weights by `valid`; see `Tuning.most_runs`.
 
     Args:
         trainable: the network; it is changed in place.
@@ -94,24 +92,26 @@ def finetune(
     )
     plan = plan_finetune(job)
     sentences = _announced(describe_plan(plan, job), announce)
-    prepared = ready(headed, plan, train=train, valid=valid, card=card, augment=augment, progress=progress)
-    with prepared as one:
+    kept = keep(plan, train=train, valid=valid, augment=augment, progress=progress)
+    start_state = copy.deepcopy(headed.state_dict()) if plan.n_runs > 1 else {}
+    settings = plan.settings
+    search: RateSearch | None = None
+    found: tuple[str, ...] = ()
 
-        def evaluate(network: nn.Module) -> Score:
-            return score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind)
-
-        groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
-        settings, search = _with_rate(one, plan.settings, job=job, groups=groups)
-        found = _announced(() if search is None else (search.describe(),), announce)
-
-        def train_once(number: int) -> History:
-            return train_network(
+    def train_once(number: int) -> Trained:
+        nonlocal settings, search, found
+        with ready(headed, plan, kept, train=train, card=card, augment=augment) as one:
+            groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
+            if not number:
+                settings, search = _with_rate(one, settings, job=job, groups=groups)
+                found = _announced(() if search is None else (search.describe(),), announce)
+            history = train_network(
                 one.network,
                 one.batches(settings.looping.seed + number),
-                settings=_of_run(number, plan, settings=settings, begun=begun),
+                settings=_of_run(number, plan, wish=wish, settings=settings, begun=begun),
                 kind=wish.kind,
                 groups=groups,
-                evaluate=evaluate,
+                evaluate=lambda network: score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind),
                 frozen_statistics=True,
                 checkpoint=workspace / f"finetune{number or ''}.checkpoint",
                 progress=part_of(progress, number=number, n_parts=plan.n_runs),
@@ -119,21 +119,42 @@ def finetune(
                     announce, unwatched if number else on_epoch, settings=settings, kind=wish.kind
                 ),
             )
-
-        def score() -> Score:
             with torch.no_grad(), _machine(settings).autocast():
-                return evaluate(one.network.eval())
+                logits = one.answer(one.network.eval()).numpy()
+        return Trained(
+            headed.cpu(),
+            card,
+            f"head.{len(headed.head) - 1}",
+            history,
+            logits,
+            settings=replace(plan.settings, optimisation=settings.optimisation),
+            plan=(*sentences, *found),
+            rate_search=search,
+            is_whole=plan.part.cut is None,
+        )
 
-        history = train_best_of(one.network, train_once, n_runs=plan.n_runs, score=score, announce=announce)
-        with torch.no_grad(), _machine(settings).autocast():
-            logits = one.answer(one.network.eval()).numpy()
-    last = f"head.{len(headed.head) - 1}"
-    used = replace(plan.settings, optimisation=settings.optimisation)
-    told = (*sentences, *found)
-    network, whole = headed.cpu(), plan.part.cut is None
-    return Trained(
-        network, card, last, history, logits, settings=used, plan=told, rate_search=search, is_whole=whole
-    )
+    return _train_each(train_once, headed=headed, start=start_state, n_runs=plan.n_runs, announce=announce)
+
+
+def _train_each(
+    train_once: Callable[[int], Trained],
+    *,
+    headed: Headed,
+    start: Mapping[str, Tensor],
+    n_runs: int,
+    announce: Callable[[str], None],
+) -> Trained:
+    """Train so many times from one start; the first is returned with the others, but for those that did not stay finite."""
+    if n_runs == 1:
+        return train_once(0)
+    runs: list[Trained] = []
+    for number in range(n_runs):
+        headed.load_state_dict(start)
+        announce(f"Training {number + 1} of {n_runs}.")
+        trained = train_once(number)
+        runs.append(replace(trained, network=copy.deepcopy(trained.network)))
+    first, *others = [one for one in runs if one.history.stopped != "non-finite"] or runs[:1]
+    return replace(first, others=tuple(others))
 
 
 def _announced(sentences: tuple[str, ...], announce: Callable[[str], None]) -> tuple[str, ...]:
@@ -200,14 +221,14 @@ def _machine(settings: Training) -> Machine:
     return choose_machine(device=settings.looping.device, precision=settings.looping.precision)
 
 
-def _of_run(number: int, plan: Plan, *, settings: Training, begun: float) -> Training:
+def _of_run(number: int, plan: Plan, *, wish: Tuning, settings: Training, begun: float) -> Training:
     """Return the settings of one of several trainings: its own order, and its share of what is left of the budget."""
     looping, seconds = (
         replace(settings.looping, seed=settings.looping.seed + number),
         plan.settings.looping.seconds,
     )
     if seconds is not None:
-        left = seconds - (time.perf_counter() - begun)
+        left = seconds - plan.n_runs * wish.run_seconds - (time.perf_counter() - begun)
         looping = replace(looping, seconds=max(1.0, left / (plan.n_runs - number)))
     return replace(settings, looping=looping)
 

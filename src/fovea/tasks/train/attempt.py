@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from fovea.features import Encoder, Extraction, Preprocess, Store
 from fovea.judge import Finding, diagnose
 from fovea.learn.trained import CLASSES, Meaning
-from fovea.manifest import Manifest, SplitPlan, Strata
-from fovea.pictures import decode
+from fovea.manifest import SplitPlan, Strata
 from fovea.progress import Progress
-from fovea.tasks.backbones import shape_of
 from fovea.tasks.gather import settle
 from fovea.tasks.several import end_follower
-from fovea.tasks.train.ensemble import train_several
+from fovea.tasks.train.ensemble import average_with_probe, train_several
 from fovea.tasks.train.goal import Aim, Goal
+from fovea.tasks.train.input_size import preprocess_for
 from fovea.tasks.train.prepare import Prepared, prepare
 from fovea.tasks.train.watch import track_folder, watched
 
@@ -40,8 +39,10 @@ Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
 END_SECONDS = 18.0
 """For converting the network, comparing its answers, and writing the report."""
-SAMPLE = 25
-"""Pictures whose sides are looked at."""
+MOST_RUNS = 2
+"""Trainings that are averaged with the probe where a budget has room: each makes an answer a third slower."""
+MEMBER_SECONDS = 6.0
+"""For converting and comparing one more network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
     backbone, how = room.config.backbone, room.config.training.how
     sides = _read_sides(goal, preprocess=encoder.preprocess, room=room)
     unfreeze = "all" if whole else how.unfreeze
+    averages = how.budget is not None and how.ensemble == 1 and goal.meaning.kind == "class"
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
         begun, name = time.perf_counter(), f"{encoder.name} fine-tuned{', all unfrozen' if whole else ''}"
@@ -163,6 +165,8 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
             given=room.given(seconds),
             kind=goal.meaning.kind,
             finds_rate=room.config.training.finds_rate,
+            most_runs=MOST_RUNS if averages else 1,
+            run_seconds=MEMBER_SECONDS if averages else 0.0,
         )
         with room.watched(name, kind=goal.meaning.kind) as on_epoch:
             trained = finetune(
@@ -178,16 +182,26 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
                 on_epoch=on_epoch,
             )
         end_follower()
-        return bring_over(
-            name, trained, sides, preprocess=encoder.preprocess, begun=begun, room=room, meaning=goal.meaning
+        bring = partial(
+            bring_over,
+            sides=sides,
+            preprocess=encoder.preprocess,
+            begun=begun,
+            room=room,
+            meaning=goal.meaning,
         )
+        if not averages or goal.start is None:
+            return bring(name, trained)
+        runs = [trained, *trained.others]
+        tried = [bring(name + (f", training {k + 1}" if k else ""), one) for k, one in enumerate(runs)]
+        return average_with_probe(tried, goal.start, encoder=encoder, room=room)
 
     return train_several(tune_one, seconds=seconds, room=room)
 
 
 def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> Attempt:
     """Train a network from random weights on the pictures that the probe learned from."""
-    preprocess = preprocess_for(net, goal.manifest, goal.rows_train, room=room)
+    preprocess = preprocess_for(net, goal.manifest, goal.rows_train, config=room.config)
     sides = _read_sides(goal, preprocess=preprocess, room=room)
     return train_several(
         lambda room, seconds: _learn_net(
@@ -209,7 +223,7 @@ def train_alone(
 
     manifest, begun = plan.manifest, time.perf_counter()
     opened = [k for k, row in enumerate(manifest.rows) if row.split in ("train", "valid") and not row.problem]
-    preprocess = preprocess_for(net, manifest, np.array(opened), room=room)
+    preprocess = preprocess_for(net, manifest, np.array(opened), config=room.config)
     chosen = sorted(opened, key=lambda k: manifest.rows[k].split)  # each side is a piece of the file
     read = try_pixels(
         [partial(manifest.read, manifest.rows[k]) for k in chosen],
@@ -366,29 +380,3 @@ def bring_over(
     logits = exported.head.logits(exported.encoder.encode(sides.all_valid))
     room.progress("convert", 1, 1)
     return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun)
-
-
-def preprocess_for(net: str, manifest: Manifest, rows: Numbers, *, room: Room) -> Preprocess:
-    """Return the size at which a network from scratch takes these pictures: what is wished, or what suits both."""
-    from fovea.learn.scratch import size_for
-
-    wish = shape_of(room.config.backbone) if room.config.training.method == "scratch" else None
-    size_px = wish[0] if wish else size_for(net, side_px=usual_side(manifest, rows))
-    return Preprocess(size_px, size_px, room.config.backbone.fit)
-
-
-def usual_side(manifest: Manifest, rows: Numbers) -> int:
-    """Return the median of the shorter side in pixels, of up to 25 pictures spread over these rows."""
-    spread = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
-    sides = []
-    for k in spread.tolist():
-        row = manifest.rows[k]
-        if row.width and row.height:
-            sides.append(min(row.width, row.height))
-        else:
-            try:
-                facts = decode(manifest.read(row)).facts
-            except (OSError, ValueError):
-                continue
-            sides.append(min(facts.width, facts.height))
-    return int(np.median(sides)) if sides else 224

@@ -1,11 +1,13 @@
-"""Several trainings that differ in their seed only, averaged into one attempt."""
+"""Several classifiers of the same pictures averaged into one attempt: trainings that differ by seed or order, and the probe."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fovea.features import Encoder
 from fovea.judge import fit_temperature
+from fovea.learn import Head
 from fovea.model import Member, average_members
 
 if TYPE_CHECKING:
@@ -30,11 +32,34 @@ def train_several(
     return _averaged(attempts, name=f"{n} times {attempt.name}", room=room)
 
 
-def _averaged(attempts: "list[Attempt]", *, name: str, room: "Room") -> "Attempt":
+def average_with_probe(
+    attempts: "Sequence[Attempt]", probe: Head, *, encoder: Encoder, room: "Room"
+) -> "Attempt":
+    """Return the average of trainings that began at one probe, and of that probe.
+
+    A tuned network and the one that it began as err differently: their average is better calibrated than both, and right
+    more often (Wortsman et al., 2022, average weights; answers were measured to be better here: lab/LOG.md). What their
+    networks have in common is computed once.
+    """
+    sides, times = attempts[0].sides, f" {len(attempts)} times" if len(attempts) > 1 else ""
+    temperature = fit_temperature(
+        probe.logits(encoder.encode(sides.valid.pixels)), sides.valid.labels.astype("int64")
+    )
+    return _averaged(
+        attempts,
+        name=f"{encoder.name} fine-tuned{times}, averaged with the probe",
+        room=room,
+        more=[Member("the probe", encoder, probe, temperature)],
+    )
+
+
+def _averaged(
+    attempts: "Sequence[Attempt]", *, name: str, room: "Room", more: Sequence[Member] = ()
+) -> "Attempt":
     """Return the average as an attempt of its own: how it came about is told by its members."""
     first, begun = attempts[0], time.perf_counter()
     labels = first.sides.valid.labels.astype("int64")
-    members = [
+    members = [*more] + [
         Member(
             one.name,
             one.exported.encoder,

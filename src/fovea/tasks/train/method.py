@@ -25,10 +25,10 @@ from fovea.tasks.train.attempt import (
     train_alone,
     train_beside,
     tune,
-    usual_side,
 )
 from fovea.tasks.train.choose import Candidate, Choice, choose, compare
 from fovea.tasks.train.goal import Aim, Goal, aim_at_classes, goal_of
+from fovea.tasks.train.input_size import usual_side
 from fovea.tasks.train.learn import Learned, make_learned
 from fovea.tasks.train.prepare import HELD_OUT, Prepared
 from fovea.tasks.train.since import Earlier

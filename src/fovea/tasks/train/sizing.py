@@ -4,24 +4,19 @@ Networks see more in larger pictures than those that they were trained on (FixRe
 to be seen; where there is not, they are confused. So it is measured, on each user's pictures.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from fovea.features import Encoder
-from fovea.manifest import Row
 from fovea.tasks.backbones import open_encoder
 from fovea.tasks.several import agreed
 from fovea.tasks.train.attempt import Room
 from fovea.tasks.train.choose import Candidate, standings_of
+from fovea.tasks.train.input_size import AREA, larger_shape
 from fovea.tasks.train.learn import Learned
 from fovea.tasks.train.method import USUAL_RATE
 
-AREA = 2.0
-"""How many times as many pixels the larger input has."""
-STEP_PX = 16
-"""Sides are multiples of this: networks halve them several times."""
 MOST_SHARE = 1 / 12
 """Of the budget that is left, to read all pictures again."""
 Probe = tuple[Learned, Encoder]
@@ -58,22 +53,6 @@ def suit_size(probe: Probe, *, learn: Callable[[Encoder], Learned], room: Room) 
     room.announce(text)
     chosen, chosen_encoder = (other, larger) if second.is_better else probe
     return _with_note(chosen, text), chosen_encoder
-
-
-def larger_shape(rows: tuple[Row, ...], *, encoder: Encoder) -> tuple[int, int] | None:
-    """Return the (height, width) of a larger input as wide and high as pictures usually are, None where they hold no more.
-
-    Its area is twice that of the network's own input; the median picture fills it without being blown up.
-    """
-    known = [(row.height, row.width) for row in rows if row.height and row.width and not row.problem]
-    if not known:
-        return None
-    height, width = (statistics.median(side) for side in zip(*known, strict=True))
-    area = AREA * encoder.preprocess.height_px * encoder.preprocess.width_px
-    aspect = min(max(height / width, 1 / 2), 2.0)
-    sides = (area * aspect) ** 0.5, (area / aspect) ** 0.5
-    shape = tuple(max(STEP_PX, round(side / STEP_PX) * STEP_PX) for side in sides)
-    return (shape[0], shape[1]) if shape[0] <= height and shape[1] <= width else None
 
 
 def _has_time(learned: Learned, *, room: Room) -> bool:
