@@ -1,8 +1,10 @@
 """Several classifiers of the same pictures averaged into one attempt: trainings that differ by seed or order, and the probe."""
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fovea.features import Encoder
@@ -68,9 +70,8 @@ def _averaged(
         )
         for one in attempts
     ]
-    encoder, head = average_members(
-        members, room.workspace / "average", name=name, threads=room.config.backbone.threads
-    )
+    folder = Path(tempfile.mkdtemp(prefix="average.", dir=room.workspace))
+    encoder, head = average_members(members, folder, name=name, threads=room.config.backbone.threads)
     told = [one.exported for one in attempts]
     exported = replace(
         told[0],
