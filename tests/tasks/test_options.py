@@ -49,8 +49,8 @@ def test_a_strange_keyword_is_refused_with_all_there_are() -> None:
     with pytest.raises(TypeError) as caught:
         configure(Config, {"photos": Path("a"), "xyzzy": 4})
     assert str(caught.value) == (
-        "no setting 'xyzzy'. There are: backbone, compute, engine, fit, offline, photos, seed, stages, threads, views, "
-        "weights."
+        "no setting 'xyzzy'. There are: backbone, compute, engine, fit, offline, photos, seed, size, stages, threads, "
+        "views, weights."
     )
 
 
