@@ -79,6 +79,8 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             "f32",
             "--fit",
             "pad",
+            "--size",
+            "384x272",
             "--views",
             "2",
         ),
@@ -114,7 +116,7 @@ def test_every_option_reaches_the_task(fovea: Fovea, asked: list[task.Config]) -
             Path("run"),
             source=task.SourceOptions("kind", "who", "(p)", True, ("x", "y"), {"a": "c", "b": "c"}),
             backbone=task.BackboneOptions(
-                "timm:n", Path("w"), ("a.1", "fc7"), "torch", "f32", "pad", 2, 3, True
+                "timm:n", Path("w"), ("a.1", "fc7"), "torch", "f32", "pad", "384x272", 2, 3, True
             ),
             promise=task.PromiseOptions(0.9, 0.8, True),
             since=Path("old"),

@@ -40,7 +40,7 @@ def index_config(console: Console, catalogue: Path, options: dict[str, Any]) -> 
     from fovea.tasks.index import Config
     from fovea.tasks.options import BackboneOptions
 
-    names = ("backbone", "weights", "stages", "compute", "fit")
+    names = ("backbone", "weights", "stages", "compute", "fit", "size")
     network = BackboneOptions(
         **{name: options.pop(name) for name in names}, threads=console.threads, offline=console.offline
     )

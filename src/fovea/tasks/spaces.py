@@ -152,6 +152,7 @@ def _refuse_network(network: BackboneOptions) -> None:
         "stages": "stage",
         "compute": "compute",
         "fit": "fit",
+        "size": "size",
     }
     given = [
         f"--{option}" for name, option in names.items() if getattr(network, name) != getattr(usual, name)
