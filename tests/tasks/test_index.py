@@ -146,28 +146,22 @@ def test_pictures_are_indexed_in_bounded_chunks(photos: Path, monkeypatch: pytes
     assert paths(parts) == paths(whole)
 
 
-def test_an_index_by_another_network_is_refused_and_both_are_named(photos: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "first", "other"), [("fit", "crop", "squash"), ("size", "128x128", "160x128")]
+)
+def test_an_index_by_another_network_is_refused_and_both_are_named(
+    photos: Path, option: str, first: str, other: str
+) -> None:
     index(photos, compute="f32")
     with pytest.raises(InputError) as caught:
-        index(photos, compute="f32", fit="squash")
+        index(photos, compute="f32", **{option: other})
     assert str(caught.value) == (
-        f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 with --fit crop, and what is asked for now is "
-        "'fovea-tiny' in f32 with --fit squash; their numbers cannot be compared. Search with the first (--fit crop), or give "
-        "--reindex to index the pictures with the second."
+        f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 with --{option} {first}, and what is asked for now is "
+        f"'fovea-tiny' in f32 with --{option} {other}; their numbers cannot be compared. Search with the first (--{option} "
+        f"{first}), or give --reindex to index the pictures with the second."
     )
-    assert counts(index(photos, compute="f32", fit="squash", reindex=True)) == (6, 0, 0, 0)
+    assert counts(index(photos, compute="f32", **{option: other}, reindex=True)) == (6, 0, 0, 0)
     assert counts(index(photos, compute="f32")) == (0, 0, 6, 0)
-
-
-def test_an_index_of_pictures_of_another_size_is_refused(photos: Path) -> None:
-    index(photos, compute="f32")
-    with pytest.raises(InputError) as caught:
-        index(photos, compute="f32", size="160x128")
-    assert str(caught.value) == (
-        f"The index of {str(photos)!r} was made by 'fovea-tiny' in f32 with --size 128x128, and what is asked for now is "
-        "'fovea-tiny' in f32 with --size 160x128; their numbers cannot be compared. Search with the first (--size 128x128), or "
-        "give --reindex to index the pictures with the second."
-    )
 
 
 MADE = Made("/photos", "net", "f32", "a" * 64, "default", 4, "crop")
