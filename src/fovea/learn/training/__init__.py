@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fovea.learn.training.history import EpochRecord, History, Score, read_history
+from fovea.learn.training.history import EpochRecord, History, Score
 from fovea.learn.training.settings import (
     Looping,
     Optimisation,
@@ -44,7 +44,6 @@ __all__ = [
     "free_bytes",
     "open_trackers",
     "overridden",
-    "read_history",
     "require_memory",
     "require_trackers",
     "train_network",

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fovea.errors import ModelError
-
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -68,16 +66,6 @@ class History:
         """Return it as plain values for JSON; numbers that are not finite become None."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
-
-
-def read_history(document: Mapping[str, Any]) -> History:
-    """Return the history that `to_json` wrote. Raises ModelError where it is another document."""
-    try:
-        values = dict(document)
-        records = tuple(EpochRecord(**record) for record in values.pop("records"))
-        return History(records=records, notes=tuple(values.pop("notes")), **values)
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"This is not the history of a training ({error}).") from error
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,6 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "
 SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
 PRECISIONS = ("auto", "f32", "bf16", "f16")
 USUAL_EPOCHS = 10
-USUAL_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,8 @@ class Regularisation:
 class Looping:
     """How long, how much at once, and on what.
 
-    `batch_size` 0 is all pictures at once; `patience` is epochs without a lower validation loss before stopping; `seconds`
+    `batch_size` 0 is all pictures at once. `patience` is how many epochs in a row may each answer the validation pictures worse
+    than the best one did, by more than noise (see `is_as_good`), before training stops; None: all epochs are run. `seconds`
     ends training in time, the last validation included.
     """
 
