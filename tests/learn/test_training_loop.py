@@ -266,11 +266,21 @@ def test_numbers_that_are_none_stop_it_and_the_last_good_weights_return() -> Non
     assert history.stopped == "non-finite"
     assert history.notes == (
         f"Training stopped in epoch 2, step {bad + 1}: the batch of pictures itself gave numbers that are none (not finite). "
-        "The weights are those of epoch 1. Try a lower learning rate (--lr), shorter gradients (--clip 1) or "
-        "--precision f32.",
+        "The weights are those of epoch 1. What may help: a lower learning rate, a limit on the length of gradients (clip).",
     )
     for name, values in held[0].items():
         np.testing.assert_array_equal(weights_of(network)[name], values, err_msg=name)
+
+
+def test_what_may_help_is_not_what_was_so_already() -> None:
+    told = settings(epochs=3)
+    told = replace(
+        told,
+        optimisation=replace(told.optimisation, lr=1e30, clip=1.0),
+        looping=replace(told.looping, precision="bf16"),
+    )
+    history = train_network(tiny_network(norm=False), batches(), settings=told)
+    assert history.notes[0].endswith(" What may help: a lower learning rate, computing in f32.")
 
 
 def test_a_rate_far_too_high_returns_the_beginning() -> None:

@@ -259,11 +259,16 @@ class _Run:
         with self.machine.autocast():
             source = find_non_finite(self.network, batch.x.to(self.machine.device))
         kept = f"those of epoch {place.best_epoch + 1}" if place.best_epoch >= 0 else "those of the beginning"
+        helps = ["a lower learning rate"]
+        if self.settings.optimisation.clip is None:
+            helps.append("a limit on the length of gradients (clip)")
+        if self.machine.precision != "f32":
+            helps.append("computing in f32")
         place.stopped = "non-finite"
         place.notes.append(
             f"Training stopped in epoch {place.step // self.n_batches + 1}, step {place.step % self.n_batches + 1}: "
-            f"{source} gave numbers that are none (not finite). The weights are {kept}. Try a lower learning rate "
-            "(--lr), shorter gradients (--clip 1) or --precision f32."
+            f"{source} gave numbers that are none (not finite). The weights are {kept}. What may help: "
+            f"{', '.join(helps)}."
         )
 
     def _about(self) -> dict[str, Any]:
