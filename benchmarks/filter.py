@@ -60,6 +60,7 @@ def main() -> None:
     )
     parser.add_argument("scraped", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--size", help="PX or HxW: of the network's input")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     labelled = read(options.scraped / "labelled.csv")
@@ -74,14 +75,16 @@ def main() -> None:
             shutil.copy(options.scraped / path, photos / path)
         tables, asked = [write(Path(folder) / "labels.csv", known)], set()
         for number in range(options.rounds + 1):
-            result = filter_pictures(photos, labels=tuple(tables), weights=options.weights)
+            result = filter_pictures(photos, labels=tuple(tables), weights=options.weights, size=options.size)
             steps.append(judge(result, truth, of=of, asked=asked))
             print(json.dumps(steps[-1]), flush=True)
             answers = [(path, truth[path]) for path in result.questions]
             tables.append(write(Path(folder) / f"answers{number}.csv", answers))
             asked |= {path for path, _ in answers}
     place = Path(__file__).parent / "results" / f"filter-{datetime.now(UTC):%Y%m%d-%H%M}.json"
-    place.write_text(json.dumps({"machine": describe_machine(), "steps": steps}, indent=1) + "\n")
+    place.write_text(
+        json.dumps({"machine": describe_machine(), "size": options.size, "steps": steps}, indent=1) + "\n"
+    )
 
 
 def write(file: Path, rows: list[tuple[str, str]]) -> Path:

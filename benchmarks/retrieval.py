@@ -1,6 +1,6 @@
 """Which features compare best: same-class precision at 10 of pictures in `valid` among those in `train`.
 
-    python benchmarks/retrieval.py [--data ../shared/data/products ../shared/data/flowers] [--weights FILE]
+    python benchmarks/retrieval.py [--data ../shared/data/products ../shared/data/flowers] [--weights FILE] [--size 384x272]
 
 Exact copies of a query are left out. Wanted on `products` with the shared MobileNetV2: at least 0.88 plain, at least 0.93 with the
 space of a head fitted on `train` (`similar --tuned`). Single stages by cosine, centred, standardised, whitened, by dot product
@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from machine import describe_machine
 
-from fovea.features import Stage, mean_around, nearest, open_backbone, open_store, unit_rows
+from fovea.features import Stage, mean_around, nearest, open_store, unit_rows
 from fovea.judge import softmax
 from fovea.learn import fit_probe
-from fovea.tasks.options import SourceOptions
+from fovea.tasks.backbones import open_encoder
+from fovea.tasks.options import BackboneOptions, SourceOptions
 from fovea.tasks.stored import Stored, read_pictures, read_stored
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -157,8 +158,9 @@ def main() -> None:
         "--data", type=Path, nargs="+", default=[SHARED / "data" / one for one in ("products", "flowers")]
     )
     parser.add_argument("--weights", type=Path, default=SHARED / "weights" / "mobilenetv2_100.safetensors")
+    parser.add_argument("--size", help="PX or HxW: of the network's input")
     options = parser.parse_args()
-    encoder = open_backbone(options.weights)
+    encoder = open_encoder(BackboneOptions(weights=options.weights, size=options.size, offline=True))
     found = {}
     with open_store() as store:
         for data in options.data:
@@ -172,6 +174,7 @@ def main() -> None:
     results = {
         "machine": describe_machine(),
         "backbone": encoder.name,
+        "size": [encoder.preprocess.height_px, encoder.preprocess.width_px],
         "precision": encoder.precision,
         "precision_at_10": found,
     }
