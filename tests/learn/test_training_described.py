@@ -43,6 +43,12 @@ def test_what_is_off_or_not_in_effect_is_not_told() -> None:
     assert told == "3 epochs with all 16 pictures a step; sgd at 0.1, schedule 'one-cycle'; in f32 on cpu."
 
 
+def test_of_numbers_no_smoothing_is_told_for_there_is_none() -> None:
+    smoothed = Training(regularisation=Regularisation(0.1), looping=LOOPING)
+    assert "; smoothing 0.1; in" in describe_settings(smoothed, n_pictures=100, kind="labels")
+    assert "smoothing" not in describe_settings(smoothed, n_pictures=100, kind="values")
+
+
 def test_the_fast_recipes_muon_has_a_momentum_and_decays_of_its_own() -> None:
     settings = Training(
         Optimisation("muon", lr=0.24, momentum=0.6, weight_decay=0.1, clip=None), looping=LOOPING

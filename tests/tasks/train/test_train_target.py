@@ -249,6 +249,18 @@ def test_options_of_classes_are_refused(
     assert str(caught.value) == f"{said} cannot go with --target {target} (yet): leave it out."
 
 
+def test_smoothing_a_number_is_refused_before_pictures_are_read(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(InputError) as caught:
+        train(
+            tmp_path / "nowhere", out=tmp_path / "run", target="regression", method="finetune", smoothing=0.1
+        )
+    assert str(caught.value) == (
+        "--smoothing changes nothing of --target regression: it moves a share of each label to the other classes, and a "
+        "number has none. Leave it out."
+    )
+
+
 def test_an_unknown_target_names_the_closest(table: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         train(table, out=tmp_path / "run", target="label")

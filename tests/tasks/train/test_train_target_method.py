@@ -79,6 +79,12 @@ def test_a_trained_network_is_a_run_like_any_other(runs: Any, target: str, metho
     assert [path for path in run.folder.parent.iterdir() if path.name.endswith(".training")] == []
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_plan_of_numbers_tells_of_no_smoothing(runs: Any, method: str) -> None:
+    (attempt,) = runs("regression", method).metrics["training"]["attempts"]
+    assert "smoothing" not in " ".join(attempt["plan"])
+
+
 def test_numbers_far_from_zero_are_learned_in_their_unit(runs: Any) -> None:
     for method in METHODS:
         m = runs("regression", method).metrics

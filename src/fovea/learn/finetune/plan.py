@@ -186,7 +186,9 @@ def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
         f"Fine-tuning {job.trainable.card.architecture} on {job.n_train:,} pictures, from the probe's answers: {what}; head "
         f"{job.wish.head_layers!r}, {_augmentation(plan, job)}.",
         several
-        + describe_settings(plan.settings, n_pictures=job.n_train, mixes_pictures=plan.part.cut is None),
+        + describe_settings(
+            plan.settings, n_pictures=job.n_train, kind=job.wish.kind, mixes_pictures=plan.part.cut is None
+        ),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
 

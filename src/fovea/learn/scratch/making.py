@@ -208,7 +208,10 @@ def _sentences(
         f"From scratch: {Path(net).name} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
         f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}{given}.",
         describe_settings(
-            plan.settings, n_pictures=n_pictures, has_own_muon=isinstance(assembly.made.network, Fast)
+            plan.settings,
+            n_pictures=n_pictures,
+            kind=wish.kind,
+            has_own_muon=isinstance(assembly.made.network, Fast),
         ),
         *(() if search is None else (search.describe(),)),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from fovea.learn.training.devices import choose_machine
+from fovea.learn.training.losses import Kind
 from fovea.learn.training.optimisers import USUAL_DECAY, USUAL_LR
 from fovea.learn.training.schedules import usual_step_size
 from fovea.learn.training.settings import USUAL_EPOCHS, Optimisation, Regularisation, Training
@@ -12,12 +13,17 @@ _WITH_MOMENTUM = ("momentum", "nesterov", "rmsprop")
 
 
 def describe_settings(
-    settings: Training, *, n_pictures: int, has_own_muon: bool = False, mixes_pictures: bool = True
+    settings: Training,
+    *,
+    n_pictures: int,
+    kind: Kind = "class",
+    has_own_muon: bool = False,
+    mixes_pictures: bool = True,
 ) -> str:
     """Return the sentence; rates and decays that were left to the optimiser are its usual ones.
 
     With `has_own_muon` "muon" is the fast recipe's, which has a momentum and decays of its own. Without `mixes_pictures` there
-    are only stored values to mix, which CutMix does not.
+    are only stored values to mix, which CutMix does not. Of numbers (`kind` "values") nothing is smoothed.
     """
     optimisation, looping = settings.optimisation, settings.looping
     n_epochs = looping.epochs or USUAL_EPOCHS
@@ -25,7 +31,7 @@ def describe_settings(
         f"{count(n_epochs, 'epoch')} {describe_batch(looping.batch_size or 0, n_pictures=n_pictures)}",
         ", ".join(_of_steps(optimisation, n_epochs=n_epochs, has_own_muon=has_own_muon)),
     ]
-    held = list(_of_learning(settings.regularisation, mixes_pictures=mixes_pictures))
+    held = list(_of_learning(settings.regularisation, kind=kind, mixes_pictures=mixes_pictures))
     if looping.patience is not None:
         held.append(f"patience {looping.patience}")
     machine = choose_machine(device=looping.device, precision=looping.precision)
@@ -58,11 +64,11 @@ def _of_steps(settings: Optimisation, *, n_epochs: int, has_own_muon: bool) -> I
         yield f"clip {settings.clip:g}"
 
 
-def _of_learning(settings: Regularisation, *, mixes_pictures: bool) -> Iterator[str]:
+def _of_learning(settings: Regularisation, *, kind: Kind, mixes_pictures: bool) -> Iterator[str]:
     values = {
         "dropout": settings.dropout,
         "drop path": settings.drop_path,
-        "smoothing": settings.smoothing,
+        "smoothing": None if kind == "values" else settings.smoothing,
         "mixup": settings.mixup,
         "CutMix": settings.cutmix if mixes_pictures else None,
         "EMA": settings.ema,

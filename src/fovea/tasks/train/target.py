@@ -97,6 +97,11 @@ def check_target(config: Config) -> None:
     said = [name for name, is_wrong in wrong.items() if is_wrong]
     if said and config.target != "classes":
         raise InputError(f"{', '.join(said)} cannot go with --target {config.target} (yet): leave it out.")
+    if is_number and config.training.regular.smoothing is not None:
+        raise InputError(
+            "--smoothing changes nothing of --target regression: it moves a share of each label to the other classes, and a "
+            "number has none. Leave it out."
+        )
 
 
 def run_target(config: Config, *, progress: Progress, announce: Callable[[str], None] = unheard) -> Run:
