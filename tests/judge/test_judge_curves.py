@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fovea.judge.curves import Finding, diagnose
+from fovea.judge.one_answer import OneAnswer
 
 
 def history(
@@ -53,6 +54,15 @@ def test_a_validation_loss_that_rises_while_training_falls_is_overfitting() -> N
     assert finding.try_next == "--epochs 3 --augment strong --dropout 0.3, or more pictures"
 
 
+def test_the_epoch_that_is_kept_is_named_where_it_is_not_that_of_the_lowest_loss() -> None:
+    document = history([1.0, 0.5, 0.3, 0.1, 0.05], [1.1, 0.6, 0.55, 0.7, 0.8]) | {"best_epoch": 3}
+    finding = only(document)
+    assert finding.text.startswith("Overfitting: after epoch 3 ")
+    assert finding.text.endswith(
+        " The weights kept are those of epoch 4, the last one that answered as well as the best, noise aside."
+    )
+
+
 def test_dropout_is_not_advised_to_a_network_that_has_none() -> None:
     finding = only(
         history([1.0, 0.5, 0.3, 0.1, 0.05], [1.1, 0.6, 0.55, 0.7, 0.8]), settings={"dropout": None}
@@ -73,7 +83,11 @@ def test_a_gap_that_may_be_chance_is_none() -> None:
 
 
 def test_mixed_training_pictures_say_nothing_of_a_gap() -> None:
-    assert only(history(FALLING, JUDGED, right=(1.0, 0.8)), settings={"mixup": 0.2}).kind == "fits"
+    assert only(history(FALLING, JUDGED, right=(1.0, 0.86)), settings={"mixup": 0.2}) == Finding(
+        "fits",
+        "No overfitting is seen in the losses, and from these curves no more can be told of the fit: epoch 5 of 5 is kept.",
+        "",
+    )
 
 
 def test_a_loss_still_falling_at_the_end_was_stopped_too_soon() -> None:
@@ -127,6 +141,91 @@ def test_training_pictures_that_are_not_learned_are_underfitting() -> None:
         "--unfreeze all, or a larger network (--backbone)",
     )
     assert "even of the training pictures only 60.0% are answered right" in finding.text
+
+
+MEAN = OneAnswer("the mean", train=1.0, valid=1.2)
+
+
+def of_numbers(train: list[float], valid: list[float]) -> dict[str, Any]:
+    """Return the history of a training on numbers, of which no training accuracy is told."""
+    document = history(train, valid)
+    for record in document["records"]:
+        record["train_accuracy"] = None
+    return document
+
+
+def test_numbers_that_are_hardly_learned_are_underfitting() -> None:
+    finding = only(of_numbers([1.0, 0.93, 0.91, 0.9], [1.2, 1.1, 1.09, 1.085]), one_answer=MEAN)
+    assert finding == Finding(
+        "underfitting",
+        "Underfitting: even on the training pictures only 10% of the loss of always answering the mean is gone, and more "
+        "epochs no longer helped: the network is too small for them, too little of it learns, or the pictures do not show "
+        "what is asked.",
+        "--unfreeze all, or a larger network (--backbone)",
+    )
+
+
+def test_numbers_learned_far_better_than_others_are_overfitting() -> None:
+    finding = only(of_numbers([0.9, 0.2, 0.11, 0.1], [1.1, 0.7, 0.605, 0.6]), one_answer=MEAN)
+    assert finding.text == (
+        "Overfitting: of the loss of always answering the mean, 90% is gone on the training pictures and 50% on the "
+        "validation pictures: what is learned holds for its own pictures more than for others."
+    )
+
+
+def test_numbers_and_labels_that_are_learned_fit() -> None:
+    learned = of_numbers([0.9, 0.2, 0.11, 0.1], [1.1, 0.3, 0.152, 0.15])
+    assert only(learned, one_answer=MEAN).text.startswith("Neither overfitting nor underfitting")
+
+
+def test_few_pictures_make_a_gap_of_losses_chance() -> None:
+    document = of_numbers(
+        [0.9, 0.3, 0.21, 0.2], [1.1, 0.5, 0.422, 0.42]
+    )  # 0.8 and 0.65; 2 * 0.35 * sqrt(2 / 20) is 0.22
+    assert diagnose(document, n_valid=20, one_answer=MEAN)[0].kind == "fits"
+    assert diagnose(document, n_valid=1000, one_answer=MEAN)[0].kind == "overfitting"
+
+
+def test_labels_that_are_always_none_are_underfitting_however_many_are_right() -> None:
+    shares = OneAnswer("how frequent each label is", train=0.2, valid=0.2, least=0.1)
+    finding = only(history([0.21, 0.19, 0.186, 0.185], [0.21, 0.18, 0.179, 0.178]), one_answer=shares)
+    assert (finding.kind, "only 15% of the loss" in finding.text) == ("underfitting", True)
+
+
+def test_of_numbers_of_which_nothing_else_is_known_neither_is_not_said() -> None:
+    document = of_numbers([1.0, 0.93, 0.91, 0.9], [1.2, 1.1, 1.09, 1.085])
+    assert only(document).text.startswith("No overfitting is seen in the losses, and from these curves ")
+
+
+def test_a_class_that_is_nearly_all_is_no_proof_that_others_are_learned() -> None:
+    document = history([0.3, 0.2, 0.197, 0.196], [0.3, 0.2, 0.199, 0.198], right=(0.97, 0.969))
+    finding = only(document, chance=0.96)
+    assert finding.text.startswith(
+        "Underfitting: even of the training pictures only 97.0% are answered right, where 96.0% would be by the commonest class "
+        "alone, and"
+    )
+    assert only(document, chance=0.96, settings={"balance": True}).kind == "fits"
+
+
+def test_a_student_is_held_against_its_teacher() -> None:
+    document = history(FALLING, JUDGED, right=(0.99, 0.8))
+    finding = only(document, settings={"teacher": 0.95, "net": "lenet5"})
+    assert finding.text == (
+        "Overfitting: 99.0% of the training pictures are answered as the teacher answers them, and 80.0% of the validation "
+        "pictures are answered right, where the teacher is right on 95.0%: what is learned holds for its own pictures more than "
+        "for others."
+    )
+    assert finding.try_next == "--augment strong --dropout 0.2, or more pictures (--unlabelled)"
+
+
+def test_a_student_as_good_as_its_teacher_fits() -> None:
+    assert only(history(FALLING, JUDGED, right=(0.99, 0.8)), settings={"teacher": 0.8}).kind == "fits"
+
+
+def test_a_student_that_does_not_answer_as_its_teacher_underfits() -> None:
+    document = history([1.5, 1.1, 1.05, 1.02, 1.0], [1.5, 1.1, 1.06, 1.05, 1.04], right=(0.6, 0.59))
+    finding = only(document, settings={"teacher": 0.95, "net": "lenet5"})
+    assert "only 60.0% are answered as the teacher answers them, and more epochs" in finding.text
 
 
 def test_a_training_loss_that_jumps_has_too_high_a_rate() -> None:
@@ -210,8 +309,10 @@ def test_two_epochs_tell_nothing() -> None:
     assert (finding.kind, finding.try_next) == ("too short", "--epochs 10")
 
 
-def test_a_training_without_validation_is_judged_by_its_loss_alone() -> None:
+def test_of_a_training_without_validation_only_failures_are_told() -> None:
     document = history(FALLING, JUDGED)
     for record in document["records"]:
         record["valid_loss"] = record["valid_accuracy"] = None
-    assert only(document).kind == "fits"
+    assert diagnose(document, n_valid=0) == ()
+    document["records"][-1]["train_loss"] = 2.0
+    assert only(document).kind == "rate too high"

@@ -28,6 +28,7 @@ from fovea.judge.leaks import near_duplicates
 from fovea.judge.metrics import ClassFigures, Figures, measure
 from fovea.judge.multilabel import LabelFigures, LabelsFigures, commonest_set, measure_labels
 from fovea.judge.novelty import NoveltyScore, fit_novelty
+from fovea.judge.one_answer import OneAnswer, mean_answer, usual_answer
 from fovea.judge.regression import ValueFigures, ValueVerdict, judge_values, measure_values
 from fovea.judge.steps import next_steps
 from fovea.judge.verdict import Mistake, Suspect, Verdict, find_mistakes, judge
@@ -54,6 +55,7 @@ __all__ = [
     "Learning",
     "Mistake",
     "NoveltyScore",
+    "OneAnswer",
     "ReliabilityBin",
     "Suspect",
     "ValueFigures",
@@ -80,6 +82,7 @@ __all__ = [
     "label_issues",
     "learning_curve",
     "make_hierarchy",
+    "mean_answer",
     "measure",
     "measure_labels",
     "measure_values",
@@ -90,5 +93,6 @@ __all__ = [
     "softmax",
     "threshold_for_precision",
     "thresholds_per_class",
+    "usual_answer",
     "wilson_interval",
 ]
