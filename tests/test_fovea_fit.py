@@ -239,6 +239,30 @@ def test_a_run_is_written_that_predicts_as_the_module_does(loaders: Any, tmp_pat
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_run_tells_what_its_module_was_trained_with_and_what_to_try(loaders: Any, tmp_path: Path) -> None:
+    network = small_network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-7, momentum=0.9)
+    fitted = fovea.fit(network, loaders, optimizer=optimizer, epochs=3, precision="f32", out=tmp_path / "run")
+    (attempt,) = fitted.run.metrics["training"]["attempts"]
+    told = attempt["settings"]["optimisation"]
+    assert [told[name] for name in ("optimizer", "lr", "momentum", "schedule", "clip")] == [
+        "SGD",
+        1e-7,
+        0.9,
+        "constant",
+        None,
+    ]
+    (finding,) = attempt["findings"]
+    assert (finding["kind"], finding["try_next"]) == ("rate too low", "a learning rate of 1e-06")
+
+
+def test_of_a_scheduler_of_ones_own_the_rates_are_not_told_as_one(loaders: Any) -> None:
+    network, optimizer, scheduler = one_cycle(loaders, epochs=2)
+    fitted = fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=2)
+    told = fitted.settings.optimisation
+    assert (told.optimizer, told.schedule, told.lr) == ("SGD", "OneCycleLR", None)
+
+
 def test_a_run_is_not_written_where_something_is(loaders: Any, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")

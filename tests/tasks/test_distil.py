@@ -11,8 +11,10 @@ import pytest
 
 from fovea.errors import InputError
 from fovea.features import extract
+from fovea.judge import Finding
 from fovea.model import load_model
 from fovea.tasks.distil import distil
+from fovea.tasks.train.attempt import Attempt
 from fovea.tasks.train.train import Run, train
 
 pytest.importorskip("torch")
@@ -73,6 +75,23 @@ def test_the_teachers_figure_is_that_of_its_own_run(job: Path, student: Run) -> 
     own = json.loads((job / "teacher" / "metrics.json").read_text())
     teacher = student.metrics["training"]["standings"][0]
     assert (teacher["n"], teacher["n_right"]) == (own["n_measured"], own["n_right"])
+
+
+def test_a_students_curves_are_held_against_its_teacher_and_no_others(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(attempt: Attempt) -> tuple[Finding, ...]:
+        seen.append((attempt.name, attempt.teacher))
+        return ()
+
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    monkeypatch.setattr("fovea.tasks.train.attempt.findings_of", look)
+    wish = QUICK | {"epochs": 1}
+    made = distil(job / "teacher", job / "photos", out=tmp_path / "run", compare=True, **wish)
+    teacher = made.metrics["training"]["standings"][0]["accuracy"]
+    assert seen == [("lenet5 distilled", teacher), ("lenet5 without a teacher", None)]
 
 
 def test_a_student_predicts_without_torch(job: Path, student: Run) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -44,12 +44,14 @@ _BY_BATCH = (
 class Fitted:
     """A module trained in place, with its best weights, how that went, and its answers float32 (m, k) to validation pictures.
 
-    `run` is what was written, where a folder was given.
+    `settings` are what it was trained with: an optimiser and a scheduler of the user's by the names of their classes. `run` is
+    what was written, where a folder was given.
     """
 
     module: nn.Module
     history: History
     valid_logits: "NDArray[Any]"
+    settings: Training
     run: Any = None
 
 
@@ -64,11 +66,12 @@ def fit_module(
     progress: Progress = silent,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> Fitted:
-    """Train `module` in place on loaders["train"]; the weights with the lowest loss on loaders["val"] stay.
+    """Train `module` in place on loaders["train"]; the weights that answer loaders["val"] best stay: see `is_as_good`.
 
     `given` are settings of `learn.training` by their names. See `fovea.fit`.
     """
     settings, optimizers = _choose(optimizer, scheduler, given)
+    told = _told(settings, optimizer, scheduler)
     valid = loaders["val"]
     _require_steps(scheduler, epochs=settings.looping.epochs or USUAL_EPOCHS, n_batches=len(loaders["train"]))
     _require_fit(module, valid)
@@ -89,7 +92,7 @@ def fit_module(
         on_epoch=on_epoch,
     )
     logits, _ = answer_loader(module, valid)
-    return Fitted(module, history, logits)
+    return Fitted(module, history, logits, told)
 
 
 def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Trained:
@@ -109,7 +112,7 @@ def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Tra
         class_names=tuple(class_names),
     )
     classifier = linear[-1] if linear and linear[-1] else ""
-    return Trained(module, card, classifier, fitted.history, fitted.valid_logits)
+    return Trained(module, card, classifier, fitted.history, fitted.valid_logits, settings=fitted.settings)
 
 
 class LoaderBatches:
@@ -194,6 +197,28 @@ def _choose(
     if isinstance(scheduler, str):
         return settings, Optimizers([optimizer])
     return settings, _OwnPace(optimizer, scheduler)
+
+
+def _told(
+    settings: Training, optimizer: torch.optim.Optimizer | str, scheduler: Scheduler | str | None
+) -> Training:
+    """Return the settings as they are told: what an optimiser and a scheduler of the user's own do stands in none of ours."""
+    if isinstance(optimizer, str):
+        return settings
+    has_own, usual = isinstance(scheduler, Scheduler), optimizer.defaults
+    schedule = type(scheduler).__name__ if has_own else scheduler or "constant"
+    return replace(
+        settings,
+        optimisation=replace(
+            settings.optimisation,
+            optimizer=type(optimizer).__name__,
+            lr=None if has_own else max(group["base_lr"] for group in optimizer.param_groups),
+            momentum=float(usual.get("momentum", 0.0)),
+            weight_decay=float(usual.get("weight_decay", 0.0)),
+            schedule=cast("str", schedule),
+            warmup=settings.optimisation.warmup if isinstance(scheduler, str) else 0.0,
+        ),
+    )
 
 
 def _check_told(optimizer: Any, scheduler: Any, told: Mapping[str, Any]) -> None:

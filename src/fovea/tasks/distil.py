@@ -311,4 +311,5 @@ def _train(
     if is_taught != teaching.compare:  # the last training: of several processes the first goes on alone
         end_follower()
     attempt = bring_over(name, trained, sides, preprocess=given.preprocess, begun=begun, room=room)
-    return replace(attempt, net=net)
+    is_right = given.answers[known].argmax(1) == given.labels[known]
+    return replace(attempt, net=net, teacher=float(is_right.mean()) if is_taught else None)

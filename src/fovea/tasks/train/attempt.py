@@ -5,7 +5,7 @@ Pictures are read at the network's size, training is `learn`'s, conversion `mode
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.features import Encoder, Extraction, Preprocess, Store
-from fovea.judge import Finding, diagnose
 from fovea.learn.trained import CLASSES, Meaning
 from fovea.manifest import SplitPlan, Strata
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
 from fovea.tasks.several import end_follower
 from fovea.tasks.train.ensemble import average_with_probe, train_several
+from fovea.tasks.train.findings import findings_of
 from fovea.tasks.train.goal import Aim, Goal
 from fovea.tasks.train.input_size import preprocess_for
 from fovea.tasks.train.prepare import Prepared, prepare
@@ -58,7 +58,8 @@ class Sides:
 class Attempt:
     """A network that was trained: its name, how it came about, how it answers in the runtime (logits float32 (m, k)).
 
-    `members` are those that it is the average of, where it is one.
+    `members` are those that it is the average of, where it is one. `teacher` is the accuracy, on the validation part, of whom
+    it learned from, where it had a teacher; `is_module`: it is a user's own, trained by `fovea.fit`.
     """
 
     name: str
@@ -69,18 +70,9 @@ class Attempt:
     seconds: float
     net: str | None = None
     members: tuple["Attempt", ...] = ()
-
-    def _findings(self, history: Mapping[str, Any]) -> tuple[Finding, ...]:
-        """Return what the curves tell."""
-        settings = self.trained.settings
-        used: dict[str, Any] = {"net": self.net, "has_activation": self.trained.card.library == "fovea"}
-        if settings is not None:
-            used |= {**asdict(settings.optimisation), **asdict(settings.regularisation)}
-            used["seconds"] = settings.looping.seconds
-        n_valid = len(self.sides.valid.labels)
-        classes = self.sides.valid.classes
-        chance = None if classes is None else float(np.bincount(classes).max()) / n_valid
-        return diagnose(history, n_valid=n_valid, chance=chance, settings=used)
+    kind: "Kind" = "class"
+    teacher: float | None = None
+    is_module: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for metrics.json."""
@@ -92,7 +84,7 @@ class Attempt:
             "plan": list(self.trained.plan),
             "notes": [*([] if is_told else history["notes"]), *self.exported.notes],
             "history": history,
-            "findings": [asdict(one) for one in self._findings(history)],
+            "findings": [asdict(one) for one in findings_of(self)],
             "settings": None if self.trained.settings is None else asdict(self.trained.settings),
             "export": self.exported.to_json(),
         } | ({} if search is None else {"rate_search": search.to_json()})
@@ -379,4 +371,4 @@ def bring_over(
     )
     logits = exported.head.logits(exported.encoder.encode(sides.all_valid))
     room.progress("convert", 1, 1)
-    return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun)
+    return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun, kind=meaning.kind)
