@@ -149,3 +149,15 @@ def test_auto_counts_all_pictures_where_only_some_are_looked_at() -> None:
     colourful = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
     labels = np.zeros(20, np.int64)
     assert suit_augmentation("auto", colourful, labels, n_pictures=9_000).policy == "light"
+
+
+def test_the_plan_says_that_grey_pictures_without_classes_are_not_mirrored() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (120, 16, 16, 1), np.uint8).repeat(3, axis=3)
+    assert suit_augmentation("auto", grey, None).describe() == "'glyphs', nothing mirrored"
+    assert suit_augmentation("light", grey, None).describe() == "'light', nothing mirrored"
+
+
+@pytest.mark.parametrize("wish", ["none", "flip,shift"])
+def test_of_nothing_and_of_a_flip_that_was_named_it_does_not_say_so(wish: str) -> None:
+    grey = np.zeros((120, 16, 16, 3), np.uint8)
+    assert suit_augmentation(wish, grey, None).describe() == repr(wish)

@@ -69,3 +69,10 @@ def test_few_pictures_are_taken_for_what_their_colours_say() -> None:
 def test_the_same_seed_looks_at_the_same_pictures() -> None:
     pixels, labels = blobs(3000, left_is=0)
     assert measure_looks(pixels, labels, seed=1) == measure_looks(pixels, labels, seed=1)
+
+
+def test_without_classes_grey_pictures_may_not_be_mirrored() -> None:
+    pixels, _ = blobs(200, left_is=0)
+    assert measure_looks(pixels, None) == Looks(may_mirror=True, has_colour=True)
+    grey = pixels[..., :1].repeat(3, axis=3)
+    assert measure_looks(grey, None) == Looks(may_mirror=False, has_colour=False)

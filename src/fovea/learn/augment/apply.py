@@ -14,6 +14,7 @@ from fovea.learn.augment.geometry import GEOMETRY, Draw, sample
 from fovea.learn.augment.policies import Looks, operations_of
 
 _COVERING = {"blur": blur, "erase": erase}
+_UNMIRRORED = "border"  # a mirrored edge would show mirrored signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Augmentation:
             if name in self.strengths:
                 x = automatic(x, draw, space=space, strength=self.strengths[name], padding=self.padding)
         return x
+
+    def describe(self) -> str:
+        """Say which it is, and whether these pictures are not mirrored because that would change what they show."""
+        is_told = self.strengths and self.padding == _UNMIRRORED and "flip" not in self.strengths
+        return f"{self.policy!r}, nothing mirrored" if is_told else repr(self.policy)
 
     def _changed(self, x: Tensor, draw: Draw) -> Tensor:
         """Return the pictures after geometry, colour, blur and erasing, in floating point until the end."""
@@ -89,8 +95,7 @@ def augmentation(
     looks = looks or Looks()
     policy = policy if isinstance(policy, str) else ",".join(policy)
     wanted = {name: strength * one for name, one in operations_of(policy, looks=looks).items()}
-    # A mirrored edge would show mirrored signs.
-    return Augmentation(policy, wanted, padding="reflection" if looks.may_mirror else "border")
+    return Augmentation(policy, wanted, padding="reflection" if looks.may_mirror else _UNMIRRORED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,19 @@ _SURE_Z = 3.5
 _GREY_LEVELS = 2.0
 
 
-def measure_looks(pixels: Pixels, labels: NDArray[np.integer], *, seed: int = 0) -> Looks:
+def measure_looks(pixels: Pixels, labels: NDArray[np.integer] | None, *, seed: int = 0) -> Looks:
     """Return what pictures uint8 (n, h, w, 3) with class numbers (n,) allow, looking at 2,000 of them at most.
 
     Each picture is answered by its five nearest neighbours in 16 x 16 pixels, as it is and mirrored. Mirroring is out
-    where some class loses 30 % of its right answers, beyond chance. Fewer than 100 pictures cannot tell: grey ones are
-    then taken for digits or text, coloured ones not.
+    where some class loses 30 % of its right answers, beyond chance. Fewer than 100 pictures cannot tell, nor can those
+    without classes (None): grey ones are then taken for digits or text, coloured ones not.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(pixels))[:N_LOOKED_AT])
     small = _shrunk(pixels[rows])
     spread = small.max(3) - small.min(3)
     has_colour = bool(spread.mean() > _GREY_LEVELS) if len(rows) else True
-    if len(rows) < MIN_MEASURED:
+    if labels is None or len(rows) < MIN_MEASURED:
         return Looks(may_mirror=has_colour, has_colour=has_colour)
     classes, labels = np.unique(labels[rows], return_inverse=True)
     plain = _answers(small, small, labels) == labels

@@ -20,11 +20,10 @@ def suit_augmentation(
 ) -> Augmentation:
     """Return the augmentation for training pictures uint8 (n, h, w, 3) with class numbers (n,), all or some of `n_pictures`.
 
-    Without class numbers (None) no look is taken whether mirrored pictures pass for another class.
+    Without class numbers (None) grey pictures are not mirrored: they may show digits or text.
     `wish` is "auto", a policy, or names of operations. What the pictures do not allow is left out of policies, and what is named
     one by one is done. Raises InputError for an unknown name.
     """
-    labels = np.zeros(len(pixels), np.int64) if labels is None else labels
     looks = measure_looks(pixels, labels, seed=seed)
     if wish == "auto":
         wish = choose_policy(n_pictures or len(pixels), side_px=min(pixels.shape[1:3]), looks=looks)
