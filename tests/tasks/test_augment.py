@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -114,3 +115,38 @@ def test_without_torch_the_extra_is_named(
         "Pictures are augmented by torch and torchvision, as in training. Install them: "
         'pip install "fovea-vision[torch]".'
     )
+
+
+@pytest.mark.parametrize(
+    ("side_px", "policy", "notes"),
+    [
+        (
+            32,
+            "randaugment",
+            (
+                "Shown at 32 px, as a network from scratch takes pictures this small. Fine-tuning enlarges them to its network's "
+                "input: --size 224 shows that.",
+            ),
+        ),
+        (100, "standard", ()),
+    ],
+)
+def test_small_pictures_are_shown_as_a_network_from_scratch_takes_them(
+    tmp_path: Path, draw_picture: Draw, side_px: int, policy: str, notes: tuple[str, ...]
+) -> None:
+    for number, colour in enumerate([(200, 30, 40), (30, 40, 200)] * 2):
+        draw_picture(
+            tmp_path / "set" / "ab"[number % 2] / f"{number}.png", colour=colour, size_px=(side_px, side_px)
+        )
+    made = augment(tmp_path / "set", out=tmp_path / "grid.html", n=1)
+    assert (made.policy, made.notes) == (policy, notes)
+
+
+def test_grey_pictures_without_classes_are_not_mirrored(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(110):
+        Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(tmp_path / "set" / f"{number}.png")
+    made = augment(tmp_path / "set", out=tmp_path / "grid.html", size_px=8, n=1)
+    assert (made.policy, made.may_mirror) == ("glyphs", False)
+    assert made.notes == ("Nothing is mirrored: grey pictures may show digits or text.",)

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     "--size",
     "size_px",
     type=int,
-    default=224,
-    show_default=True,
-    help="Height and width in pixels at which training would see the pictures.",
+    help="Height and width in pixels at which training would see the pictures.  [default: their own up to 64, else 224]",
 )
 @click.option("-n", "n", type=int, default=12, show_default=True, help="How many copies to make.")
 @common_options

@@ -17,6 +17,7 @@ from fovea.nets import import_torchvision
 from fovea.pages import AugmentPage, Strip, draw_sheet, render_augment
 from fovea.progress import Progress, silent
 from fovea.tasks.options import configure
+from fovea.tasks.train.input_size import usual_side
 from fovea.tasks.written import require_free, write_whole
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ PICTURE_SUFFIXES = (
 )
 N_LOOKED_AT = 2000
 LOOK_PX = 32
+USUAL_PX, LEAST_PX = 224, 8
 N_ORIGINALS = 6
 N_ALONE = 6
 SMALLEST_TILE_PX = 128
@@ -44,12 +46,15 @@ SMALLEST_TILE_PX = 128
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Which pictures to augment, how, and where to show it; `fovea augment` has an option for each."""
+    """Which pictures to augment, how, and where to show it; `fovea augment` has an option for each.
+
+    `size_px` None is what training takes: small pictures' own size, else 224.
+    """
 
     photo: Path
     out: Path = Path("augment.html")
     augment: str = "auto"
-    size_px: int = 224
+    size_px: int | None = None
     n: int = 12
     seed: int = 0
     threads: int | None = None
@@ -105,9 +110,11 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
             'pip install "fovea-vision[torch]".'
         ) from error
     manifest, rows = _read(config)
-    originals = _originals(manifest, rows, config)
-    chosen, looks = _choose(manifest, rows, config, progress=progress)
-    page = _page(config, originals, chosen, looks=looks, n_pictures=len(rows))
+    size_px = config.size_px or _size_of(manifest, rows)
+    originals = _originals(manifest, rows, config, size_px=size_px)
+    chosen, looks = _choose(manifest, rows, config, size_px=size_px, progress=progress)
+    notes = _notes(config, looks=looks, size_px=size_px, n_pictures=len(rows), classes=manifest.class_names)
+    page = _page(config, originals, chosen, looks=looks, notes=notes)
     content = draw_sheet(page) if _is_sheet(config.out) else render_augment(page).encode()
     write_whole(config.out, content, option="--out")
     return Result(
@@ -127,8 +134,9 @@ def _check(config: Config) -> None:
         raise InputError(
             f"--out {str(config.out)!r} says neither page nor picture; end its name in .html or .png."
         )
-    if config.size_px < 8 or config.n < 1:
-        raise InputError(f"--size {config.size_px} with -n {config.n}: give 8 pixels and 1 copy at least.")
+    size_px = USUAL_PX if config.size_px is None else config.size_px
+    if size_px < LEAST_PX or config.n < 1:
+        raise InputError(f"--size {size_px} with -n {config.n}: give {LEAST_PX} pixels and 1 copy at least.")
     require_free(config.out, option="--out")
 
 
@@ -153,11 +161,19 @@ def _read(config: Config) -> tuple[Manifest, list[Row]]:
     return manifest, rows
 
 
-def _originals(manifest: Manifest, rows: Sequence[Row], config: Config) -> Pixels:
+def _size_of(manifest: Manifest, rows: Sequence[Row]) -> int:
+    """Return the height and width at which training takes the pictures: a network from scratch leaves small ones as they are."""
+    from fovea.learn.augment.policies import SMALL_PX
+
+    side_px = usual_side(manifest.with_rows(rows), np.arange(len(rows)))
+    return max(side_px, LEAST_PX) if side_px <= SMALL_PX else USUAL_PX
+
+
+def _originals(manifest: Manifest, rows: Sequence[Row], config: Config, *, size_px: int) -> Pixels:
     """Return a few readable pictures uint8 (m, size, size, 3), the same for the same seed."""
     order = np.random.default_rng(config.seed).permutation(len(rows))[: 4 * N_ORIGINALS]
     reads = [partial(manifest.read, rows[k]) for k in order]
-    made = try_pixels(reads, preprocess=Preprocess(config.size_px, config.size_px), threads=config.threads)
+    made = try_pixels(reads, preprocess=Preprocess(size_px, size_px), threads=config.threads)
     fine = [k for k, problem in enumerate(made.problems) if not problem]
     if not fine:
         raise InputError(f"{str(manifest.file(rows[order[0]]))!r} cannot be shown: {made.problems[0]}.")
@@ -165,7 +181,7 @@ def _originals(manifest: Manifest, rows: Sequence[Row], config: Config) -> Pixel
 
 
 def _choose(
-    manifest: Manifest, rows: Sequence[Row], config: Config, *, progress: Progress
+    manifest: Manifest, rows: Sequence[Row], config: Config, *, size_px: int, progress: Progress
 ) -> tuple["Augmentation", "Looks"]:
     """Return the augmentation that training on the pictures would use, and what they allow."""
     from fovea.learn.augment import augmentation, choose_policy, measure_looks
@@ -177,15 +193,15 @@ def _choose(
     fine = [k for k, problem in enumerate(made.problems) if not problem]
     names = {name: number for number, name in enumerate(manifest.class_names)}
     labels = np.array([names.get(rows[order[k]].label or "", 0) for k in fine], np.int64)
-    looks = measure_looks(made.pixels[fine], labels, seed=config.seed)
+    looks = measure_looks(made.pixels[fine], labels if names else None, seed=config.seed)
     policy = config.augment
     if policy == "auto":
-        policy = choose_policy(len(rows), side_px=config.size_px, looks=looks)
+        policy = choose_policy(len(rows), side_px=size_px, looks=looks)
     return augmentation(policy, looks=looks), looks
 
 
 def _page(
-    config: Config, originals: Pixels, chosen: "Augmentation", *, looks: "Looks", n_pictures: int
+    config: Config, originals: Pixels, chosen: "Augmentation", *, looks: "Looks", notes: Sequence[str]
 ) -> AugmentPage:
     from fovea.learn.augment import OPERATIONS, POLICIES, augmentation, augmented_copies
 
@@ -207,7 +223,7 @@ def _page(
         ),
         operations=tuple(strip(name, meaning) for name, meaning in alone.items()),
         source=str(config.photo),
-        notes=tuple(_notes(config, looks=looks, n_pictures=n_pictures)),
+        notes=tuple(notes),
     )
 
 
@@ -216,8 +232,15 @@ def _in_words(strengths: Mapping[str, float]) -> str:
     return ", ".join(told) or "nothing"
 
 
-def _notes(config: Config, *, looks: "Looks", n_pictures: int) -> list[str]:
+def _notes(
+    config: Config, *, looks: "Looks", size_px: int, n_pictures: int, classes: Sequence[str]
+) -> list[str]:
     notes = []
+    if config.size_px is None and size_px < USUAL_PX:
+        notes.append(
+            f"Shown at {size_px} px, as a network from scratch takes pictures this small. Fine-tuning enlarges them to its "
+            f"network's input: --size {USUAL_PX} shows that."
+        )
     if config.augment == "auto" and n_pictures == 1:
         notes.append(
             "What training chooses (auto) depends on how many pictures there are and on what they allow; one picture is "
@@ -226,8 +249,8 @@ def _notes(config: Config, *, looks: "Looks", n_pictures: int) -> list[str]:
     if not looks.may_mirror:
         notes.append(
             "Nothing is mirrored: mirrored copies of these pictures do not look like their class."
-            if n_pictures > 1
-            else "Nothing is mirrored: a grey picture may show digits or text."
+            if n_pictures > 1 and classes
+            else "Nothing is mirrored: grey pictures may show digits or text."
         )
     return notes
 
