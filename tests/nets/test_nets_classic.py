@@ -306,6 +306,14 @@ def test_pictures_smaller_than_the_smallest_input_are_refused() -> None:
             "There is no activation 'rellu' (did you mean 'relu'?). There are: relu, logistic, tanh, leaky, elu, gelu, silu, none.",
         ),
         (
+            lambda: build_classic("mlp", n_classes=2, activation="GELU"),
+            "There is no activation 'GELU' (did you mean 'gelu'?). There are: relu, logistic, tanh, leaky, elu, gelu, silu, none.",
+        ),
+        (
+            lambda: build_classic("resnet20", n_classes=2, hidden=(9,)),
+            "The network 'resnet20' has no hidden: leave it out, or take a network that has it, such as mlp, bncnn.",
+        ),
+        (
             lambda: build_classic("mlp", n_classes=2, init="xavir"),
             "There is no init 'xavir' (did you mean 'xavier'?). There are: xavier, xavier-normal, he, he-uniform, lecun, normal, "
             "orthogonal, zeros.",
@@ -316,14 +324,15 @@ def test_pictures_smaller_than_the_smallest_input_are_refused() -> None:
         ),
         (
             lambda: build_classic("mlp", n_classes=2, depth=4),
-            "The network 'mlp' has no depth: leave it out, or take another network.",
+            "The network 'mlp' has no depth: leave it out, or take a network that has it, such as highway.",
         ),
         (
             lambda: build_classic("fast", n_classes=2, dropout=0.1, drop_path=0.2),
-            "The network 'fast' has no dropout and no drop_path: leave it out, or take another network.",
+            "The network 'fast' has no dropout and no drop_path: leave it out, or take a network that has it, such as one of "
+            "timm's (--net timm:NAME).",
         ),
     ],
-    ids=["network", "large", "activation", "init", "channels", "option", "options"],
+    ids=["network", "large", "activation", "capitals", "hidden", "init", "channels", "option", "options"],
 )
 def test_unknown_choices_are_refused_with_the_nearest(build: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -1,6 +1,14 @@
 """The networks that courses teach, built here for small pictures. Needs torch."""
 
-from fovea.nets.classic.catalogue import CLASSICS, Classic, build_classic, check_size, find_classic
+from fovea.nets.classic.catalogue import (
+    CLASSICS,
+    Classic,
+    build_classic,
+    check_options,
+    check_size,
+    find_classic,
+    options_of,
+)
 from fovea.nets.classic.parts import ACTIVATIONS, INITS, initialise, unknown_name
 from fovea.nets.classic.views import MultiView
 
@@ -11,8 +19,10 @@ __all__ = [
     "Classic",
     "MultiView",
     "build_classic",
+    "check_options",
     "check_size",
     "find_classic",
     "initialise",
+    "options_of",
     "unknown_name",
 ]

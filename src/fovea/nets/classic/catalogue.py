@@ -17,19 +17,23 @@ from fovea.nets.classic.views import MultiView
 
 @dataclass(frozen=True, slots=True)
 class Classic:
-    """A classic network: the least height and width of its pictures, the usual one, and where it is described."""
+    """A classic network: the least height and width of its pictures, the usual one, and where it is described.
+
+    `init` says how its weights start where nothing is said.
+    """
 
     smallest_px: int
     usual_px: int
     summary: str
     paper: str
     make: Callable[..., nn.Module]
+    init: str = "torch's own"
 
 
 def _residual(depth: int, *, adds: bool) -> Classic:
     kind = "residual" if adds else "plain"
     make = partial(residual.Residual, depth=depth, adds=adds)
-    return Classic(residual.SMALLEST_PX, 32, f"{kind} network of {depth} layers", "He 2015", make)
+    return Classic(residual.SMALLEST_PX, 32, f"{kind} network of {depth} layers", "He 2015", make, "he")
 
 
 CLASSICS = MappingProxyType(
@@ -54,7 +58,12 @@ CLASSICS = MappingProxyType(
         "resnet20": _residual(20, adds=True),
         "resnet56": _residual(56, adds=True),
         "fast": Classic(
-            fast.SMALLEST_PX, 32, "learns small pictures fast, on a CPU too", "Jordan 2024", fast.Fast
+            fast.SMALLEST_PX,
+            32,
+            "learns small pictures fast, on a CPU too",
+            "Jordan 2024",
+            fast.Fast,
+            "identity",
         ),
     }
 )
@@ -104,12 +113,8 @@ def build_classic(
     if classic is None:
         raise unknown_name(name, CLASSICS, kind="network")
     check_size(name, size_px, smallest_px=classic.smallest_px, usual_px=classic.usual_px)
-    known = signature(classic.make).parameters
-    unknown = [key for key in options if key not in known and options[key]]
-    if unknown:
-        raise InputError(
-            f"The network {name!r} has no {' and no '.join(unknown)}: leave it out, or take another network."
-        )
+    check_options(name, options)
+    known = options_of(classic)
     given = {key: value for key, value in options.items() if value is not None and key in known}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -117,6 +122,29 @@ def build_classic(
         if init is not None:
             initialise(network, init)
     return network if views is None else MultiView(network, **views)  # type: ignore[arg-type]
+
+
+def options_of(classic: Classic) -> dict[str, object]:
+    """Return the options of a network's layers and what they are where nothing is said, such as {"activation": "relu"}."""
+    bound = classic.make.keywords if isinstance(classic.make, partial) else {}
+    told = signature(classic.make).parameters.values()
+    return {one.name: one.default for one in told if one.default is not one.empty and one.name not in bound}
+
+
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """Raise InputError where the classic network `name` has none of these options; what is None or 0 need not be there."""
+    classic = find_classic(name)
+    if classic is None:
+        raise unknown_name(name, CLASSICS, kind="network")
+    known = {*options_of(classic), "init"}
+    unknown = [key for key, value in options.items() if value and key not in known]
+    if not unknown:
+        return
+    having = [one for one, other in CLASSICS.items() if set(unknown) <= options_of(other).keys()]
+    advice = f"such as {', '.join(having)}" if having else "such as one of timm's (--net timm:NAME)"
+    raise InputError(
+        f"The network {name!r} has no {' and no '.join(unknown)}: leave it out, or take a network that has it, {advice}."
+    )
 
 
 def check_size(name: str, size_px: int, *, smallest_px: int, usual_px: int) -> None:

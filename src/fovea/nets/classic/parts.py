@@ -34,8 +34,8 @@ INITS: dict[str, Callable[[Tensor], object]] = {
 
 def unknown_name(name: str, known: Iterable[str], *, kind: str) -> InputError:
     """Return the error that says `name` is not known, which known one is closest, and which there are."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    names = list(known)  # all of them in small letters
+    near = difflib.get_close_matches(name.strip().lower(), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return InputError(f"There is no {kind} {name!r}{hint}. There are: {', '.join(names)}.")
 
