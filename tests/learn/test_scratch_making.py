@@ -15,7 +15,7 @@ from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, recipe, scratch
 from fovea.learn.scratch.answers import answer
 from fovea.learn.scratch.assembly import assemble
-from fovea.learn.scratch.networks import make_network
+from fovea.learn.scratch.networks import make_network, require_size
 from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import overridden
 from fovea.nets.classic import MultiView
@@ -223,6 +223,29 @@ def test_pictures_smaller_than_a_networks_smallest_input_are_refused(tmp_path: P
     )
 
 
+@pytest.mark.parametrize(
+    ("net", "size_px", "taken"),
+    [
+        ("lenet5", 8, "12 px and more"),
+        ("resnet32", 32, None),
+        ("plain44", 3, "4 px and more"),
+        ("resnet18", 288, None),
+        ("densenet121", 16, "29 px and more"),
+        ("timm:vit_tiny_patch16_224", 288, "224 px"),
+        ("timm:vit_tiny_patch16_224", 64, "224 px"),
+    ],
+)
+def test_a_size_that_a_network_cannot_take_is_refused(net: str, size_px: int, taken: str | None) -> None:
+    if taken is None:
+        require_size(net, size_px)
+        return
+    with pytest.raises(InputError) as refused:
+        require_size(net, size_px)
+    assert str(refused.value) == (
+        f"--size {size_px}: {net.removeprefix('timm:')!r} takes pictures of {taken}. Leave --size out, or give one that it takes."
+    )
+
+
 def test_a_last_batch_of_one_picture_is_left_out(tmp_path: Path) -> None:
     trained = run(
         tmp_path, "bncnn", given={"epochs": 2, "batch_size": 21}
@@ -263,7 +286,8 @@ def test_the_plan_is_announced_before_training(tmp_path: Path) -> None:
     )
     n_weights = 144 * 5 + 5 + 5 * 2 + 2
     assert told[0] == (
-        f"From scratch: mlp with {n_weights} weights, on 64 pictures of 12 x 12 px, grey; augmentation 'glyphs', hidden [5]."
+        f"From scratch: mlp with {n_weights} weights, on 64 pictures of 12 x 12 px, grey; augmentation 'glyphs', nothing mirrored; "
+        "activation relu, hidden 5, init torch's own."
     )
     assert told[1] == (
         "2 epochs in batches of 16; adamw at 0.01, weight decay 0.01, schedule 'one-cycle', clip 1; dropout 0.2; in f32 on cpu."
@@ -373,7 +397,7 @@ def test_none_of_what_a_network_does_not_have_is_fine() -> None:
 
 def test_operations_can_be_named_in_a_tuple(tmp_path: Path) -> None:
     trained = run(tmp_path, "mlp", given={"epochs": 1, "augment": ("flip", "shift")})
-    assert trained.plan[0].endswith("augmentation 'flip,shift'.")
+    assert "augmentation 'flip,shift'; " in trained.plan[0]
 
 
 def test_grey_classes_in_front_do_not_make_a_set_grey() -> None:

@@ -222,6 +222,7 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         library_of("lenet55")
 
 
+@pytest.mark.usefixtures("_libraries")
 @pytest.mark.parametrize(
     ("net", "said"),
     [
@@ -232,9 +233,18 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
         ),
         (
             "mlp:300",
-            "--net is 'mlp:300': nothing stands behind the name of 'mlp', whose layers are as they are. Write --net mlp.",
+            "--net is 'mlp:300': nothing stands behind the name of 'mlp'. Write --net mlp --hidden 300.",
         ),
         ("no.keras", "There is no Keras model at 'no.keras'. Check the path after --net."),
+        (
+            "timm:resnet19",
+            "timm has no network 'resnet19' (did you mean 'resnet18'?). It says which it has by timm.list_models().",
+        ),
+        (
+            "torchvision:ResNt18",
+            "torchvision has no network 'ResNt18' (did you mean 'resnet18'?). It says which it has by "
+            "torchvision.models.list_models().",
+        ),
     ],
 )
 def test_a_name_that_leads_nowhere_is_refused(net: str, said: str) -> None:

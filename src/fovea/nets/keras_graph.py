@@ -116,6 +116,13 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
             for number, held in enumerate(frozen):
                 self.register_buffer(f"held_{number}", held, persistent=False)
 
+        def keep_statistics(self) -> None:
+            """Let batch normalisation answer by the statistics that it has, in training too, as keras' frozen layers do."""
+            for _, layer in layers_of(model):
+                if type(layer).__name__ == "BatchNormalization":
+                    layer.trainable = False
+            self._hold_statistics()
+
         def _apply(self, fn: Any, recurse: bool = True) -> Any:
             super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
             self._hold_statistics()

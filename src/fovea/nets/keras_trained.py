@@ -5,7 +5,7 @@ Needs keras and torch. What is trained predicts without either, like all others.
 
 import contextlib
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from fovea.errors import BackboneError, InputError
 from fovea.nets.keras import load_keras_model, scaling_of_file, side_px
 from fovea.nets.keras_file import checked_config, read_keras_file
 from fovea.nets.keras_graph import torch_network
+from fovea.nets.keras_official import build_application, find_application
 from fovea.nets.keras_start import import_keras, quiet
 from fovea.nets.weights import WeightsCard
 
@@ -74,9 +75,21 @@ def make_keras(
     return KerasMade(_network(keras, model, card), card)
 
 
+def describe_keras(card: WeightsCard, file: Path) -> WeightsCard:
+    """Return the card of a network in a `.keras` file with what builds it again where the file is gone."""
+    kwargs = card.kwargs | {"config": read_keras_file(file).config}
+    return replace(card, architecture=file.name, kwargs=kwargs)
+
+
 def build_keras_again(card: WeightsCard) -> "torch.nn.Module":
-    """Return the network that a card of `make_keras` describes, its weights all zero. Raises BackboneError, MissingExtraError."""
+    """Return the network that a card describes, its weights no trained ones: by its layers, or its name in keras.applications.
+
+    Raises BackboneError, MissingExtraError.
+    """
     config = card.kwargs.get("config")
+    if config is None:
+        keras = import_keras()
+        return _network(keras, build_application(keras, find_application(keras, card.architecture)), card)
     if not isinstance(config, dict):
         raise BackboneError(
             f"The weights of {card.architecture!r} do not say which layers they belong to. Train again."

@@ -91,7 +91,7 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
     """
     if card.library == OWN:
         return _build_own(card)
-    if card.library == "keras" and "config" in card.kwargs:
+    if card.library == "keras":
         from fovea.nets.keras_trained import build_keras_again
 
         return build_keras_again(card)
@@ -106,10 +106,10 @@ def build_network(card: WeightsCard, *, shapes_only: bool = False) -> "torch.nn.
         make = partial(module.create_model, architecture, pretrained=False, **kwargs)
     else:
         make = partial(module.get_model, architecture, weights=None, **kwargs)
-    if shapes_only:
-        with contextlib.suppress(RuntimeError), torch.device("meta"):
-            return make().eval()  # type: ignore[no-any-return]
     try:
+        if shapes_only:
+            with contextlib.suppress(RuntimeError), torch.device("meta"):
+                return make().eval()  # type: ignore[no-any-return]
         return make().eval()  # type: ignore[no-any-return]
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise BackboneError(

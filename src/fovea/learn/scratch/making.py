@@ -33,6 +33,7 @@ from fovea.learn.training.rates import N_STEPS
 from fovea.learn.training.scoring import score_of
 from fovea.learn.training.step import Goal
 from fovea.learn.training.timing import Trial
+from fovea.nets.classic import find_classic, options_of
 from fovea.nets.classic.fast import Fast
 from fovea.progress import Progress, silent, unheard
 
@@ -201,12 +202,12 @@ def _sentences(
     net: str, assembly: Assembly, *, plan: Plan, wish: Making, n_pictures: int, search: RateSearch | None
 ) -> tuple[str, ...]:
     """Return the plan in plain sentences."""
-    given = "".join(f", {name} {one}" for name, one in wish.options.items() if one and name != "views")
+    layers = _layers_in_words(net, wish)
     n_weights = sum(weight.numel() for weight in assembly.made.network.parameters() if weight.requires_grad)
     size_px = assembly.made.card.size_px
     return (
         f"From scratch: {Path(net).name} with {n_weights:,} weights, on {n_pictures:,} pictures of {size_px} x {size_px} px, "
-        f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.policy!r}{given}.",
+        f"{'grey' if assembly.is_grey else 'in colour'}; augmentation {assembly.augmentation.describe()}{layers}.",
         describe_settings(
             plan.settings,
             n_pictures=n_pictures,
@@ -216,3 +217,15 @@ def _sentences(
         *(() if search is None else (search.describe(),)),
         f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
     )
+
+
+def _layers_in_words(net: str, wish: Making) -> str:
+    """Return the options of the layers: of networks of our own all that count, of others what was given."""
+    classic = find_classic(net)
+    usual = {} if classic is None else {**options_of(classic), "init": classic.init, "dropout": None}
+    told = {name: one for name, one in {**usual, **wish.options}.items() if one and name != "views"}
+    words = [
+        f"{name} {','.join(map(str, one)) if isinstance(one, tuple | list) else one}"
+        for name, one in told.items()
+    ]
+    return f"; {', '.join(words)}" if words else ""

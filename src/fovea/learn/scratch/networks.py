@@ -12,7 +12,15 @@ from torch import nn
 from fovea.errors import BackboneError, InputError, MissingInputError
 from fovea.manifest.wording import did_you_mean
 from fovea.nets import WeightsCard
-from fovea.nets.classic import CLASSICS, build_classic, check_size, find_classic, initialise
+from fovea.nets.classic import (
+    CLASSICS,
+    build_classic,
+    check_options,
+    check_size,
+    find_classic,
+    initialise,
+    options_of,
+)
 from fovea.nets.keras_trained import LIBRARY, is_keras_file, keras_size, make_keras
 from fovea.nets.zoo import LIBRARIES, OWN, build_network, import_library
 
@@ -51,7 +59,7 @@ def library_of(net: str) -> tuple[str, str]:
     if library:
         if library not in LIBRARIES:
             raise _unknown_library(library, net)
-        return library, name
+        return library, _known_name(name, library)
     if find_classic(name) is not None:
         return OWN, name
     try:
@@ -71,14 +79,30 @@ def library_of(net: str) -> tuple[str, str]:
 
 
 def _unknown_library(library: str, net: str) -> InputError:
-    if find_classic(library) is not None:
+    classic, behind = find_classic(library), net.rpartition(":")[2]
+    if classic is not None:
+        is_widths = "hidden" in options_of(classic) and behind.replace(",", "").isdecimal()
         return InputError(
-            f"--net is {net!r}: nothing stands behind the name of {library!r}, whose layers are as they are. Write --net {library}."
+            f"--net is {net!r}: nothing stands behind the name of {library!r}. Write --net {library}"
+            f"{f' --hidden {behind}' if is_widths else ''}."
         )
     near = did_you_mean(library, LIBRARIES)
     return InputError(
         f"--net is {net!r}: there is no library {library!r}{near}. Known are {', '.join(LIBRARIES)}: timm:NAME, for example."
     )
+
+
+def _known_name(name: str, library: str) -> str:
+    """Return the name where the library has such a network. Raises InputError."""
+    module = import_library(library)
+    names = module.list_models() if library == "timm" else module.list_models(module=module)
+    is_old = library == "timm" and module.is_model(name)  # timm takes former names too
+    if not is_old and name.partition(".")[0] not in names:  # behind the dot stands which weights
+        raise InputError(
+            f"{library} has no network {name!r}{did_you_mean(name, names)}. It says which it has by "
+            f"{module.__name__}.list_models()."
+        )
+    return name
 
 
 def size_for(net: str, *, side_px: int) -> int:
@@ -103,20 +127,43 @@ def size_for(net: str, *, side_px: int) -> int:
 def smallest_px(network: nn.Module, *, at_most: int) -> int:
     """Return the least height and width of pictures that a network can take, `at_most` where it takes none below."""
     network = network.to("meta").eval()
-
-    def fits(size_px: int) -> bool:
-        try:
-            with torch.inference_mode():
-                network(torch.empty((1, 3, size_px, size_px), device="meta"))
-        except (RuntimeError, AssertionError, ValueError):  # each network refuses in its own way
-            return False
-        return True
-
     low, high = 0, at_most
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
+        low, high = (low, middle) if _fits(network, middle) else (middle, high)
     return high
+
+
+def _fits(network: nn.Module, size_px: int) -> bool:
+    """Return whether a network on "meta" takes pictures of this height and width."""
+    try:
+        with torch.inference_mode():
+            network(torch.empty((1, 3, size_px, size_px), device="meta"))
+    except (RuntimeError, AssertionError, ValueError):  # each network refuses in its own way
+        return False
+    return True
+
+
+def require_size(net: str, size_px: int) -> None:
+    """Raise InputError where a network cannot take pictures of `size_px`, as --size wishes."""
+    library, name = library_of(net)
+    classic = find_classic(name) if library == OWN else None
+    if library == LIBRARY:
+        fits, usual_px = keras_size(Path(net), small_px=size_px) == size_px, 0
+    elif classic is not None:
+        fits, usual_px = size_px >= classic.smallest_px, classic.smallest_px
+    else:
+        usual_px = _USUAL_PX.get(name, _LARGE_PX)
+        network = build_network(_card(library, name, n_classes=2, size_px=size_px)).to("meta").eval()
+        fits = _fits(network, size_px)
+        if not fits and size_px < usual_px:
+            usual_px = smallest_px(network, at_most=usual_px)
+    if not fits:
+        taken = f" {usual_px} px" if usual_px else " the size that the model says"
+        more = " and more" if library == OWN or 0 < size_px < usual_px < _LARGE_PX else ""
+        raise InputError(
+            f"--size {size_px}: {name!r} takes pictures of{taken}{more}. Leave --size out, or give one that it takes."
+        )
 
 
 def make_network(
@@ -150,6 +197,31 @@ def make_network(
     return _make_named(card, options, seed=seed)
 
 
+def require_options(net: str, options: Mapping[str, Any]) -> None:
+    """Raise InputError where a network has none of what these options say, as `make_network` does; nothing is computed."""
+    library, name = library_of(net)
+    given = {key: one for key, one in options.items() if one}
+    if library == LIBRARY:
+        _refuse_options(Path(net), options)
+    elif library == OWN:
+        check_options(name, given)
+    elif given.keys() - {"init"}:
+        card = _card(library, name, n_classes=2, size_px=_USUAL_PX.get(name, _LARGE_PX))
+        try:
+            build_network(_with_options(card, given), shapes_only=True)
+        except BackboneError as error:
+            raise _has_none(card, _refused_option(card, given, error)) from error
+
+
+def _refuse_options(file: Path, options: Mapping[str, Any]) -> None:
+    """Raise InputError where anything is said of a Keras model's layers."""
+    said = [f"--{key.replace('_', '-')}" for key, one in options.items() if one is not None]
+    if said:
+        raise InputError(
+            f"The layers of {str(file)!r} are as they are: leave out {', '.join(said)}, or change them in Keras."
+        )
+
+
 def _make_keras(
     file: Path,
     class_names: Sequence[str],
@@ -158,11 +230,7 @@ def _make_keras(
     usual: tuple[RGB, RGB],
     options: Mapping[str, Any],
 ) -> Made:
-    said = [f"--{key.replace('_', '-')}" for key, one in options.items() if one is not None]
-    if said:
-        raise InputError(
-            f"The layers of {str(file)!r} are as they are: leave out {', '.join(said)}, or change them in Keras."
-        )
+    _refuse_options(file, options)
     made = make_keras(file, class_names=tuple(class_names), size_px=size_px, usual=usual)
     return Made(made.network, made.card, "")
 
@@ -180,23 +248,16 @@ def _card(library: str, name: str, *, n_classes: int, size_px: int) -> WeightsCa
 
 
 def _make_named(card: WeightsCard, options: Mapping[str, Any], *, seed: int) -> Made:
-    bare = card
-    kwargs = card.kwargs | {
-        _option(key, card): one for key, one in options.items() if key not in ("init", "in_channels")
-    }
-    card = dataclasses.replace(card, kwargs=kwargs)
-    drawn = {"init_weights": True} if "init_weights" in kwargs else {}
+    bare, card = card, _with_options(card, options)
+    drawn = {"init_weights": True} if "init_weights" in card.kwargs else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            network = build_network(dataclasses.replace(card, kwargs=kwargs | drawn))
+            network = build_network(dataclasses.replace(card, kwargs=card.kwargs | drawn))
         except BackboneError as error:
             refused = _refused_option(card, options, error)
             if options[refused]:
-                raise InputError(
-                    f"The network {card.architecture!r} of {card.library} has no {refused}: leave out "
-                    f"--{refused.replace('_', '-')}, or take another network."
-                ) from error
+                raise _has_none(card, refused) from error
             return _make_named(
                 bare, {key: one for key, one in options.items() if key != refused}, seed=seed
             )  # 0 is what it has
@@ -204,6 +265,19 @@ def _make_named(card: WeightsCard, options: Mapping[str, Any], *, seed: int) -> 
             initialise(network, options["init"])
     _check_input(network, card)
     return Made(network, card, _last_linear(network, card))
+
+
+def _with_options(card: WeightsCard, options: Mapping[str, Any]) -> WeightsCard:
+    """Return the card with what its library calls these options."""
+    named = {_option(key, card): one for key, one in options.items() if key not in ("init", "in_channels")}
+    return dataclasses.replace(card, kwargs=card.kwargs | named)
+
+
+def _has_none(card: WeightsCard, option: str) -> InputError:
+    return InputError(
+        f"The network {card.architecture!r} of {card.library} has no {option}: leave out --{option.replace('_', '-')}, or take "
+        "another network."
+    )
 
 
 def _refused_option(card: WeightsCard, options: Mapping[str, Any], error: BackboneError) -> str:
