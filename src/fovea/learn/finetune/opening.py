@@ -1,7 +1,9 @@
 """Opening the network behind a backbone for training: by the same names as `features.open_backbone`, with its places."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ from fovea.features.convert import (
 from fovea.features.finding import LIBRARIES, find_backbone
 from fovea.features.openvino import CompiledNetwork, read_constants
 from fovea.nets.blocks import find_blocks
+from fovea.nets.keras_trained import LIBRARY, describe_keras, is_keras_file
 from fovea.nets.places import places_of
 from fovea.nets.stages import WHOLE, Place, pooled_network, release_network
 from fovea.nets.state import fit_tensors, read_tensors
@@ -40,14 +43,13 @@ def open_trainable(
     As `features.open_backbone`, but for ONNX files, which have no torch network. Its places are those of the encoder.
     Raises InputError, MissingInputError, BackboneError, MissingExtraError.
     """
+    require_tunable(backbone, weights=weights)
     name = backbone or EMBEDDED
-    if weights is not None and weights.suffix.lower() == ".onnx":
-        raise InputError(
-            f"{str(weights)!r} is an ONNX file, which predicts but cannot be trained further. Name the same network of a "
-            "library, such as --backbone torchvision:resnet18, or leave out --backbone."
-        )
     if weights is not None and (backbone is None and weights.suffix == ".safetensors"):
         return _of_named(nets.build_described(weights, stages=stages))
+    if weights is not None and is_keras_file(str(weights)):
+        named = build_named(backbone or f"{LIBRARY}:", weights=weights, stages=stages, offline=offline)
+        return _of_named(replace(named, card=describe_keras(named.card, weights)))
     if weights is not None or name.startswith(LIBRARIES):
         return _of_named(build_named(name, weights=weights, stages=stages, offline=offline))
     folder, card = find_backbone(backbone=name)
@@ -55,12 +57,32 @@ def open_trainable(
         return _of_run(folder, card, stages=stages)
     if card.name == EMBEDDED:
         return _embedded(folder, card, stages=stages)
-    if card.name.startswith(LIBRARIES) and not card.name.endswith(")"):
-        return _of_named(build_named(card.name, weights=None, stages=stages, offline=offline))
-    raise InputError(
-        f"The backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
-        "further. Name its weights: --weights FILE.safetensors, or a network of a library."
-    )
+    return _of_named(build_named(card.name, weights=None, stages=stages, offline=offline))
+
+
+def require_tunable(backbone: str | None, *, weights: Path | None = None) -> None:
+    """Raise InputError where a backbone predicts but cannot be trained further, for it has no torch network."""
+    if weights is not None and weights.suffix.lower() == ".onnx":
+        raise InputError(
+            f"{str(weights)!r} is an ONNX file, which predicts but cannot be trained further. Name the same network of a "
+            "library, such as --backbone torchvision:resnet18, or leave out --backbone."
+        )
+    name = backbone or EMBEDDED
+    if weights is not None or name.startswith(LIBRARIES):
+        return
+    folder, card = find_backbone(backbone=name)
+    if (folder / TRAINED).is_file() or card.name == EMBEDDED:
+        return
+    if "joined" in json.loads(card.structure):
+        raise InputError(
+            f"The network of {name!r} is the average of several, which predicts, and serves a probe, but cannot be trained "
+            "further. Train one alone and go on from that: fovea train PHOTOS --out RUN --method finetune, without --budget."
+        )
+    if not card.name.startswith(LIBRARIES) or card.name.endswith(")"):
+        raise InputError(
+            f"The backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
+            "further. Name its weights: --weights FILE.safetensors, or a network of a library."
+        )
 
 
 def _of_named(named: nets.NamedNetwork) -> Trainable:
@@ -69,6 +91,9 @@ def _of_named(named: nets.NamedNetwork) -> Trainable:
 
 
 def _trainable(network: nn.Module, card: WeightsCard, places: tuple[Place, ...]) -> Trainable:
+    for one in network.modules():
+        if hasattr(one, "keep_statistics"):  # of keras, whose layers know no mode of their own
+            cast("Any", one).keep_statistics()
     return Trainable(
         network=network,
         card=card,
