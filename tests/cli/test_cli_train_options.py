@@ -88,3 +88,41 @@ def test_a_rate_to_be_found_is_no_business_of_the_probes(fovea: Fovea, many: Pat
     assert told.err == (
         "fovea: --lr: these say how a network is trained, and the probe trains none. Add --method finetune, or --method scratch.\n"
     )
+
+
+def test_all_pictures_at_once_are_a_full_batch(fovea: Fovea, many: Path) -> None:
+    options = [
+        "--method",
+        "scratch",
+        "--net",
+        "mlp",
+        "--hidden",
+        "7,5",
+        "--batch-size",
+        "full",
+        "--epochs",
+        "2",
+    ]
+    told = fovea("train", many, "--out", many.parent / "run", *options)
+    assert told.code == 0
+    assert "activation relu, hidden 7,5, init torch's own." in told.err
+    assert "2 epochs with all 96 pictures a step;" in told.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            "--batch-size some",
+            "'--batch-size': 'some': give the pictures of a step, such as 64, or full for all at once.",
+        ),
+        (
+            "--hidden 300;100",
+            "'--hidden': '300;100': write widths of layers with commas between, such as 300,100.",
+        ),
+    ],
+)
+def test_a_word_that_is_no_number_is_wrong_usage(fovea: Fovea, many: Path, options: str, said: str) -> None:
+    told = fovea("train", many, "--out", many.parent / "run", *options.split())
+    assert told.code == 2
+    assert f"Invalid value for {said}" in told.err

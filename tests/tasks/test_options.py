@@ -70,6 +70,8 @@ def test_python_values_are_taken_as_on_the_command_line() -> None:
         "lr": 0.1,
         "epochs": np.int64(3),
         "net": Path("a.keras"),
+        "batch_size": "full",
+        "hidden": [300, 100],
     }
     read = {"stages": "fc7", "drop": "cat", "merge": "kitten, kit=cat", "weights": "a.onnx", "views": 2}
     expected = Taught(
@@ -77,8 +79,10 @@ def test_python_values_are_taken_as_on_the_command_line() -> None:
         SourceOptions(drop=("cat",), merge={"kitten": "cat", "kit": "cat"}),
         BackboneOptions(stages=("fc7",), weights=Path("a.onnx"), views=2),
         TrainingOptions(
-            MethodOptions(unfreeze="2", budget=600.0, net="a.keras", track=("tensorboard",)),
-            StepOptions(lr=0.1, epochs=3),
+            MethodOptions(
+                unfreeze="2", budget=600.0, net="a.keras", hidden=(300, 100), track=("tensorboard",)
+            ),
+            StepOptions(lr=0.1, epochs=3, batch_size=0),
         ),
     )
     assert configure(Taught, {"photos": "a", **said, **read}) == expected
@@ -89,6 +93,7 @@ def test_python_values_are_taken_as_on_the_command_line() -> None:
     [
         ("budget", "10 minutes", "'10 minutes': write it with its unit, such as 30s, 10m or 2h."),
         ("merge", "cat", "'cat': write it as OLD,OTHER=NEW, for example cat,kitten=cat."),
+        ("hidden", (300, 0), "'300,0': write widths of layers with commas between, such as 300,100."),
         ("merge", ["a=b", "a=c"], "'a' cannot become both 'b' and 'c'."),
     ],
 )

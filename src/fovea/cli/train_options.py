@@ -41,6 +41,43 @@ class Rate(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r}: give a number, such as 0.001, or find.", param, ctx)
 
 
+class BatchSize(click.ParamType):  # type: ignore[type-arg]
+    """A number of pictures, or the word full for all at once, which is 0."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        from fovea.tasks.option_values import FULL
+
+        if value == FULL:
+            return 0
+        if not str(value).isdecimal():
+            self.fail(
+                f"{value!r}: give the pictures of a step, such as 64, or {FULL} for all at once.", param, ctx
+            )
+        return int(value)
+
+
+class Widths(click.ParamType):  # type: ignore[type-arg]
+    """Widths of layers with commas between."""
+
+    name = "widths"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the widths."""
+        if isinstance(value, tuple):
+            return value
+        from fovea.tasks.option_values import parse_widths
+
+        try:
+            return parse_widths(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class SectionedCommand(click.Command):
     """A command whose help sets the options of training apart, which many people never need."""
 
@@ -100,7 +137,12 @@ _OPTIONS = (
         {"default": "linear", "show_default": True, **_WORDS},
     ),
     Told("epochs", click.IntRange(1), "How often every picture is learned from."),
-    Told("batch-size", click.IntRange(0), "Pictures a step; 0: all at once."),
+    Told(
+        "batch-size",
+        BatchSize(),
+        "Pictures a step: 1 is stochastic; full, or 0, is all at once.",
+        {"metavar": "NUMBER|full"},
+    ),
     Told("lr", Rate(), "Learning rate; find: by a trial in which it rises from step to step."),
     Told(
         "optimizer",
@@ -139,8 +181,15 @@ _OPTIONS = (
     Told(
         "augment",
         str,
-        "auto, none, light, standard, strong, randaugment, trivialaugment, or a list such as flip,crop (see fovea augment).",
+        "auto, none, light, standard, strong, glyphs, randaugment, trivialaugment, or a list such as flip,crop (see fovea "
+        "augment).",
         {"metavar": "POLICY"},
+    ),
+    Told(
+        "hidden",
+        Widths(),
+        "Widths of the fully connected layers of --net mlp or bncnn, such as 300,100.",
+        {"default": (), "metavar": "WIDTHS"},
     ),
     Told("activation", str, "Activation in networks of our own: relu, logistic, tanh, gelu, ...", _WORDS),
     Told("init", str, "First weights of networks of our own: xavier, he, normal, ...", _WORDS),

@@ -11,6 +11,8 @@ from fovea.errors import InputError
 LARGEST_SEED = 2**32 - 1
 SMALLEST_PX, LARGEST_PX = 8, 2_048
 """Of a side of what a network takes."""
+FULL = "full"
+"""The word for all pictures at once, in place of a batch size."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _WHOLE, _NUMBER = {int}, {int, float}
 
@@ -36,6 +38,14 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Return the widths that 300 or 300,100 say. Raises ValueError in words for the user."""
+    widths = [one.strip() for one in text.split(",")]
+    if not all(one.isdecimal() and int(one) for one in widths):
+        raise ValueError(f"{text!r}: write widths of layers with commas between, such as 300,100.")
+    return tuple(map(int, widths))
+
+
 def parse_merge(values: Iterable[str]) -> dict[str, str]:
     """Turn `a,b=c` into {"a": "c", "b": "c"}. Raises ValueError in words for the user."""
     merge: dict[str, str] = {}
@@ -54,12 +64,15 @@ def parse_merge(values: Iterable[str]) -> dict[str, str]:
 def as_option(name: str, value: Any, hint: Any) -> Any:
     """Return `value` as the option `name` of type `hint` has it.
 
-    One name for several, text for a path, a number or a path for its text; "10m" for a budget, "kitten=cat" for a merge. Raises
-    InputError for text that says neither, and for what is no number where one is needed.
+    One name for several, text for a path, a number or a path for its text; "10m" for a budget, "kitten=cat" for a merge, "full"
+    for a batch size, 300 or "300,100" for widths. Raises InputError for text that says neither, and for what is no number where
+    one is needed.
     """
     kinds = set(get_args(hint) or (hint,)) - {type(None)}
     if hint == tuple[str, ...]:
         return (value,) if isinstance(value, str) else tuple(value or ())
+    if hint == tuple[int, ...]:
+        return _as_widths(name, value)
     if value is None:
         return value
     if kinds == {Path}:
@@ -71,6 +84,8 @@ def as_option(name: str, value: Any, hint: Any) -> Any:
             return parse_merge([value] if isinstance(value, str) else value)
     except ValueError as error:
         raise InputError(f"The setting {name}: {error}") from None
+    if name == "batch_size" and value == FULL:
+        return 0
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if kinds == {str} and (is_number or isinstance(value, PurePath)):
         return str(value)
@@ -83,6 +98,16 @@ def as_option(name: str, value: Any, hint: Any) -> Any:
     if name == "seed":
         check_seed(value)
     return value
+
+
+def _as_widths(name: str, value: Any) -> tuple[int, ...]:
+    if value is None or value == ():
+        return ()
+    text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    try:
+        return parse_widths(text)
+    except ValueError as error:
+        raise InputError(f"The setting {name}: {error}") from None
 
 
 def check_seed(seed: int) -> None:

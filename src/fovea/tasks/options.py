@@ -64,8 +64,9 @@ class MethodOptions:
     "probe": a linear classifier on stored features. "finetune": the network behind them learns too, from the probe on.
     "scratch": the network `net` learns from random weights. "auto": what `budget` (seconds) allows, side by side.
     `ensemble` networks with seeds of their own become one. `unfreeze` is how many of the last blocks learn, the name of the
-    first of them, "all" or "auto"; `head` is "linear" or "mlp:256". `track` names trackers that are told every epoch:
-    "tensorboard", "wandb", "mlflow". The rest is for networks of our own, and where torch computes.
+    first of them, "all" or "auto"; `head` is "linear" or "mlp:256". `hidden` are the widths of a network's fully connected layers
+    below the last one. `track` names trackers that are told every epoch: "tensorboard", "wandb", "mlflow". The rest is for
+    networks of our own, and where torch computes.
     """
 
     method: str | None = None
@@ -74,6 +75,7 @@ class MethodOptions:
     ensemble: int = 1
     unfreeze: str = "auto"
     head: str = "linear"
+    hidden: tuple[int, ...] = ()
     activation: str | None = None
     init: str | None = None
     device: str = "auto"
@@ -84,7 +86,8 @@ class MethodOptions:
 class StepOptions:
     """How long a network learns and how its weights are moved; None: what the method's recipe says.
 
-    `lr` "find" has it found by a trial. See `fovea.learn.training.Optimisation` and `Looping`.
+    `lr` "find" has it found by a trial; `batch_size` 0, or "full", is all pictures at once. See
+    `fovea.learn.training.Optimisation` and `Looping`.
     """
 
     epochs: int | None = None
@@ -139,6 +142,13 @@ class TrainingOptions:
         """Return what was said of steps and regularisation, by name; not a learning rate that is to be found."""
         told = {**dataclasses.asdict(self.steps), **dataclasses.asdict(self.regular)}
         return {name: value for name, value in told.items() if value is not None and value != FIND}
+
+    def of_layers(self) -> dict[str, Any]:
+        """Return what was said of the layers of a network that learns from random weights, by name."""
+        how, regular = self.how, self.regular
+        told: dict[str, Any] = {"hidden": how.hidden or None, "activation": how.activation, "init": how.init}
+        told |= {"dropout": regular.dropout, "drop_path": regular.drop_path}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 ConfigT = TypeVar("ConfigT")
