@@ -240,6 +240,14 @@ def test_a_loss_that_stays_has_too_low_a_rate() -> None:
     assert (finding.kind, finding.try_next) == ("rate too low", "--lr 1e-05")
 
 
+def test_of_a_loss_that_stays_among_dead_units_no_higher_rate_is_advised() -> None:
+    still = [1.01, 1.0, 1.0, 0.999, 0.998]
+    document = history(still, still, right=(0.11, 0.1), dead={"relu": 0.75})
+    told = diagnose(document, n_valid=1000, chance=0.1, settings={"lr": 3e-3, "net": "lenet5"})
+    assert [one.kind for one in told] == ["dead units", "underfitting"]
+    assert told[0].try_next == "--lr 0.001 --activation leaky"
+
+
 def test_a_fine_tuning_that_began_right_has_no_rate_too_low() -> None:
     still = [0.1, 0.1, 0.099, 0.099, 0.099]
     assert only(history(still, still), chance=0.1).kind == "fits"

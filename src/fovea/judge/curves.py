@@ -91,7 +91,8 @@ def diagnose(
         )  # what lies below such a layer gets no gradient and learns nothing: that follows from it
     if gradients:
         return (*gradients, *units)
-    if rate:
+    # No low rate kills units: where they are dead a lower one is advised.
+    if rate and not (units and rate[0].kind == "rate too low"):
         return (*rate, *units)
     fit = _of_fit(history, used, n_valid=n_valid, chance=chance, one_answer=one_answer)
     return (*units, *(one for one in fit if one.kind != "fits" or not units))
