@@ -71,6 +71,25 @@ def test_fully_connected_layers_behind_one_another_are_blocks_of_their_own() -> 
     assert blocks[-3:] == (("classifier.1",), ("classifier.4",), ("classifier.6",))
 
 
+def test_what_only_holds_modules_and_never_runs_is_no_block_but_they_are() -> None:
+    class Held(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Module()  # as a model inside a Keras model
+            self.inner.first, self.inner.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3)
+            self.large, self.classes = torch.nn.Linear(4 * 28 * 28, 9), torch.nn.Linear(9, 2)
+
+        def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+            return self.classes(self.large(self.inner.second(self.inner.first(x)).flatten(1)))
+
+    assert find_blocks(Held(), size_px=SIZE) == (
+        ("inner.first",),
+        ("inner.second",),
+        ("large",),
+        ("classes",),
+    )
+
+
 @pytest.mark.parametrize("hidden", [(), (16,), (8, 6)])
 def test_before_the_first_step_the_network_answers_as_the_probe(hidden: tuple[int, ...]) -> None:
     headed, head = started(hidden)

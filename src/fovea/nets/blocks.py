@@ -1,7 +1,8 @@
 """The blocks of a network in running order: what is counted from the end when only the last ones shall learn.
 
 A block is a stage (all of a row of modules at one resolution), a convolution of a plain row such as VGG's, or a fully
-connected layer; modules without weights and norms belong to the block before them.
+connected layer; modules without weights and norms belong to the block before them. What only holds modules, and never runs
+itself, is none: they are.
 """
 
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def find_blocks(network: "torch.nn.Module", *, size_px: int) -> tuple[tuple[str,
         spaces = {space[child] for child in rows}
         is_trunk = _n_weights(module) > _NEARLY_ALL * n_all
         several = len(spaces) > 1 or _n_linear(module) > 1
-        if not name or (is_trunk and children) or (_is_row(module) and several):
+        if not name or name not in order or (is_trunk and children) or (_is_row(module) and several):
             return [part for child, one in children for part in parts(child, one)]
         return [name]
 
