@@ -117,6 +117,9 @@ def write_joined(files: Sequence[Path], other: Path, *, name: str) -> None:
     write_graph([operations().concat(answers, 1)], [pixels], other, name=name)
 
 
+_NEVER_ALIKE = {"Parameter", "Result", "If", "Loop", "TensorIterator", "RandomUniform"}
+
+
 def _share_alike(nodes: Sequence[Any]) -> None:
     """Let what reads a node read an earlier one that computes the same; `nodes` come after what they read."""
     there: dict[object, Any] = {}
@@ -128,8 +131,9 @@ def _share_alike(nodes: Sequence[Any]) -> None:
             (one.get_source_output().get_node().get_name(), one.get_source_output().get_index())
             for one in node.inputs()
         )
-        own = hashlib.sha256(node.get_data().tobytes()).digest() if kind == "Constant" else b""
-        alike = there.setdefault((kind, repr(sorted(node.get_attributes().items())), own, sources), node)
+        values = _values_of(node)
+        key = (kind, repr(sorted(node.get_attributes().items())), sources) if values is None else values
+        alike = there.setdefault(key, node)
         if alike is node:
             continue
         for output, same in zip(node.outputs(), alike.outputs(), strict=True):
@@ -137,7 +141,17 @@ def _share_alike(nodes: Sequence[Any]) -> None:
                 reader.replace_source_output(same)
 
 
-_NEVER_ALIKE = {"Parameter", "Result", "If", "Loop", "TensorIterator", "RandomUniform"}
+def _values_of(node: Any) -> tuple[str, tuple[int, ...], bytes] | None:
+    """Return type, shape and a hash of a constant's values, also of one that is held in half precision; else None."""
+    kind = node.get_output_element_type(0).get_type_name() if node.get_output_size() else ""
+    if node.get_type_name() == "Convert" and kind == "f32":
+        node = node.input_value(0).get_node()
+    if node.get_type_name() != "Constant":
+        return None
+    values = node.get_data()
+    if kind == "f32":
+        values = values.astype(np.float32)
+    return kind, values.shape, hashlib.sha256(values.tobytes()).digest()
 
 
 def compile_taps(graph: Any, tensors: Sequence[str]) -> Callable[[NDArray[Any]], list[NDArray[Any]]]:
