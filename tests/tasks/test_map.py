@@ -120,13 +120,13 @@ def test_a_run_colours_by_its_answers(photos: Path, tmp_path: Path) -> None:
         assert value == pytest.approx(one.probability, abs=2e-4)
 
 
-@pytest.mark.parametrize("setting", [{"backbone": "resnet18"}, {"fit": "pad"}, {"compute": "f32"}])
+@pytest.mark.parametrize("setting", [{"backbone": "resnet18"}, {"fit": "pad"}, {"size": "288"}])
 def test_a_run_and_another_network_are_refused(photos: Path, tmp_path: Path, setting: dict[str, str]) -> None:
     with pytest.raises(InputError) as refused:
         map_pictures(photos, html=tmp_path / "map.html", run=tmp_path, **setting)
     assert str(refused.value) == (
         "--run colours by the answers of a run, which has its own network and its own way to use it. Leave out --backbone, "
-        "--weights, --stage, --compute and --fit."
+        "--weights, --stage, --compute, --fit and --size."
     )
 
 

@@ -331,12 +331,13 @@ def test_an_output_that_is_there_is_refused_before_the_work(tmp_path: Path) -> N
         next_labels(tmp_path / "nowhere", csv=tmp_path / "list.csv")
 
 
-def test_a_run_has_its_own_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", [{"backbone": "resnet18"}, {"fit": "pad"}, {"size": 288}])
+def test_a_run_has_its_own_network(tmp_path: Path, setting: dict[str, object]) -> None:
     with pytest.raises(InputError) as refused:
-        next_labels(tmp_path, run=tmp_path / "run", backbone="resnet18")
+        next_labels(tmp_path, run=tmp_path / "run", **setting)
     assert str(refused.value) == (
-        f"The run {str(tmp_path / 'run')!r} has a network of its own: leave --backbone, --weights and --stage out, or leave "
-        "the run out."
+        f"The run {str(tmp_path / 'run')!r} has a network of its own and its own way to use it: leave --backbone, --weights, "
+        "--stage, --compute, --fit and --size out, or leave the run out."
     )
 
 

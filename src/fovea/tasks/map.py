@@ -157,7 +157,7 @@ def _network(config: Config, *, progress: Progress) -> "tuple[Encoder, Classifie
     if replace(network, threads=None, offline=False) != BackboneOptions():
         raise InputError(
             "--run colours by the answers of a run, which has its own network and its own way to use it. Leave out --backbone, "
-            "--weights, --stage, --compute and --fit."
+            "--weights, --stage, --compute, --fit and --size."
         )
     model = load_model(config.run, threads=network.threads)
     if not isinstance(model, Classifier):

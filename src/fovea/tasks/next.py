@@ -4,7 +4,7 @@ Typical ones while labels are few (or none), doubtful and different ones later. 
 also the learning curve of what is labelled, and whether more labels pay.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,10 +147,10 @@ def _run(config: Config, *, progress: Progress) -> Result:
     if config.n < 1:
         raise InputError(f"-n is {config.n}; ask for 1 picture or more, for example -n 50.")
     network = config.backbone
-    if config.run is not None and (network.backbone or network.weights or network.stages):
+    if config.run is not None and replace(network, threads=None, offline=False) != BackboneOptions():
         raise InputError(
-            f"The run {str(config.run)!r} has a network of its own: leave --backbone, --weights and --stage out, or leave the "
-            "run out."
+            f"The run {str(config.run)!r} has a network of its own and its own way to use it: leave --backbone, --weights, "
+            "--stage, --compute, --fit and --size out, or leave the run out."
         )
     _check_run_photos(config)
     require_free(config.csv, option="--csv")
