@@ -67,6 +67,9 @@ def one_at_most(context: click.Context, option: click.Parameter, values: tuple[s
     metavar="WEIGHT",
     help="How much the teacher's features count in the loss, such as 1; 0: only its answers.",
 )
+@click.option(
+    "--size", metavar="PX", help="The side of what the student takes.  [default: what suits pictures and net]"
+)
 @click.option("--compare", is_flag=True, help="Train the same network without a teacher too.")
 @promise_options
 @share_option

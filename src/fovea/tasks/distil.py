@@ -126,7 +126,8 @@ def run(
         OutputError: something is at `out` already, or it cannot be written.
     """
     _check(config)
-    given, teacher = config.backbone, open_teacher(config.teacher, config.backbone)
+    given = config.backbone  # its size is the student's
+    teacher = open_teacher(config.teacher, replace(given, size=None))
 
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
         return _learn(manifest, config=config, teacher=teacher, room=room)
@@ -136,7 +137,9 @@ def run(
         config.photos,
         config.out,
         source=config.source,
-        backbone=BackboneOptions(fit=given.fit, compute=given.compute, threads=given.threads),
+        backbone=BackboneOptions(
+            fit=given.fit, size=given.size, compute=given.compute, threads=given.threads
+        ),
         promise=config.promise,
         training=replace(config.training, how=how),
         valid_share=config.valid_share,
@@ -162,7 +165,8 @@ def _check(config: Config) -> None:
         raise MissingExtraError(
             'fovea distil trains a network, which needs torch. Install it: pip install "fovea-vision[torch]".'
         )
-    check_wishes(replace(config.training, how=replace(config.training.how, method="scratch")))
+    training = replace(config.training, how=replace(config.training.how, method="scratch"))
+    check_wishes(training, backbone=config.backbone)
 
 
 def _learn(manifest: Manifest, *, config: Config, teacher: Classifier | Encoder, room: Room) -> Outcome:
