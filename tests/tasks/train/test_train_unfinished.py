@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fovea.errors import InputError, OutputError
+from fovea.errors import BackboneError, InputError, OutputError
 from fovea.tasks.train.unfinished import require_apart, unfinished, workspace_beside
 
 SETTINGS = {"seed": 0, "source": {"drop": ["cat"], "merge": {}}}
@@ -40,19 +40,25 @@ def test_an_error_takes_the_mark_of_a_new_run_away(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_mark_and_the_checkpoints(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [OutputError("no space left"), MemoryError(), RuntimeError("connection closed by peer")]
+)
+def test_what_the_same_command_may_survive_leaves_the_mark_and_the_checkpoints(
+    error: Exception, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
-    with pytest.raises(OutputError), unfinished(out, settings=SETTINGS), workspace_beside(out) as workspace:
+    with pytest.raises(type(error)), unfinished(out, settings=SETTINGS), workspace_beside(out) as workspace:
         workspace.mkdir()
-        raise OutputError("no space left")
+        raise error
     with unfinished(out, settings=SETTINGS) as marker:
         assert marker.continues and workspace.is_dir()
 
 
-def test_an_error_of_the_users_takes_the_checkpoints_away(tmp_path: Path) -> None:
-    with pytest.raises(InputError), workspace_beside(tmp_path / "run") as workspace:
+@pytest.mark.parametrize("error", [InputError("no pictures"), BackboneError("cut short")])
+def test_an_error_in_what_was_given_takes_the_checkpoints_away(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), workspace_beside(tmp_path / "run") as workspace:
         workspace.mkdir()
-        raise InputError("no pictures")
+        raise error
     assert not workspace.exists()
 
 

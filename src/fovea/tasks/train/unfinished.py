@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fovea.errors import InputError, OutputError
+from fovea.errors import FoveaError, InputError, OutputError
 from fovea.tasks.several import is_follower
 
 
@@ -107,8 +107,13 @@ def _workspace(out: Path) -> Path:
 
 
 def can_go_on(error: Exception) -> bool:
-    """Return whether the same command may get further after an error: where a disk was full, say."""
-    return isinstance(error, OSError) and not isinstance(error, InputError)
+    """Return whether the same command may get further after an error: a full disk, too little memory, a lost process, a bug.
+
+    Of the errors that are raised on purpose those cannot that tell what is wrong with what was given.
+    """
+    if isinstance(error, FoveaError):
+        return isinstance(error, OSError) and not isinstance(error, InputError)
+    return True
 
 
 def _require_free(out: Path) -> None:
