@@ -1,7 +1,8 @@
-"""`fovea train --method scratch` killed with SIGKILL in the middle of an epoch ends, run again, as the one left alone."""
+"""A training killed with SIGKILL in the middle of an epoch ends, run again, as the one left alone."""
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,9 +18,10 @@ from PIL import Image
 pytest.importorskip("torch")
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("kill_train.py")), "train"]
-OPTIONS = shlex.split(
-    "--method scratch --net mlp --epochs 4 --batch-size 16 --augment none --threads 1 --seed 3"
-)
+ALL = "--batch-size 16 --augment none --threads 1 --seed 3"
+SCRATCH = f"--method scratch --net mlp --epochs 4 {ALL}"
+TUNED = f"--method finetune --unfreeze 2 --epochs 4 {ALL}"
+AVERAGED = f"--method finetune --unfreeze 2 --epochs 2 --budget 10m --size 128 {ALL}"
 
 
 @pytest.fixture
@@ -32,9 +34,9 @@ def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             pixels = rng.normal(level, 40, (12, 12, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
 
-    def run(out: str, *, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [*PROGRAM, str(tmp_path / "photos"), "--out", str(tmp_path / out), *OPTIONS]
-        environment = {**os.environ, "KILL_AT": str(kill_at)}
+    def run(out: str, options: str, *, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, str(tmp_path / "photos"), "--out", str(tmp_path / out), *shlex.split(options)]
+        environment = {**os.environ, "KILL_AT": str(kill_at), "FOVEA_CACHE": str(tmp_path / "cache")}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return run
@@ -43,20 +45,37 @@ def train(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def told(run: Path) -> tuple[Any, ...]:
     """Return what a run came to: its figures, the losses of every epoch, its answers."""
     metrics = json.loads((run / "metrics.json").read_text())
-    records = metrics["training"]["attempts"][0]["history"]["records"]
-    losses = [(record["train_loss"], record["valid_loss"]) for record in records]
+    losses = [
+        (record["train_loss"], record["valid_loss"])
+        for one in metrics["training"]["attempts"]
+        for record in one["history"]["records"]
+    ]
     figures = [metrics[name] for name in ("accuracy", "log_loss", "ece", "n_right", "data_fingerprint")]
     return figures, losses, (run / "predictions.csv").read_text()
 
 
-def test_a_killed_run_ends_as_one_left_alone(train: Any, tmp_path: Path) -> None:
-    assert train("alone").returncode == 0  # 6 steps an epoch
-    assert train("killed", kill_at=9).returncode == -signal.SIGKILL
+@pytest.mark.parametrize(
+    ("options", "kill_at", "said"),
+    [
+        (SCRATCH, 9, ["epoch 2 of 4", "epoch 3 of 4", "epoch 4 of 4"]),  # 6 steps an epoch
+        (TUNED, 9, ["epoch 2 of 4", "epoch 3 of 4", "epoch 4 of 4"]),
+        (
+            AVERAGED,
+            15,
+            ["epoch 1 of 2", "epoch 2 of 2"],
+        ),  # of the second training: the first is not told again
+    ],
+)
+def test_a_killed_run_ends_as_one_left_alone(
+    train: Any, tmp_path: Path, options: str, kill_at: int, said: list[str]
+) -> None:
+    alone = train("alone", options)
+    assert alone.returncode == 0, alone.stderr
+    assert train("killed", options, kill_at=kill_at).returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
-    again = train("killed")
+    again = train("killed", options)
     assert again.returncode == 0, again.stderr
-    assert "epoch 1 of 4" not in again.stderr  # it went on and did not begin anew
-    assert "epoch 2 of 4" in again.stderr
+    assert re.findall(r"epoch \d of \d", again.stderr) == said  # it went on and did not begin anew
     assert told(tmp_path / "killed") == told(tmp_path / "alone")
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["alone", "killed", "photos"]
+    assert left == ["alone", "cache", "killed", "photos"]
