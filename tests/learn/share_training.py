@@ -3,6 +3,7 @@
 Then the second process runs out of memory.
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -16,7 +17,13 @@ from fovea.errors import InputError
 from fovea.learn.training import loop, state
 
 
+def tell_left(folder: Path) -> None:
+    """Say, after everything that joining left to be done at the end, that the group is left."""
+    (folder / f"left{os.environ['RANK']}.txt").write_text(str(not distributed.is_initialized()))
+
+
 def main(folder: Path) -> None:
+    atexit.register(tell_left, folder)
     state.CHECKPOINT_SECONDS, state._WRITING_SHARE = 0.0, 1e9
     with contextlib.suppress(KeyboardInterrupt):
         shared_training(folder / "checkpoint", left=3)

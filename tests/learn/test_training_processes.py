@@ -36,6 +36,7 @@ def test_two_processes_end_as_one_does(tmp_path: Path) -> None:
         for name, values in weights_of(network).items():
             np.testing.assert_allclose(held[name], values, atol=1e-6, err_msg=f"{name} of process {rank}")
     assert (tmp_path / "checkpoint").is_file()
+    assert [(tmp_path / f"left{rank}.txt").read_text() for rank in (0, 1)] == ["True", "True"]
     refusals = [(tmp_path / f"refused{rank}.txt").read_text() for rank in (0, 1)]
     assert refusals[0] == refusals[1] and "not even one picture fits" in refusals[0]
 
