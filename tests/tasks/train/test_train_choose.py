@@ -54,11 +54,13 @@ def test_surer_answers_do_not_excuse_more_wrong_ones():
         (0.012, 5, 5, True),  # the score is better by more than its standard error, 0.01
         (0.005, 9, 3, True),  # six more are right, where chance alone makes 3.5 of twelve (the root of 12)
         (0.005, 7, 5, False),  # neither
-        (-0.001, 9, 3, False),  # more are right, and the score is worse
-        (0.012, 4, 5, False),  # the score is better, and fewer are right
+        (-0.001, 9, 3, True),  # the score is worse by no more than noise
+        (0.012, 4, 5, True),  # one fewer is right, where chance alone makes three of nine
+        (-0.011, 9, 3, False),  # more are right, and the score is worse by more than noise
+        (0.012, 3, 9, False),  # the score is better, and fewer are right by more than noise
     ],
 )
-def test_one_is_better_by_score_or_by_right_answers_and_in_neither_worse(
+def test_one_is_better_by_score_or_by_right_answers_and_in_neither_worse_by_more_than_noise(
     gain: float, n_fixed: int, n_broken: int, is_better: bool
 ) -> None:
     told = Standing("b", 380, 400, 0.2, 0.1, gain, 0.01, n_fixed, n_broken, 1.0)

@@ -53,9 +53,14 @@ class Standing:
     def is_better(self) -> bool:
         """Whether it is better than the first by more than noise, in the Brier score or in right answers, and in neither worse."""
         more_right = self.n_fixed - self.n_broken
-        if self.gain < 0 or more_right < 0:
-            return False
-        return self.gain > LEAST_ERRORS * self.gain_error or more_right > LEAST_ERRORS * self.right_error
+        is_better = self.gain > LEAST_ERRORS * self.gain_error or more_right > LEAST_ERRORS * self.right_error
+        return is_better and not self.is_worse
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is worse than the first by more than noise, in the Brier score or in right answers."""
+        more_right = self.n_fixed - self.n_broken
+        return self.gain < -LEAST_ERRORS * self.gain_error or more_right < -LEAST_ERRORS * self.right_error
 
     @property
     def right_error(self) -> float:
