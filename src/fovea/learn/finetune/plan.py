@@ -39,7 +39,9 @@ from fovea.nets.trainable import Headed, Trainable
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
 _LEAST = 4  # epochs that must fit for the last third of the blocks; deeper was no better (lab/LOG.md)
-_OF_SEVERAL = 2 / 3  # of the wished epochs do where there are several trainings (lab/LOG.md)
+_OF_SEVERAL = (
+    1 / 2
+)  # of the wished epochs do where there are several trainings: the fifth is as good as the eighth (lab/LOG.md)
 _FORWARD = 1 / 3  # of a step's time
 _FROZEN_SHARE = 0.3  # of a budget that computing views may take
 _TIMED, _N_TIMED = 3, 16  # batches, and pictures of each at most
@@ -195,9 +197,8 @@ def describe_plan(plan: Plan, job: Job) -> tuple[str, ...]:
 
 def _augmentation(plan: Plan, job: Job) -> str:
     """Say how pictures are changed, or why they are not: the first view of a picture is the picture as it is."""
-    policy = job.augment.policy
-    if policy == "none" or plan.part.cut is None or plan.n_views > 1:
-        return f"augmentation {policy!r}"
+    if job.augment.policy == "none" or plan.part.cut is None or plan.n_views > 1:
+        return f"augmentation {job.augment.describe()}"
     reason = "one epoch" if (job.settings.looping.epochs or 1) == 1 else "the budget"
     return f"without augmentation, for {reason} has room for one view only, the picture as it is"
 
@@ -215,7 +216,7 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
         left = math.inf if budget is None else _SHARE * (budget - (time.perf_counter() - begun))
         first, epoch = part.views_seconds(job, n_views=1), part.epoch_seconds(job)
         needed = 1 if number == choices[-1] else min(_LEAST, wished)
-        if left >= first + needed * epoch:
+        if left >= first + needed * epoch + job.wish.run_seconds:
             return part, left
     raise TooLittleTimeError(
         f"{budget:.0f} s of the budget are left, too few to fine-tune: one epoch of the last {count(part.n_blocks, 'block')} takes "

@@ -2,13 +2,14 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
 from fovea.learn.finetune.plan import Job, Plan, describe_plan, plan_finetune
@@ -93,24 +94,22 @@ def finetune(
     plan = plan_finetune(job)
     sentences = _announced(describe_plan(plan, job), announce)
     kept = keep(plan, train=train, valid=valid, augment=augment, progress=progress)
-    start_state = copy.deepcopy(headed.state_dict()) if plan.n_runs > 1 else {}
-    settings = plan.settings
-    search: RateSearch | None = None
-    found: tuple[str, ...] = ()
+    make_ready = partial(ready, headed, plan, kept, train=train, card=card, augment=augment)
+    groups = partial(rate_groups, headed, trainable.blocks[-plan.part.n_blocks :])
+    settings, search = plan.settings, None
+    if wish.finds_rate:
+        with make_ready() as one:
+            settings, search = _with_found_rate(one, settings, job=job, groups=groups())
+        sentences += _announced((search.describe(),), announce)
 
     def train_once(number: int) -> Trained:
-        nonlocal settings, search, found
-        with ready(headed, plan, kept, train=train, card=card, augment=augment) as one:
-            groups = rate_groups(headed, trainable.blocks[-plan.part.n_blocks :])
-            if not number:
-                settings, search = _with_rate(one, settings, job=job, groups=groups)
-                found = _announced(() if search is None else (search.describe(),), announce)
+        with make_ready() as one:
             history = train_network(
                 one.network,
                 one.batches(settings.looping.seed + number),
                 settings=_of_run(number, plan, wish=wish, settings=settings, begun=begun),
                 kind=wish.kind,
-                groups=groups,
+                groups=groups(),
                 evaluate=lambda network: score_of(one.answer(network).numpy(), valid.labels, kind=wish.kind),
                 frozen_statistics=True,
                 checkpoint=workspace / f"finetune{number or ''}.checkpoint",
@@ -128,25 +127,25 @@ def finetune(
             history,
             logits,
             settings=replace(plan.settings, optimisation=settings.optimisation),
-            plan=(*sentences, *found),
+            plan=sentences,
             rate_search=search,
             is_whole=plan.part.cut is None,
         )
 
-    return _train_each(train_once, headed=headed, start=start_state, n_runs=plan.n_runs, announce=announce)
+    return _train_each(train_once, headed=headed, n_runs=plan.n_runs, announce=announce)
 
 
 def _train_each(
     train_once: Callable[[int], Trained],
     *,
     headed: Headed,
-    start: Mapping[str, Tensor],
     n_runs: int,
     announce: Callable[[str], None],
 ) -> Trained:
     """Train so many times from one start; the first is returned with the others, but for those that did not stay finite."""
     if n_runs == 1:
         return train_once(0)
+    start = copy.deepcopy(headed.state_dict())
     runs: list[Trained] = []
     for number in range(n_runs):
         headed.load_state_dict(start)
@@ -154,6 +153,10 @@ def _train_each(
         trained = train_once(number)
         runs.append(replace(trained, network=copy.deepcopy(trained.network)))
     first, *others = [one for one in runs if one.history.stopped != "non-finite"] or runs[:1]
+    n_lost = sum(one.history.stopped == "non-finite" for one in runs)
+    if 0 < n_lost < n_runs:
+        note = f"{n_lost} of {n_runs} trainings did not stay finite and cannot be averaged."
+        first = replace(first, history=replace(first.history, notes=(*first.history.notes, note)))
     return replace(first, others=tuple(others))
 
 
@@ -193,12 +196,10 @@ def _with_head(
     return headed, card
 
 
-def _with_rate(
+def _with_found_rate(
     one: Ready, settings: Training, *, job: Job, groups: Sequence[ParamGroup]
-) -> tuple[Training, RateSearch | None]:
-    """Return the settings, with a learning rate that was found where that is wished."""
-    if not job.wish.finds_rate:
-        return settings, None
+) -> tuple[Training, RateSearch]:
+    """Return the settings with the learning rate that a trial finds."""
     return with_found_rate(
         one.network,
         one.batches(settings.looping.seed),
