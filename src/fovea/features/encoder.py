@@ -32,6 +32,11 @@ class Preprocess:
     fit: str = "crop"
     crop: float = 1.0
 
+    @property
+    def size(self) -> str:
+        """Height x width in pixels, such as "384x256", as `--size` takes it."""
+        return f"{self.height_px}x{self.width_px}"
+
     def identity(self) -> dict[str, object]:
         """Return what of it the pixels depend on."""
         told: dict[str, object] = {"height_px": self.height_px, "width_px": self.width_px, "fit": self.fit}

@@ -166,7 +166,7 @@ def made_of(catalogue: Path, space: Space) -> Made:
         space=space.name,
         width=space.width,
         fit=space.encoder.preprocess.fit,
-        size=f"{space.encoder.preprocess.height_px}x{space.encoder.preprocess.width_px}",
+        size=space.encoder.preprocess.size,
     )
 
 

@@ -1,14 +1,19 @@
-"""How the pictures of a training lie in memory."""
+"""How the pictures of a training lie in memory, and what of the settings reaches a network from scratch."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from fovea.pictures import decode
-from fovea.tasks.train.train import train
-
 pytest.importorskip("torch")
+
+from fovea.learn.scratch import Making
+from fovea.pictures import decode
+from fovea.progress import silent, unheard
+from fovea.tasks.options import configure
+from fovea.tasks.train.attempt import Room
+from fovea.tasks.train.train import Config, train
 
 
 class _SeenError(Exception):
@@ -41,3 +46,18 @@ def test_pictures_in_a_file_are_not_copied_into_memory(tmp_path: Path, draw_clas
         assert type(side.pixels) is np.memmap
         assert [expected.pop(one.tobytes()) for one in side.pixels] == side.labels.tolist()
     assert not expected
+
+
+def making(tmp_path: Path, **settings: Any) -> Making:
+    config = configure(Config, {"photos": tmp_path, "out": tmp_path / "run", **settings})
+    return Room(config, tmp_path, None, 0.0, silent, unheard).making(None)  # type: ignore[arg-type]
+
+
+def test_what_was_said_of_layers_reaches_the_network(tmp_path: Path) -> None:
+    made = making(tmp_path, method="scratch", net="mlp", hidden="7,5", activation="tanh", dropout=0.3)
+    assert made.options == {"hidden": (7, 5), "activation": "tanh"}
+    assert made.given["dropout"] == 0.3
+
+
+def test_dropout_of_the_head_is_not_for_the_network_that_auto_tries_by_itself(tmp_path: Path) -> None:
+    assert "dropout" not in making(tmp_path, method="auto", head="mlp:64", dropout=0.3).given

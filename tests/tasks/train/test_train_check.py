@@ -33,6 +33,24 @@ OPTIMIZERS = "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, 
             {**SCRATCH, "activation": "relo"},
             "There is no activation 'relo' (did you mean 'relu'?). There are: relu, logistic, tanh, leaky, elu, gelu, silu, none.",
         ),
+        (
+            {"method": "scratch", "net": "resnet20", "dropout": 0.3},
+            "The network 'resnet20' has no dropout: leave it out, or take a network that has it, such as mlp, highway, lenet5, "
+            "bncnn.",
+        ),
+        (
+            {"method": "scratch", "net": "torchvision:resnet18", "dropout": 0.3},
+            "The network 'resnet18' of torchvision has no dropout: leave out --dropout, or take another network.",
+        ),
+        (
+            {"method": "scratch", "net": "lenet5", "hidden": (300,)},
+            "The network 'lenet5' has no hidden: leave it out, or take a network that has it, such as mlp, bncnn.",
+        ),
+        (
+            {"method": "auto", "dropout": 0.3, "drop_path": 0.1},
+            "--dropout, --drop-path: nothing that --method auto trains by itself has layers for this. Name a network that has, "
+            "such as --net lenet5 (dropout) or one of timm's (drop path), or leave it out.",
+        ),
         ({**SCRATCH, "smoothing": 1.0}, "The setting smoothing must be from 0 to below 1; it is 1.0."),
     ],
 )  # fmt: skip
@@ -99,6 +117,8 @@ def test_a_setting_that_changes_nothing_is_refused(settings: Any, said: str) -> 
         {**SCRATCH, "optimizer": "nesterov", "momentum": 0.8},
         {"method": "scratch", "net": "fast", "momentum": 0.8},
         {"method": "auto", "momentum": 0.8, "warmup": 0.1, "weight_decay": 0.1},
+        {"method": "auto", "head": "mlp:64", "dropout": 0.3},
+        {"method": "auto", "net": "lenet5", "dropout": 0.3},
         {**SCRATCH, "schedule": "cosine", "warmup": 0.1},
         {"method": "probe"},
     ],

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fovea.errors import InputError
+from fovea.errors import BackboneError, InputError
 from fovea.features import open_backbone
+from fovea.features.openvino import read_graph
 from fovea.model import load_model
 from fovea.tasks.train import method as train_method
 from fovea.tasks.train.train import train
@@ -137,6 +138,30 @@ def test_under_a_budget_what_is_tuned_is_averaged_with_the_probe(photos: Path, t
     np.testing.assert_allclose(columns[:, : probe.n_features], probe.encode(pixels), atol=1e-3)
     answer = run.model.predict([str(photos / "dots" / "dots_003.png")])[0]
     assert answer.class_name == "dots"
+    probe.save(tmp_path / "probe")
+    kinds = [
+        [node.get_type_name() for node in read_graph(folder / "network.xml").get_ordered_ops()]
+        for folder in (run.folder / "backbone", tmp_path / "probe")
+    ]
+    shared, alone = (one.count("Convolution") for one in kinds)
+    assert shared < 1.5 * alone  # three networks, of which all but the last blocks is computed once
+    assert told["kept_of"] == [one["name"] for one in told["attempts"]]
+    seconds = run.metrics["seconds"]
+    assert sum(one["seconds"] for one in told["attempts"]) <= seconds["train"] <= seconds["total"]
+    with pytest.raises(InputError) as refused:
+        train(photos, out=tmp_path / "next", backbone=str(run.folder), **TUNED)
+    assert str(refused.value) == (
+        f"The network of {str(run.folder)!r} is the average of several, which predicts, and serves a probe, but cannot be "
+        "trained further. Train one alone and go on from that: fovea train PHOTOS --out RUN --method finetune, without --budget."
+    )
+
+
+def test_what_is_tuned_whole_is_called_otherwise_than_what_is_tuned_in_part(drawn: Path, tmp_path: Path):
+    settings = {**TUNED, "unfreeze": "auto", "method": "auto", "net": "lenet5", "budget": "10m"}
+    told = train(drawn, out=tmp_path / "run", **settings).metrics["training"]
+    names = [one["name"] for one in told["standings"]]
+    assert len(names) == len(set(names)) == 4
+    assert names[2].startswith("fovea-tiny fine-tuned, all unfrozen")
 
 
 def _second(given):
@@ -273,7 +298,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
 
     def run(seconds: float, net: str | None = None):
-        training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net, device="cpu"))
+        training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net, device="cpu", budget=None))
         room = SimpleNamespace(
             config=SimpleNamespace(training=training),
             seconds_left=lambda *_, **__: seconds,
@@ -290,6 +315,42 @@ def test_a_network_from_scratch_that_has_no_time_leaves_the_others(far):
     assert run(60.0) == ["planned", "all"]
     assert asked[:2] == [("planned", 12.0), ("all", 12.0)]
     assert asked[2][0] == "fast" and 59 < asked[2][1] <= 60  # all that the others left
+
+
+@pytest.mark.parametrize("error", [InputError("A batch needs 9 GB."), BackboneError("It answers otherwise.")])
+def test_what_auto_cannot_train_leaves_the_others_and_is_told(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(train_method, "tune", fails)
+    run = train(photos, out=tmp_path / "run", **{**TUNED, "method": "auto", "net": "lenet5"})
+    told = run.metrics["training"]
+    assert [one["name"] for one in told["standings"]] == ["the probe", "lenet5 from scratch"]
+    assert told["text"].endswith(f" Not trained: {error}")
+
+
+def test_under_a_budget_the_probe_is_given_where_a_network_answers_otherwise_when_it_is_saved(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from fovea.model import export
+
+    monkeypatch.setattr(export, "LEAST_AGREEMENT", {"bf16": 1.1, "f32": 1.1})
+    run = train(photos, out=tmp_path / "run", **TUNED, budget="10m", size=128)
+    told = run.metrics["training"]
+    assert told["kept"] == "the probe"
+    assert told["text"].startswith("The trained network 'fovea-tiny fine-tuned' answers 0.0% of")
+    assert told["text"].endswith(" The probe is given.")
+
+
+def test_auto_gives_fine_tuning_what_it_reads_and_the_network_from_scratch_the_rest(
+    drawn: Path, tmp_path: Path
+):
+    settings = {**TUNED, "method": "auto", "net": "mlp", "dropout": 0.3}
+    tuned, *_, beside = train(drawn, out=tmp_path / "run", **settings).metrics["training"]["attempts"]
+    assert tuned["settings"]["regularisation"]["dropout"] is None
+    assert beside["settings"]["regularisation"]["dropout"] == 0.3
 
 
 def test_of_larger_pictures_a_network_is_tried_beside_where_it_is_named(far, monkeypatch: pytest.MonkeyPatch):
@@ -318,17 +379,22 @@ def test_what_is_planned_whole_is_not_trained_whole_again(far, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("n_decoded", "rate"), [(1, 150.0), (30, 60.0)])
-def test_the_speed_of_reading_is_told_by_pictures_that_were_read(n_decoded: int, rate: float):
+def test_the_speed_of_reading_is_told_by_pictures_that_were_read(
+    n_decoded: int, rate: float, monkeypatch: pytest.MonkeyPatch
+):
     told = []
 
     def left(n_pictures: int, *, rate: float) -> float:
         told.append((n_pictures, rate))
         raise InterruptedError
 
-    config = SimpleNamespace(training=SimpleNamespace(method="auto", how=SimpleNamespace(device="cpu")))
+    config = SimpleNamespace(
+        training=SimpleNamespace(method="auto", how=SimpleNamespace(device="cpu", budget=None))
+    )
     test_row = SimpleNamespace(split="test", problem="")  # is read at the end, so its time is kept
     manifest = SimpleNamespace(rows=(test_row, test_row))
     goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), manifest=manifest)
+    monkeypatch.setattr(train_method, "usual_side", lambda *_: 224)
     gathered = SimpleNamespace(n_decoded=n_decoded, seconds=0.5)
     with pytest.raises(InterruptedError):
         train_method.try_further(

@@ -1,6 +1,7 @@
 """Larger pictures are taken where the probe says that they show more, and only where a budget has room for them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,16 @@ import pytest
 from PIL import Image
 
 import fovea
-from fovea.features import open_backbone
+from fovea.features import finding, open_backbone
+from fovea.features.card import read_card, write_card
 from fovea.manifest import Row
+from fovea.tasks.train import sizing
 from fovea.tasks.train.input_size import larger_shape
+from fovea.tasks.train.train import Run
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+from fovea.learn.training.planned import PlanFile
 
 BUDGET = {"method": "finetune", "budget": "60s", "epochs": 1, "unfreeze": "1", "threads": 1}
 OWN_PX = 128  # fovea-tiny's
@@ -39,19 +45,55 @@ def weave(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+def sizes_told(run: Run) -> list[str]:
+    return [one for one in run.metrics["notes"] if one.startswith("Pictures enter")]
+
+
 def test_what_only_larger_pictures_show_is_seen_where_a_budget_has_room(weave: Path, tmp_path: Path) -> None:
     told: list[str] = []
+    fovea.train(weave, out=tmp_path / "probe")  # what is stored already changes nothing
     run = fovea.train(weave, out=tmp_path / "run", announce=told.append, **BUDGET)
-    (note,) = [one for one in run.metrics["notes"] if one.startswith("Pictures enter")]
+    (note,) = sizes_told(run)
     said = re.fullmatch(
-        r"Pictures enter at 160x208 px: cross-validated on the 96 training pictures, the probe is right on (\d+) at 128x128 px "
-        r"and on (\d+) at 160x208 px\.",
+        r"Pictures enter at 160x224 px: cross-validated on the 96 training pictures, the probe has a Brier score of (\S+) at "
+        r"160x224 px and of (\S+) at 128x128 px \(0 is best\), and is right on (\d+) and (\d+)\. An answer takes about 2 times "
+        r"as long\.",
         note,
     )
-    assert said is not None and int(said[1]) < int(said[2])
-    assert note in told and note in run.report.read_text()
+    assert said is not None and float(said[1]) < float(said[2]) and int(said[3]) > int(said[4])
+    before = (
+        "Pictures hold more than the 128x128 px of the network's input shows: it is tried at 160x224 px too."
+    )
+    assert told[:2] == [before, note] and note in run.report.read_text()
     preprocess = fovea.load(tmp_path / "run").encoder.preprocess
-    assert (preprocess.height_px, preprocess.width_px) == (160, 208)
+    assert (preprocess.height_px, preprocess.width_px) == (160, 224)
+
+
+def test_a_network_of_one_size_keeps_it(weave: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_backbone().save(tmp_path / "fixed")
+    write_card(tmp_path / "fixed", replace(read_card(tmp_path / "fixed"), any_shape=False))
+    monkeypatch.setattr(finding, "_EMBEDDED", tmp_path / "fixed")
+    run = fovea.train(weave, out=tmp_path / "run", **BUDGET)
+    assert not sizes_told(run) and run.metrics["training"]["attempts"]
+
+
+def test_where_reading_again_takes_a_large_share_of_the_budget_nothing_is_tried(
+    weave: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizing, "MOST_SHARE", 1e-6)
+    assert not sizes_told(fovea.train(weave, out=tmp_path / "run", **BUDGET))
+
+
+def test_an_interrupted_run_goes_on_as_was_told_once(weave: Path, tmp_path: Path) -> None:
+    def stop(sentence: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fovea.train(weave, out=tmp_path / "run", announce=stop, **BUDGET)
+    kept = PlanFile(tmp_path / ".run.training" / "size.json", job="160x224")
+    assert kept.read() == {"has_time": True}
+    kept.add(has_time=False)  # as on a machine that was busy then
+    assert not sizes_told(fovea.train(weave, out=tmp_path / "run", **BUDGET))
 
 
 @pytest.mark.parametrize("settings", [{**BUDGET, "size": 128}, {**BUDGET, "budget": None}, {}])
@@ -60,7 +102,7 @@ def test_a_size_that_was_given_or_no_budget_leaves_pictures_as_they_are(
 ) -> None:
     run = fovea.train(weave, out=tmp_path / "run", **settings)
     assert run.model.encoder.preprocess.height_px == OWN_PX
-    assert not [one for one in run.metrics["notes"] if one.startswith("Pictures enter")]
+    assert not sizes_told(run)
 
 
 def test_larger_pictures_that_show_no_more_are_not_taken(photos: Path, tmp_path: Path) -> None:
@@ -70,18 +112,17 @@ def test_larger_pictures_that_show_no_more_are_not_taken(photos: Path, tmp_path:
         there.parent.mkdir(parents=True, exist_ok=True)
         Image.open(file).resize((256, 256)).save(there)
     run = fovea.train(large, out=tmp_path / "run", **BUDGET)
-    (note,) = [one for one in run.metrics["notes"] if one.startswith("Pictures enter")]
-    assert note.startswith("Pictures enter at 128x128 px: ")
-    assert note.endswith(" at 176x176 px, which is not better by more than noise.")
+    (note,) = sizes_told(run)
+    assert note.startswith("Pictures enter at 128x128 px: ") and " at 192x192 px and of " in note
     assert run.model.encoder.preprocess.height_px == OWN_PX
 
 
 @pytest.mark.parametrize(
     ("height", "width", "shape"),
     [
-        (432, 300, (224, 144)),  # 128 x 128 x 2 pixels, 1.44 times as high as wide
-        (300, 432, (144, 224)),
-        (4000, 4000, (176, 176)),
+        (432, 300, (224, 160)),  # some 128 x 128 x 2 pixels, 1.44 times as high as wide
+        (300, 432, (160, 224)),
+        (4000, 4000, (192, 192)),
         (4000, 500, (256, 128)),  # no narrower than 1 to 2
         (128, 128, None),
         (160, 160, None),  # would be blown up

@@ -21,7 +21,8 @@ def told(*kinds: str, kept: str = "lenet5", method: str = "scratch") -> dict[str
         }
         for name, kind in zip(names, kinds, strict=True)
     ]
-    return {"method": method, "kept": kept, "attempts": attempts}
+    kept_of = [] if kept == "the probe" else [kept] if kept in names else names
+    return {"method": method, "kept": kept, "kept_of": kept_of, "attempts": attempts}
 
 
 def test_what_the_curves_advise_comes_first() -> None:

@@ -21,7 +21,13 @@ from fovea.manifest import SplitPlan, Strata
 from fovea.progress import Progress
 from fovea.tasks.gather import settle
 from fovea.tasks.several import end_follower
-from fovea.tasks.train.ensemble import average_with_probe, train_several
+from fovea.tasks.train.ensemble import (
+    MEMBER_SECONDS,
+    MOST_RUNS,
+    average_with_probe,
+    averages_with_probe,
+    train_several,
+)
 from fovea.tasks.train.findings import findings_of
 from fovea.tasks.train.goal import Aim, Goal
 from fovea.tasks.train.input_size import preprocess_for
@@ -39,10 +45,6 @@ Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
 END_SECONDS = 18.0
 """For converting the network, comparing its answers, and writing the report."""
-MOST_RUNS = 2
-"""Trainings that are averaged with the probe where a budget has room: each makes an answer a third slower."""
-MEMBER_SECONDS = 6.0
-"""For converting and comparing one more network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,14 @@ class Room:
         """Return what is wished of a training from scratch: see `learn.scratch.Making`."""
         from fovea.learn.scratch import Making
 
-        how, finds_rate = self.config.training.how, self.config.training.finds_rate
-        options = {
-            name: value for name in ("activation", "init") if (value := getattr(how, name)) is not None
-        }
-        return Making(self.given(seconds), options, kind=kind, finds_rate=finds_rate, n_again=n_again)
+        training = self.config.training
+        given, layers = self.given(seconds), training.of_layers()
+        options = {name: value for name, value in layers.items() if name not in given}
+        if (
+            training.how.net is None
+        ):  # what auto tries by itself has neither: they are the head's in fine-tuning
+            given = {name: value for name, value in given.items() if name not in ("dropout", "drop_path")}
+        return Making(given, options, kind=kind, finds_rate=training.finds_rate, n_again=n_again)
 
     def watched(self, name: str, *, kind: "Kind" = "class") -> AbstractContextManager["OnEpoch"]:
         """Return the block in which every epoch of the training `name` reaches those who watch it."""
@@ -144,7 +149,8 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
     backbone, how = room.config.backbone, room.config.training.how
     sides = _read_sides(goal, preprocess=encoder.preprocess, room=room)
     unfreeze = "all" if whole else how.unfreeze
-    averages = how.budget is not None and how.ensemble == 1 and goal.meaning.kind == "class"
+    averages = averages_with_probe(goal, room=room)
+    area = encoder.preprocess.height_px * encoder.preprocess.width_px / 224**2
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
         begun, name = time.perf_counter(), f"{encoder.name} fine-tuned{', all unfrozen' if whole else ''}"
@@ -154,11 +160,11 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
         wish = Tuning(
             unfreeze=int(unfreeze) if unfreeze.isdigit() else unfreeze,
             head_layers=how.head,
-            given=room.given(seconds),
+            given=_read_by_tuning(room.given(seconds), head=how.head, room=room),
             kind=goal.meaning.kind,
             finds_rate=room.config.training.finds_rate,
             most_runs=MOST_RUNS if averages else 1,
-            run_seconds=MEMBER_SECONDS if averages else 0.0,
+            run_seconds=MEMBER_SECONDS * area if averages else 0.0,
         )
         with room.watched(name, kind=goal.meaning.kind) as on_epoch:
             trained = finetune(
@@ -174,21 +180,35 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
                 on_epoch=on_epoch,
             )
         end_follower()
-        bring = partial(
-            bring_over,
-            sides=sides,
-            preprocess=encoder.preprocess,
-            begun=begun,
-            room=room,
-            meaning=goal.meaning,
-        )
-        if not averages or goal.start is None:
-            return bring(name, trained)
         runs = [trained, *trained.others]
-        tried = [bring(name + (f", training {k + 1}" if k else ""), one) for k, one in enumerate(runs)]
-        return average_with_probe(tried, goal.start, encoder=encoder, room=room)
+        each = (time.perf_counter() - begun) / len(runs)
+        tried = [
+            bring_over(
+                name + (f", training {number}" if number > 1 else ""),
+                one,
+                sides,
+                preprocess=encoder.preprocess,
+                begun=time.perf_counter() - each,
+                room=room,
+                meaning=goal.meaning,
+            )
+            for number, one in enumerate(runs, start=1)
+        ]
+        if not averages or goal.start is None:
+            return tried[0]
+        return average_with_probe(tried, goal.start, name=name, encoder=encoder, room=room)
 
     return train_several(tune_one, seconds=seconds, room=room)
+
+
+def _read_by_tuning(given: dict[str, Any], *, head: str, room: Room) -> dict[str, Any]:
+    """Return the settings that fine-tuning reads: with the method auto the others are meant for the network from scratch."""
+    from fovea.learn.finetune.settings import hidden_widths
+
+    if room.config.training.method != "auto":
+        return given
+    left_out = {"drop_path"} if hidden_widths(head) else {"drop_path", "dropout"}
+    return {name: value for name, value in given.items() if name not in left_out}
 
 
 def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> Attempt:

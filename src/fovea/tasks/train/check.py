@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from fovea.errors import InputError
 from fovea.manifest.wording import did_you_mean
-from fovea.tasks.backbones import shape_of
+from fovea.tasks.backbones import shape_of, with_default
 from fovea.tasks.options import FIND, METHODS, BackboneOptions, MethodOptions, TrainingOptions
 from fovea.tasks.several import check_shared
 from fovea.tasks.train.method import SMALL_NET, require_torch
@@ -52,7 +52,6 @@ def _check_block(name: str, backbone: BackboneOptions) -> None:
     """Raise InputError where the backbone has no block of this name."""
     from fovea.learn.finetune import open_trainable
     from fovea.learn.finetune.unfreezing import count_unfrozen
-    from fovea.tasks.backbones import with_default
 
     told, _ = with_default(backbone)
     network = open_trainable(told.backbone, weights=told.weights, stages=told.stages, offline=told.offline)
@@ -68,7 +67,11 @@ def _check_method(training: TrainingOptions, backbone: BackboneOptions) -> None:
     usual = MethodOptions()
     of_scratch, of_tuning, of_both = (
         [name for name in names if getattr(how, name) != getattr(usual, name)]
-        for names in (("net", "activation", "init"), ("unfreeze", "head"), ("track", "device", "budget"))
+        for names in (
+            ("net", "hidden", "activation", "init"),
+            ("unfreeze", "head"),
+            ("track", "device", "budget"),
+        )
     )
     said += of_scratch + of_tuning + of_both
     if method == "probe" and said:
@@ -112,8 +115,8 @@ def _flags(names: Sequence[str]) -> str:
     return ", ".join("--" + name.replace("stages", "stage").replace("_", "-") for name in names)
 
 
-def check_wishes(training: TrainingOptions) -> None:
-    """Raise where a name or a value for the networks to be trained is not known, or changes nothing.
+def check_wishes(training: TrainingOptions, *, backbone: BackboneOptions = _USUAL_BACKBONE) -> None:
+    """Raise where a name or a value for the networks to be trained is not known, changes nothing, or cannot be.
 
     Raises:
         InputError: in one sentence; the closest name is named.
@@ -124,23 +127,54 @@ def check_wishes(training: TrainingOptions) -> None:
         return
     require_torch(method)
     from fovea.learn.augment.policies import Looks, operations_of
-    from fovea.learn.finetune.settings import hidden_widths
-    from fovea.learn.scratch import library_of
+    from fovea.learn.finetune.opening import require_tunable
+    from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths
+    from fovea.learn.scratch import library_of, require_options, require_size
     from fovea.nets.classic import ACTIVATIONS, INITS, unknown_name
 
     hidden_widths(how.head)
+    if method != "scratch":
+        told, _ = with_default(backbone)
+        require_tunable(told.backbone, weights=told.weights)
+    if method == "finetune":
+        check_wish(Tuning(head_layers=how.head, given=training.given()))
+        if training.given().get("cutmix") and how.unfreeze != "all":
+            raise InputError(
+                "--cutmix pastes a part of one picture into another, and below the blocks that learn pictures are computed once "
+                "and kept. Add --unfreeze all, or take --mixup, which mixes what is kept."
+            )
     if method == "scratch" and how.net is None:
         raise InputError(
             "--method scratch needs the network's name: --net lenet5, for example, or --net fast for pictures of 28 to 32 px."
         )
     if how.net is not None:
         library_of(how.net)
+        shape = shape_of(backbone) if method == "scratch" else None
+        if shape is not None:
+            require_size(how.net, shape[0])
     for kind, name, known in (("activation", how.activation, ACTIVATIONS), ("init", how.init, INITS)):
         if name is not None and name not in known:
             raise unknown_name(name, known, kind=kind)
+    if how.net is not None:
+        require_options(how.net, training.of_layers())
+    elif method == "auto":
+        _check_dropping(training)
     if training.regular.augment not in (None, "auto"):
         operations_of(training.regular.augment, looks=Looks())
     _check_effects(training.given(), _tried(training))
+
+
+def _check_dropping(training: TrainingOptions) -> None:
+    """Raise InputError where units or blocks are to be left out, and nothing has such: the network that auto tries has neither."""
+    from fovea.learn.finetune.settings import hidden_widths
+
+    of_head = {"dropout"} if hidden_widths(training.how.head) else set()
+    unread = [name for name in ("dropout", "drop_path") if training.given().get(name) and name not in of_head]
+    if unread:
+        raise InputError(
+            f"{_flags(unread)}: nothing that --method auto trains by itself has layers for this. Name a network that has, such as "
+            "--net lenet5 (dropout) or one of timm's (drop path), or leave it out."
+        )
 
 
 def _tried(training: TrainingOptions) -> "dict[str, Training]":

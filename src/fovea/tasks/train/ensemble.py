@@ -14,6 +14,12 @@ from fovea.model import Member, average_members
 
 if TYPE_CHECKING:
     from fovea.tasks.train.attempt import Attempt, Room
+    from fovea.tasks.train.goal import Goal
+
+MOST_RUNS = 2
+"""Trainings that are averaged with the probe where a budget has room: each makes an answer a third slower."""
+MEMBER_SECONDS = 10.0
+"""For converting and comparing one network that takes 224 x 224 pixels: in proportion to these."""
 
 
 def train_several(
@@ -34,10 +40,21 @@ def train_several(
     return _averaged(attempts, name=f"{n} times {attempt.name}", room=room)
 
 
+def averages_with_probe(goal: "Goal", *, room: "Room") -> bool:
+    """Return whether what is tuned is averaged with the probe: under a budget, of classes, where no ensemble is wished."""
+    how = room.config.training.how
+    return (
+        how.budget is not None
+        and how.ensemble == 1
+        and goal.meaning.kind == "class"
+        and goal.start is not None
+    )
+
+
 def average_with_probe(
-    attempts: "Sequence[Attempt]", probe: Head, *, encoder: Encoder, room: "Room"
+    attempts: "Sequence[Attempt]", probe: Head, *, name: str, encoder: Encoder, room: "Room"
 ) -> "Attempt":
-    """Return the average of trainings that began at one probe, and of that probe.
+    """Return the average of trainings, called `name`, that began at one probe, and of that probe.
 
     A tuned network and the one that it began as err differently: their average is better calibrated than both, and right
     more often (Wortsman et al., 2022, average weights; answers were measured to be better here: lab/LOG.md). What their
@@ -49,7 +66,7 @@ def average_with_probe(
     )
     return _averaged(
         attempts,
-        name=f"{encoder.name} fine-tuned{times}, averaged with the probe",
+        name=f"{name}{times}, averaged with the probe",
         room=room,
         more=[Member("the probe", encoder, probe, temperature)],
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fovea.errors import InputError, MissingExtraError
+from fovea.errors import BackboneError, InputError, MissingExtraError
 from fovea.features import Encoder
 from fovea.learn import ProbeFit
 from fovea.manifest import Manifest, Strata, assign_splits
@@ -27,6 +27,7 @@ from fovea.tasks.train.attempt import (
     tune,
 )
 from fovea.tasks.train.choose import Candidate, Choice, choose, compare
+from fovea.tasks.train.ensemble import MOST_RUNS, averages_with_probe
 from fovea.tasks.train.goal import Aim, Goal, aim_at_classes, goal_of
 from fovea.tasks.train.input_size import usual_side
 from fovea.tasks.train.learn import Learned, make_learned
@@ -62,6 +63,12 @@ class TrainingFacts:
             "kept": self.kept,
             "text": self.text,
             "standings": [] if self.choice is None else [one.to_json() for one in self.choice.standings],
+            "kept_of": [
+                one.name
+                for attempt in self.attempts
+                if attempt.name == self.kept
+                for one in attempt.members or (attempt,)
+            ],
             "attempts": [one.to_json() for attempt in self.attempts for one in attempt.members or (attempt,)],
         }
 
@@ -98,7 +105,7 @@ def train_further(learned: Learned, encoder: Encoder, *, room: Room) -> Outcome:
     candidates += [Candidate(one.name, one.valid_logits, one.seconds) for one in attempts]
     choice = choose(candidates, labels=learned.valid_labels, seed=room.config.seed)
     kept = candidates[choice.chosen].name
-    facts = TrainingFacts(method, kept, choice.text, choice=choice, attempts=tuple(attempts))
+    facts = TrainingFacts(method, kept, choice.text + why_not, choice=choice, attempts=tuple(attempts))
     if choice.chosen == 0:
         return Outcome(learned, encoder, facts)
     best = attempts[choice.chosen - 1]
@@ -123,20 +130,25 @@ def _adopt(learned: Learned, attempt: Attempt, *, room: Room) -> Learned:
 
 
 def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> tuple[list[Attempt], str]:
-    """Return the networks that the method trains beside a probe on `encoder`, or none and why."""
+    """Return the networks that the method trains beside a probe on `encoder`, and why the others or all of them were not."""
     method = room.config.training.method
     n_rows = len(goal.rows_train) + len(goal.rows_valid)
     # Where most lay in the store, the time says nothing about how fast pictures are read.
     is_told = 2 * gathered.n_decoded > n_rows
     rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if is_told else USUAL_RATE
     n_test = sum(row.split == "test" and not row.problem for row in goal.manifest.rows)
-    seconds = agreed(room.seconds_left(n_rows + n_test, rate=rate), device=room.config.training.how.device)
+    is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
+    # An average of which all is frozen but the last blocks takes twice as long for the training part; of whole networks more.
+    n_more = (
+        (MOST_RUNS if is_far else 1) * len(goal.rows_train) if averages_with_probe(goal, room=room) else 0
+    )
+    left = room.seconds_left(n_rows + n_test + n_more, rate=rate)
+    seconds = agreed(left, device=room.config.training.how.device)
     why_not = _why_not(goal, seconds=seconds, room=room)
     if why_not:
         end_follower()
         return [], why_not
     net = room.config.training.how.net
-    is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
     has_net = method == "auto" and (is_far or net is not None)
     tries = Tries(room, seconds)
     share = EACH_SHARE if is_far else 2 * EACH_SHARE if has_net else 1.0
@@ -146,11 +158,14 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     if has_net:
         tries.add("scratch", partial(train_beside, goal, net=net or SMALL_NET, room=room), share=1.0)
     end_follower()
-    return tries.attempts, tries.why_not
+    why_not = " ".join(tries.reasons)
+    if not tries.attempts:
+        return [], f"{why_not} The probe is given."
+    return tries.attempts, why_not and f" Not trained: {why_not}"
 
 
 class Tries:
-    """What is trained one after the other within `seconds` (None: without end), and why the first that was not was not.
+    """What is trained one after the other within `seconds` (None: without end), and the `reasons` why others were not.
 
     Which had time, and how much, is written in the run's workspace: an interrupted run goes on with the same ones.
     """
@@ -162,24 +177,34 @@ class Tries:
         self.kept = PlanFile(room.workspace / "tries.json", job="")
         room.workspace.mkdir(parents=True, exist_ok=True)
         self.attempts: list[Attempt] = []
-        self.why_not = ""
+        self.reasons: list[str] = []
+        training = room.config.training
+        self.survived: tuple[
+            type[Exception], ...
+        ] = ()  # under a budget the probe is there; in `auto` nothing was named
+        if training.method == "auto":
+            self.survived = (InputError, BackboneError)
+        elif training.how.budget is not None:
+            self.survived = (BackboneError,)
 
     def add(self, name: str, train: Callable[..., Attempt], *, share: float) -> None:
         """Train with a share of the seconds, or what is left of them, unless too few are left."""
         from fovea.learn.training.planned import TooLittleTimeError
 
+        survived: tuple[type[Exception], ...] = (TooLittleTimeError, *self.survived)
         held = self.kept.read().get(name)
         seconds, why_not = held or (self._left(share), "")
-        is_next = bool(self.attempts or self.why_not)
+        is_next = bool(self.attempts or self.reasons)
         if not (why_not or (is_next and seconds is not None and seconds <= LEAST_SECONDS)):
             self.kept.add(**{name: (seconds, "")})
             try:
                 self.attempts.append(train(seconds=seconds))
                 return
-            except TooLittleTimeError as error:
-                why_not = f"{error} The probe is given."
+            except survived as error:
+                why_not = str(error)
         self.kept.add(**{name: (seconds, why_not)})
-        self.why_not = self.why_not or why_not
+        if why_not and why_not not in self.reasons:
+            self.reasons.append(why_not)
 
     def _left(self, share: float) -> float | None:
         """Return a share of all seconds, or what is left where that is less, or everything is given."""

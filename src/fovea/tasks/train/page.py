@@ -212,7 +212,7 @@ def _settings(evidence: Evidence) -> tuple[tuple[str, str], ...]:
         "share held out": config.valid_share,
         "views": config.backbone.views,
         "fit": config.backbone.fit,
-        "size": f"{evidence.encoder.preprocess.height_px} x {evidence.encoder.preprocess.width_px} px",
+        "size": f"{evidence.encoder.preprocess.size} px",
         "classes balanced": config.balance,
         "since": config.since or "",
         "dropped": ", ".join(config.source.drop),

@@ -1,77 +1,107 @@
 """Whether larger pictures are worth their time: the probe of both sizes, cross-validated on the training part.
 
-Networks see more in larger pictures than those that they were trained on (FixRes: Touvron et al., 2019), where there is more
-to be seen; where there is not, they are confused. So it is measured, on each user's pictures.
+Networks see more in larger pictures than those that they were trained on, the more so once they are tuned on them (FixRes:
+Touvron et al., 2019), where there is more to be seen; where there is not, they are confused. So each user's pictures decide.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
+from fovea.errors import BackboneError
 from fovea.features import Encoder
 from fovea.tasks.backbones import open_encoder
-from fovea.tasks.several import agreed
+from fovea.tasks.gather import gather
+from fovea.tasks.several import agreed, is_follower
 from fovea.tasks.train.attempt import Room
 from fovea.tasks.train.choose import Candidate, standings_of
 from fovea.tasks.train.input_size import AREA, larger_shape
 from fovea.tasks.train.learn import Learned
-from fovea.tasks.train.method import USUAL_RATE
 
 MOST_SHARE = 1 / 12
 """Of the budget that is left, to read all pictures again."""
+N_TIMED = 64
+"""Pictures that are read at the larger size first, to know how long all take."""
 Probe = tuple[Learned, Encoder]
 
 
 def suit_size(probe: Probe, *, learn: Callable[[Encoder], Learned], room: Room) -> Probe:
-    """Return the probe on larger pictures where they make it better by more than noise, else the one that is there.
+    """Return the probe on larger pictures where that has more right answers and the lower Brier score, else the one there is.
 
-    Only where a budget has room for it, and the size was left open. `learn` fits a probe on what another encoder sees.
+    Only under a budget that has room for it, and where the size was left open. `learn` fits a probe on what another encoder
+    sees. It need not be better by more than noise: what is tuned gains more by size than the probe does (lab/LOG.md).
     """
     learned, encoder = probe
-    shape = larger_shape(learned.plan.manifest.rows, encoder=encoder)
-    if shape is None or room.config.backbone.size is not None or not _has_time(learned, room=room):
+    larger = _open_larger(learned, encoder, room=room)
+    if larger is None or not _has_time(learned, larger, room=room):
         return probe
-    size = f"{shape[0]}x{shape[1]}"
-    larger = open_encoder(replace(room.config.backbone, size=size))
+    own, size = encoder.preprocess.size, larger.preprocess.size
+    room.announce(
+        f"Pictures hold more than the {own} px of the network's input shows: it is tried at {size} px too."
+    )
     other = learn(larger)
-    own = f"{encoder.preprocess.height_px}x{encoder.preprocess.width_px}"
-    if other.rows_train.tolist() != learned.rows_train.tolist():
-        return probe  # copies were found otherwise: two sets of pictures cannot be compared
-    first, second = standings_of(
-        [
-            Candidate(f"{name} px", one.fit.oof_logits, one.fit.seconds)
-            for name, one in ((own, learned), (size, other))
-        ],
-        labels=learned.train_labels,
-        seed=room.config.seed,
-    )
-    text = (
-        f"Pictures enter at {size if second.is_better else own} px: cross-validated on the {first.n:,} training pictures, the "
-        f"probe is right on {first.n_right:,} at {own} px and on {second.n_right:,} at {size} px"
-        f"{'' if second.is_better else ', which is not better by more than noise'}."
-    )
+    if other.rows_train.tolist() == learned.rows_train.tolist():
+        first, second = standings_of(
+            [
+                Candidate(name, one.fit.oof_logits, one.fit.seconds)
+                for name, one in ((own, learned), (size, other))
+            ],
+            labels=learned.train_labels,
+            seed=room.config.seed,
+        )
+        is_taken = second.gain > 0 and second.n_right > first.n_right
+        why = (
+            f"cross-validated on the {first.n:,} training pictures, the probe has a Brier score of {second.brier:.4f} at {size} "
+            f"px and of {first.brier:.4f} at {own} px (0 is best), and is right on {second.n_right:,} and {first.n_right:,}"
+        )
+    else:
+        is_taken, why = (
+            False,
+            f"other pictures are copies of each other at {size} px, so the two cannot be compared",
+        )
+    is_taken = bool(agreed(float(is_taken), device=room.config.training.how.device))
+    cost = f" An answer takes about {AREA:g} times as long." if is_taken else ""
+    text = f"Pictures enter at {size if is_taken else own} px: {why}.{cost}"
     room.announce(text)
-    chosen, chosen_encoder = (other, larger) if second.is_better else probe
+    chosen, chosen_encoder = (other, larger) if is_taken else probe
     return _with_note(chosen, text), chosen_encoder
 
 
-def _has_time(learned: Learned, *, room: Room) -> bool:
-    """Tell whether reading all pictures again takes a small share of the budget; without a budget nobody asked for more.
+def _open_larger(learned: Learned, encoder: Encoder, *, room: Room) -> Encoder | None:
+    """Return the network for larger pictures, None where nobody asked for more, they hold no more, or it takes none."""
+    config = room.config
+    shape = larger_shape(learned.plan.manifest.rows, encoder=encoder)
+    if shape is None or config.backbone.size is not None or config.training.how.budget is None:
+        return None
+    try:
+        return open_encoder(replace(config.backbone, size=f"{shape[0]}x{shape[1]}"))
+    except BackboneError:  # a network of one size, as most transformers are
+        return None
+
+
+def _has_time(learned: Learned, larger: Encoder, *, room: Room) -> bool:
+    """Tell whether reading all pictures again takes a small share of the budget, by a few of them.
 
     What was told once is told again to a run that goes on where it was interrupted.
     """
     from fovea.learn.training.planned import PlanFile
 
-    how, gathered = room.config.training.how, learned.gathered
-    if how.budget is None:
-        return False
+    budget, device = room.config.training.how.budget or 0.0, room.config.training.how.device
     room.workspace.mkdir(parents=True, exist_ok=True)
-    kept = PlanFile(room.workspace / "size.json", job="")
-    n = len(learned.rows_train) + len(learned.rows_valid)
-    rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if 2 * gathered.n_decoded > n else USUAL_RATE
-    left = agreed(how.budget - (time.perf_counter() - room.begun), device=how.device) or 0.0
-    has_time = bool(kept.read().get("has_time", AREA * n / rate <= MOST_SHARE * left))
-    kept.add(has_time=has_time)
+    kept = PlanFile(room.workspace / "size.json", job=larger.preprocess.size)
+    held = kept.read().get("has_time")
+    if held is None:
+        manifest, opened = learned.plan.manifest, np.concatenate([learned.rows_train, learned.rows_valid])
+        some = opened[np.linspace(0, len(opened) - 1, min(N_TIMED, len(opened))).astype(int)]
+        sample = manifest.with_rows([manifest.rows[k] for k in some.tolist()])
+        seconds = gather(sample, encoder=larger, store=room.store).seconds
+        left = budget - (time.perf_counter() - room.begun)
+        held = len(opened) * seconds / len(some) <= MOST_SHARE * left
+    has_time = bool(agreed(float(held), device=device))
+    if not is_follower():
+        kept.add(has_time=has_time)
     return has_time
 
 

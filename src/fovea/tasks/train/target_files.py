@@ -182,7 +182,7 @@ def _page(evidence: TargetEvidence, metrics: Mapping[str, Any]) -> TargetReport:
         "share held out": config.valid_share,
         "views": config.backbone.views,
         "fit": config.backbone.fit,
-        "size": f"{evidence.encoder.preprocess.height_px} x {evidence.encoder.preprocess.width_px} px",
+        "size": f"{evidence.encoder.preprocess.size} px",
         "groups": config.source.group_by or config.source.group_pattern or "",
         "penalty chosen": f"{evidence.told.head.penalty:.3g}",
     }

@@ -79,7 +79,7 @@ def train_on(kind: "Kind", probe: TargetOutcome, *, room: Room) -> TargetOutcome
         is_number=goal.meaning.kind == "values",
     )
     kept = candidates[choice.chosen].name
-    facts = TrainingFacts(method, kept, choice.text, choice=choice, attempts=tuple(attempts))
+    facts = TrainingFacts(method, kept, choice.text + why_not, choice=choice, attempts=tuple(attempts))
     if choice.chosen == 0:
         return replace(probe, facts=facts)
     best = attempts[choice.chosen - 1]

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fovea.pages import training as pages
-from fovea.tasks.train.method import PROBE
 from fovea.tasks.train.watch import ACCURACIES
 
 if TYPE_CHECKING:
@@ -35,9 +34,7 @@ def steps_after(told: Mapping[str, Any], steps: Sequence[str], *, n_quarantined:
     for name, one in found:
         if one["try_next"]:
             advice.setdefault(one["kind"], f"{name}: {one['text']} Try next: {one['try_next']}.")
-    names = {one["name"] for one in told["attempts"]}
-    kept = {told["kept"]} if told["kept"] in {PROBE, *names} else names  # an average is of all
-    if any(name in kept and finding["kind"] in _FAILED for name, finding in found):
+    if any(name in told["kept_of"] and finding["kind"] in _FAILED for name, finding in found):
         return [
             *advice.values(),
             *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),

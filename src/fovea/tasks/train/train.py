@@ -136,7 +136,7 @@ def run(
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
     check_training(config.training, backbone=config.backbone)
     if learn is None:
-        check_wishes(config.training)
+        check_wishes(config.training, backbone=config.backbone)
     if is_follower():
         progress, announce = silent, unheard
     require_apart(config.photos, out=config.out)
@@ -280,6 +280,7 @@ def settings_json(config: Config) -> dict[str, Any]:
     for group, name in ((plain, "since"), (plain["backbone"], "weights")):
         group[name] = None if group[name] is None else str(Path(group[name]).absolute())
     plain["backbone"]["stages"] = list(config.backbone.stages)
+    plain["training"]["how"]["hidden"] = list(config.training.how.hidden)
     if _is_folder(config.backbone.backbone):
         plain["backbone"]["backbone"] = str(Path(config.backbone.backbone or "").absolute())
     plain["source"]["drop"] = list(config.source.drop)
