@@ -71,23 +71,30 @@ def test_fully_connected_layers_behind_one_another_are_blocks_of_their_own() -> 
     assert blocks[-3:] == (("classifier.1",), ("classifier.4",), ("classifier.6",))
 
 
+class Dense(torch.nn.Module):
+    """A layer that holds its weights in a module, as those of Keras do."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.held = torch.nn.ParameterDict({"kernel": torch.zeros(n_in, n_out)})
+
+    def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+        return x @ self.held["kernel"]
+
+
 def test_what_only_holds_modules_and_never_runs_is_no_block_but_they_are() -> None:
-    class Held(torch.nn.Module):
+    class Whole(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.inner = torch.nn.Module()  # as a model inside a Keras model
             self.inner.first, self.inner.second = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3)
-            self.large, self.classes = torch.nn.Linear(4 * 28 * 28, 9), torch.nn.Linear(9, 2)
+            self.large, self.classes = Dense(4 * 28 * 28, 9), Dense(9, 2)
 
         def forward(self, x: "torch.Tensor") -> "torch.Tensor":
             return self.classes(self.large(self.inner.second(self.inner.first(x)).flatten(1)))
 
-    assert find_blocks(Held(), size_px=SIZE) == (
-        ("inner.first",),
-        ("inner.second",),
-        ("large",),
-        ("classes",),
-    )
+    blocks = find_blocks(Whole(), size_px=SIZE)
+    assert blocks == (("inner.first",), ("inner.second",), ("large",), ("classes",))
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (8, 6)])

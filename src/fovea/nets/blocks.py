@@ -36,8 +36,12 @@ def find_blocks(network: "torch.nn.Module", *, size_px: int) -> tuple[tuple[str,
         spaces = {space[child] for child in rows}
         is_trunk = _n_weights(module) > _NEARLY_ALL * n_all
         several = len(spaces) > 1 or _n_linear(module) > 1
-        if not name or name not in order or (is_trunk and children) or (_is_row(module) and several):
-            return [part for child, one in children for part in parts(child, one)]
+        if not name or name not in order or is_trunk or (_is_row(module) and several):
+            within = [part for child, one in children for part in parts(child, one)]
+            if any(
+                part in order for part in within
+            ):  # not so of a layer of keras, which holds its weights in a module
+                return within
         return [name]
 
     found = sorted((part for part in parts("", network) if part in order), key=order.__getitem__)
