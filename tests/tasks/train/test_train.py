@@ -72,7 +72,7 @@ def test_pictures_enter_at_the_size_that_was_asked_for_then_and_later(photos: Pa
     preprocess = fovea.load(tmp_path / "run").encoder.preprocess
     assert (preprocess.height_px, preprocess.width_px) == (96, 160)
     assert run.metrics["accuracy"] >= 0.9
-    assert "96 x 160 px" in run.report.read_text()
+    assert "96x160 px" in run.report.read_text()
     usual = train(photos, out=tmp_path / "usual")
     assert usual.model.encoder.fingerprint != run.model.encoder.fingerprint
 
