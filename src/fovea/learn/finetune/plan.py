@@ -218,9 +218,12 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
         needed = 1 if number == choices[-1] else min(_LEAST, wished)
         if left >= first + needed * epoch + job.wish.run_seconds:
             return part, left
+    run_seconds = job.wish.run_seconds
+    short = (first + epoch + run_seconds - left) / _SHARE
+    kept = f", and {run_seconds:.0f} s are kept to convert the network" if run_seconds else ""
     raise TooLittleTimeError(
         f"{budget:.0f} s of the budget are left, too few to fine-tune: one epoch of the last {count(part.n_blocks, 'block')} takes "
-        f"{first + epoch:.0f} s here. Raise --budget by {2 * (first + epoch) + 5 - (budget or 0):.0f} s or more."
+        f"{first + epoch:.0f} s here{kept}. Raise --budget by {1.5 * short + 5:.0f} s or more."
     )
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
 END_SECONDS = 18.0
-"""For converting the network, comparing its answers, and writing the report."""
+"""For converting one network, comparing its answers, and writing the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,8 @@ def tune(goal: Goal, encoder: Encoder, *, seconds: float | None, room: Room, who
 
     def tune_one(room: Room, seconds: float | None) -> Attempt:
         begun, name = time.perf_counter(), f"{encoder.name} fine-tuned{', all unfrozen' if whole else ''}"
+        if averages and seconds is not None:
+            seconds += MEMBER_SECONDS  # of the end's: each training's own are counted below
         network = open_trainable(
             backbone.backbone, weights=backbone.weights, stages=backbone.stages, offline=backbone.offline
         )
