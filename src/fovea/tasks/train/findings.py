@@ -1,7 +1,6 @@
 """What the curves of a training tell and what to try next: what `judge.diagnose` is to know of pictures, settings and network."""
 
 from dataclasses import asdict
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,10 +68,10 @@ def _used(attempt: "Attempt") -> dict[str, Any]:
 
 def _dropout(attempt: "Attempt", share: float) -> float | None:
     """Return the dropout that was used; None where it is not known that the network takes one."""
-    from fovea.nets.classic import find_classic
+    from fovea.nets.classic import find_classic, options_of
     from fovea.nets.zoo import OWN
 
     card = attempt.trained.card
     classic = find_classic(card.architecture) if attempt.net and card.library == OWN else None
-    takes_one = classic is not None and "dropout" in signature(classic.make).parameters
+    takes_one = classic is not None and "dropout" in options_of(classic)
     return share if share or takes_one else None
