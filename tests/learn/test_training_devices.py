@@ -1,10 +1,13 @@
 """Where training computes, and in which precision."""
 
+import ctypes
+import platform
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from fovea.learn.training.devices import Machine
+from fovea.learn.training.devices import Machine, computing
 
 
 def test_weights_that_change_within_a_block_without_gradients_answer_as_they_are_now() -> None:
@@ -15,3 +18,30 @@ def test_weights_that_change_within_a_block_without_gradients_answer_as_they_are
             network.weight.data.fill_(weight)
             answers.append(float(network(x)))
     assert answers == [1.0, 2.0]
+
+
+def n_mapped() -> int:
+    """Return how many blocks of memory malloc has from the system by themselves: mallinfo2(3)."""
+
+    class Told(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", *"abcdef")]
+
+    call = ctypes.CDLL(None).mallinfo2
+    call.restype = Told
+    return int(call().hblks)
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33 on"
+)
+def test_while_training_large_blocks_are_not_mapped_anew_and_afterwards_they_are_again() -> None:
+    def mapped_by(n_bytes: int) -> int:
+        before = n_mapped()
+        held = torch.empty(n_bytes, dtype=torch.uint8)
+        return n_mapped() - before if held is not None else 0
+
+    large = 256 << 20  # more than glibc ever keeps by itself
+    assert mapped_by(large) == 1
+    with computing("cpu"):
+        assert mapped_by(large) == 0
+    assert mapped_by(large) == 1

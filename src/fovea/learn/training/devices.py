@@ -1,6 +1,8 @@
 """What a training computes on and in: the device, the precision of matrix products, the threads."""
 
 import contextlib
+import ctypes
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,9 @@ from fovea.features import available_cores
 from fovea.features.processor import has_native_bf16
 from fovea.nets import choose_device, has_bf16
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
+_MOST, _USUAL_MAX = 2**31 - 1, 65_536
+_USUAL_THRESHOLD = 32 << 20  # what glibc's own comes to once larger blocks have been freed
 _TYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
@@ -52,17 +57,46 @@ def choose_machine(*, device: str = "auto", precision: str = "auto") -> Machine:
 
 @contextlib.contextmanager
 def computing(device: str) -> Iterator[None]:
-    """Keep torch within the cores this process may use (a container's quota too); give its threads and generators back after."""
+    """Keep torch within the cores this process may use (a container's quota too); give its threads and generators back after.
+
+    On a processor memory that is freed is kept for the next step, and given back at the end.
+    """
     before = torch.get_num_threads()
     gpus = list(range(torch.cuda.device_count())) if device == "cuda" else []
     if before > available_cores():
         torch.set_num_threads(available_cores())
     fixed_sizes: Any = torch.backends.cudnn.flags(enabled=True, benchmark=True)  # batches are all of one size
     try:
-        with torch.random.fork_rng(gpus), fixed_sizes:
+        with (
+            torch.random.fork_rng(gpus),
+            fixed_sizes,
+            _freed_memory_kept() if device == "cpu" else contextlib.nullcontext(),
+        ):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _freed_memory_kept() -> Iterator[None]:
+    """Let glibc keep what is freed inside the block; elsewhere the allocator does as it does.
+
+    Every block of more than 32 MB would be mapped anew in every step, and the system clears it page by page: of a step of the
+    fast recipe's wide network, 1,000 pictures in bf16, that takes a seventh.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, _MOST)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_MAX, _USUAL_MAX)
+        libc.mallopt(_MMAP_THRESHOLD, _USUAL_THRESHOLD)
+        libc.mallopt(_TRIM_THRESHOLD, 2 * _USUAL_THRESHOLD)
+        libc.malloc_trim(0)
 
 
 @contextlib.contextmanager
