@@ -165,6 +165,81 @@ def test_epochs_leave_time_for_what_is_answered_when_all_is_done(
     assert told[1].startswith("11 epochs in batches of 16;")
 
 
+@pytest.fixture
+def _wide_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the wide form small, worth a try from 64 pictures on, and 2.5 times as slow as the usual one."""
+    widths = (16, 24, 24)
+    monkeypatch.setattr("fovea.learn.scratch.making.WIDE", widths)
+    monkeypatch.setattr("fovea.learn.scratch.recipes._WIDE_PICTURES", 64)
+
+    def time_step(trial: Any, **_: object) -> float:
+        return (2.5 if trial.network.groups[-1][0].convolution.out_channels == 24 else 1.0) / 1000
+
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", time_step)
+
+
+@pytest.mark.usefixtures("_wide_is_quick")
+@pytest.mark.parametrize(
+    ("given", "options", "planned"),
+    [
+        # 120 epochs are the recipe's, 288 the most; an epoch takes 0.0707 s, of the wide form 0.177 s, all answers 0.02 or 0.05
+        ({"seconds": 40.0}, {}, "208 epochs, wide"),
+        ({"seconds": 23.5}, {}, "122 epochs, wide"),
+        ({"seconds": 22.5}, {}, "288 epochs"),  # 116 of the wide form
+        ({"seconds": 11.0}, {}, "142 epochs"),
+        ({}, {}, "120 epochs"),
+        ({"seconds": 40.0, "epochs": 130}, {}, "130 epochs"),
+        ({"seconds": 40.0}, {"widths": (8, 8, 8)}, "288 epochs"),
+        ({"seconds": 40.0}, {"in_channels": 1}, "288 epochs"),
+    ],
+)
+def test_a_budget_with_room_trains_the_fast_network_longer_then_wide(
+    tmp_path: Path, given: dict[str, object], options: dict[str, object], planned: str
+) -> None:
+    told: list[str] = []
+
+    def stop(sentence: str) -> None:
+        told.append(sentence)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scratch(
+            "fast",
+            drawn(64, seed=0, is_grey=False),
+            valid=drawn(20, seed=1, is_grey=False),
+            class_names=("left", "upper"),
+            wish=Making({"batch_size": 16, "device": "cpu", "augment": "none"} | given, options),
+            workspace=tmp_path,
+            announce=stop,
+        )
+    is_wide = ", wide" if "widths 16,24,24" in told[0] else ""
+    assert told[1].partition(" in ")[0] + is_wide == planned
+
+
+@pytest.mark.usefixtures("_wide_is_quick")
+def test_a_wide_form_that_was_planned_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.recipes._MOST_TIMES", 0.1)  # an epoch, in place of 120
+
+    def train(seconds: float) -> Trained:
+        return scratch(
+            "fast",
+            drawn(64, seed=0, is_grey=False),
+            valid=drawn(20, seed=1, is_grey=False),
+            class_names=("left", "upper"),
+            wish=Making({"seconds": seconds, "batch_size": 16, "precision": "f32", "device": "cpu"}),
+            workspace=tmp_path,
+        )
+
+    first, again = train(60.0), train(0.5)  # in which the wide form would not have been tried
+    assert first.card.kwargs["widths"] == (16, 24, 24)
+    assert again.card == first.card
+    assert again.history == first.history
+    np.testing.assert_array_equal(again.valid_logits, first.valid_logits)
+
+
 def test_a_rate_that_was_found_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(tmp_path, "lenet5", given={"epochs": 1}, finds_rate=True)
     monkeypatch.setattr("fovea.learn.training.rates.find_learning_rate", None)  # would fail if it were called

@@ -1,18 +1,20 @@
 """Training a network from scratch: build it, plan what the budget allows, train, answer the validation pictures."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from torch import nn
 
+from fovea.errors import InputError
 from fovea.learn.scratch.answers import answer
 from fovea.learn.scratch.assembly import Assembly, assemble
 from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
-from fovea.learn.scratch.recipes import recipe
+from fovea.learn.scratch.recipes import prolonged, recipe, wide_from
 from fovea.learn.scratch.settings import Lesson, Making
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
@@ -34,7 +36,7 @@ from fovea.learn.training.scoring import score_of
 from fovea.learn.training.step import Goal
 from fovea.learn.training.timing import Trial
 from fovea.nets.classic import find_classic, options_of
-from fovea.nets.classic.fast import Fast
+from fovea.nets.classic.fast import WIDE, Fast
 from fovea.progress import Progress, silent, unheard
 
 _LEFT_ALONE = Making()
@@ -72,15 +74,13 @@ def scratch(
         TooLittleTimeError: a budget in which not one epoch fits.
         MissingExtraError: torchvision or timm is needed.
     """
-    settings = overridden(recipe(net, n_pictures=len(train.labels)), wish.given)
-    assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
+    draft = _draft(
+        net, train, n_valid=len(valid.labels), class_names=class_names, wish=wish, workspace=workspace
+    )
+    assembly, wish, kept = draft.assembly, draft.wish, draft.kept
     network, rows = assembly.made.network, _scored_rows(len(valid.labels))
-    workspace.mkdir(parents=True, exist_ok=True)
-    job = job_of(settings, assembly.made.card, wish.finds_rate, len(train.labels), len(valid.labels))
-    kept = PlanFile(workspace / "plan.json", job)
-    plan = _plan(assembly, train, n_valid=len(valid.labels), wish=wish, settings=settings, kept=kept)
-    settings, search = _with_rate(assembly, train, settings=plan.settings, wish=wish, kept=kept)
-    plan = replace(plan, settings=settings)
+    settings, search = _with_rate(assembly, train, settings=draft.plan.settings, wish=wish, kept=kept)
+    plan = replace(draft.plan, settings=settings)
     sentences = _sentences(net, assembly, plan=plan, wish=wish, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
         announce(sentence)
@@ -118,8 +118,56 @@ def scratch(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is put together as wished, what the budget allows of it, and the file that keeps the plan."""
+
+    assembly: Assembly
+    wish: Making
+    plan: Plan
+    kept: PlanFile
+
+
+def _draft(
+    net: str, train: Pictures, *, n_valid: int, class_names: Sequence[str], wish: Making, workspace: Path
+) -> _Draft:
+    """Return what the budget allows, or what an interrupted training had planned; of the fast network its wide form if it can."""
+    n_pictures = len(train.labels)
+    settings = overridden(recipe(net, n_pictures=n_pictures), wish.given)
+    settings = prolonged(net, settings, given=wish.given)
+    assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
+    workspace.mkdir(parents=True, exist_ok=True)
+    job = job_of(settings, assembly.made.card, wish.finds_rate, n_pictures, n_valid)
+    kept = PlanFile(workspace / "plan.json", job)
+    earlier = kept.read()
+    plan = _plan(
+        assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier.get("epochs")
+    )
+    draft = _Draft(assembly, wish, plan, kept)
+    enough = wide_from(net, settings, given={**wish.given, **wish.options}, n_pictures=n_pictures)
+    has_room = "wide" in earlier or ("epochs" not in earlier and plan.is_all_of(settings))
+    if enough is not None and has_room and not assembly.is_grey and wish.lesson is None:
+        wish = replace(wish, options={**wish.options, "widths": WIDE})
+        assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
+        with suppress(InputError):  # it needs more time or memory than there is
+            plan = _plan(
+                assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier.get("wide")
+            )
+            if cast("int", plan.settings.looping.epochs) >= enough:
+                draft = replace(draft, assembly=assembly, wish=wish, plan=plan)
+                kept.add(wide=plan.settings.looping.epochs)
+    kept.add(epochs=draft.plan.settings.looping.epochs)
+    return draft
+
+
 def _plan(
-    assembly: Assembly, train: Pictures, *, n_valid: int, wish: Making, settings: Training, kept: PlanFile
+    assembly: Assembly,
+    train: Pictures,
+    *,
+    n_valid: int,
+    wish: Making,
+    settings: Training,
+    planned: int | None,
 ) -> Plan:
     """Return what the budget allows, or what an interrupted training had planned."""
     n_pictures, batch_size = len(train.labels), settings.looping.batch_size
@@ -131,17 +179,15 @@ def _plan(
             _goal(wish, settings),
             _optimizers(assembly.made.network, settings, n_pictures=n_pictures),
         )
-        plan = plan_training(
+        return plan_training(
             trial,
             settings=settings,
             n_pictures=n_pictures,
             n_scored=len(_scored_rows(n_valid)),
             n_answered=(n_valid + wish.n_again) * assembly.n_views,
             n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
-            planned=kept.read().get("epochs"),
+            planned=planned,
         )
-    kept.add(epochs=plan.settings.looping.epochs)
-    return plan
 
 
 def _goal(wish: Making, settings: Training) -> Goal:

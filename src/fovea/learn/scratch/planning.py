@@ -22,6 +22,10 @@ class Plan:
     seconds: float
     n_bytes: int
 
+    def is_all_of(self, settings: Training) -> bool:
+        """Return whether all epochs of the settings fit."""
+        return self.settings.looping.epochs == settings.looping.epochs
+
 
 def plan_training(
     trial: Trial,

@@ -1,13 +1,17 @@
 """Which settings a network is trained with from scratch, by the number of its pictures."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 from fovea.learn.training import Looping, Optimisation, Regularisation, Training
 
 FAST = "fast"
 _USUAL_PICTURES = 50_000  # what the epochs below are for: CIFAR-10, MNIST
 _MOST_TIMES = 12.0  # so many times as many epochs at most for fewer pictures
+_LONG = 2.4  # so many times as many epochs of the fast recipe at most, where a budget has room for them
+_WIDE_PICTURES = 25_000  # the wide form was measured on 48,000
 
 _ADAM = Optimisation("adamw", lr=2e-3, weight_decay=0.01, schedule="one-cycle")
 _NESTEROV = Optimisation(
@@ -32,6 +36,25 @@ def recipe(net: str, *, n_pictures: int) -> Training:
     return Training(
         optimisation, regularisation, Looping(epochs=round(times * epochs), batch_size=batch_size)
     )
+
+
+def prolonged(net: str, settings: Training, *, given: Mapping[str, Any]) -> Training:
+    """Return the settings with the epochs that a budget is worth: of the fast recipe more than its own, if none were given."""
+    if net != FAST or settings.looping.seconds is None or "epochs" in given:
+        return settings
+    epochs = round(_LONG * cast("int", settings.looping.epochs))
+    return replace(settings, looping=replace(settings.looping, epochs=epochs))
+
+
+def wide_from(net: str, settings: Training, *, given: Mapping[str, Any], n_pictures: int) -> int | None:
+    """Return how many epochs of the fast network's wide form a budget must have room for; None where it is not tried.
+
+    As many as the recipe has of the usual form; `settings` are prolonged ones, `given` are settings and options.
+    """
+    is_given = "epochs" in given or "widths" in given
+    if net != FAST or settings.looping.seconds is None or is_given or n_pictures < _WIDE_PICTURES:
+        return None
+    return round(cast("int", settings.looping.epochs) / _LONG)
 
 
 def _of(net: str) -> tuple[Optimisation, Regularisation, int, int]:
