@@ -1,6 +1,7 @@
 """The one Jinja environment: templates of this package, everything escaped, undefined names are errors."""
 
 import json
+import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -12,6 +13,11 @@ from fovea.pages.plots import share_svg
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+_OPTION = (
+    r"--[a-z-]+(?: (?!-)[\w.:,]*\w(?= --|[,.;)]|$))?"  # with its value, which ends where a sentence goes on
+)
+_TYPED = re.compile(rf"{_OPTION}(?: {_OPTION})*|\b\w+=[\w.']*[\w']")
 
 
 def render(template: str, /, **values: object) -> str:
@@ -30,6 +36,17 @@ def as_data(value: object) -> "Markup":
 
     text = json.dumps(value, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def with_code(text: str) -> "Markup":
+    """Return a sentence with what is typed in it, options of a command and keywords, in the type of code."""
+    from markupsafe import Markup, escape
+
+    parts, at = [escape("")], 0
+    for found in _TYPED.finditer(text):
+        parts += [escape(text[at : found.start()]), Markup("<code>{}</code>").format(found[0])]
+        at = found.end()
+    return Markup("").join([*parts, escape(text[at:])])
 
 
 def read_template(name: str) -> "Markup":
@@ -66,6 +83,7 @@ def _environment() -> "Environment":
         seconds=words.seconds,
         data_uri=data_uri,
         script_hash=script_hash,
+        with_code=with_code,
     )
     environment.globals.update(
         plural=words.plural,
