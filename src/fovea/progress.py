@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""progress(stage, n_done, n_total): called at the start of a stage with 0 done, and whenever more is done."""
+"""progress(stage, n_done, n_total): called at the start of a stage with 0 done, and whenever more is done.
+
+Behind a colon stands what is known so far: "training: epoch 2 of 10, loss 0.31". It may change within a stage.
+"""
 
 
 def silent(stage: str, n_done: int, n_total: int) -> None:

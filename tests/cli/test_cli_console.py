@@ -183,6 +183,31 @@ def test_on_a_terminal_a_stage_that_tells_nothing_yet_is_drawn(monkeypatch: pyte
     assert "0/3" in terminal.getvalue()
 
 
+def test_on_a_terminal_what_is_known_so_far_stands_below_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal("epoch 2 of 4, loss 0.41")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    bar = Bar(delay_seconds=0)
+    bar("training", 0, 3)
+    for n_done, known in ((1, "epoch 1 of 4, loss 0.52"), (2, "epoch 2 of 4, loss 0.41")):
+        bar(f"training: {known}", n_done, 3)  # the same stage: the bar stays
+    assert terminal.drawn.wait(20)
+    bar("training: epoch 2 of 4, loss 0.41", 3, 3)
+    lines = terminal.getvalue().splitlines()
+    assert any(line.endswith("  epoch 2 of 4, loss 0.41") for line in lines)
+    assert not any("training: epoch" in line for line in lines)
+
+
+def test_without_a_terminal_a_stage_is_one_whatever_is_known(
+    capsys: pytest.CaptureFixture[str], clock: Callable[[float], None]
+) -> None:
+    lines = Lines()
+    for n_done, seconds in ((0, 0.0), (500, 1.0), (1500, 2.5)):
+        clock(seconds)
+        lines(f"training: epoch {1 + seconds}", n_done, 1500)
+    assert capsys.readouterr() == ("", "training: 1,500 in 2.5 s\n")
+
+
 def test_a_stage_that_is_over_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal("to go")
     monkeypatch.setattr(sys, "stderr", terminal)

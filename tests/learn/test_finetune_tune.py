@@ -19,8 +19,8 @@ from fovea.learn.finetune.plan import Job, Part, Shares, _share_out
 from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import rate_groups, settings_of
 from fovea.learn.finetune.unfreezing import count_unfrozen
-from fovea.learn.trained import Pictures, Trained, describe_epoch
-from fovea.learn.training import EpochRecord, Machine, Training, overridden
+from fovea.learn.trained import Pictures, Trained
+from fovea.learn.training import Machine, Training, overridden
 from fovea.learn.training.memory import Memory
 from fovea.learn.training.planned import TooLittleTimeError
 from fovea.learn.training.processes import Processes
@@ -294,29 +294,6 @@ def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
     expected = {"head": 0.1, "layer4": 1, "layer3": 0.7, "layer2": 0.49, "layer1": 0.343, "conv1": 0.2401}
     assert rates == pytest.approx(expected)
     assert sum(len(group.params) for group in groups) == len(list(headed.parameters()))
-
-
-def test_an_epoch_is_told_in_a_line() -> None:
-    record = EpochRecord(1, 10, 20.0, 1e-3, 0.414, 0.912, 0.3, 0.93, images_per_second=1234.0)
-    assert describe_epoch(record, n_epochs=4) == (
-        "epoch 2 of 4: training loss 0.41, 91.2 %; validation loss 0.30, 93.0 %; 1,234 pictures/s, 40 s left"
-    )
-
-
-def test_an_epoch_on_a_gpu_tells_its_use_and_memory() -> None:
-    record = EpochRecord(
-        0, 10, 20.0, 1e-3, 0.5, 0.9, images_per_second=50.0, gpu_bytes=3_100_000_000, gpu_share=0.87
-    )
-    assert describe_epoch(record, n_epochs=1) == (
-        "epoch 1 of 1: training loss 0.50, 90.0 %; 50 pictures/s, GPU memory 3.1 GB, GPU use 87 %, 0 s left"
-    )
-
-
-def test_an_epoch_on_numbers_tells_r2() -> None:
-    record = EpochRecord(0, 10, 20.0, 1e-3, 0.414, None, 0.3, 0.7, images_per_second=50.0)
-    assert describe_epoch(record, n_epochs=1, kind="values") == (
-        "epoch 1 of 1: training loss 0.41; validation loss 0.30, R2 0.700; 50 pictures/s, 0 s left"
-    )
 
 
 def test_what_shall_learn_must_be_one_block_or_more(tmp_path: Path) -> None:

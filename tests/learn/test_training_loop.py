@@ -96,6 +96,21 @@ def test_the_best_weights_are_in_the_network_at_the_end() -> None:
     assert not network.training
 
 
+def test_an_epoch_that_runs_tells_its_means_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.training.loop._LIVE_SECONDS", 0.0)
+    told: list[tuple[str, int, int]] = []
+    history = train_network(
+        tiny_network(), batches(), settings=settings(epochs=2), progress=lambda *one: told.append(one)
+    )
+    assert told[0] == ("training", 0, 8)
+    assert [one[1:] for one in told] == [(n, 8) for n in range(9)]
+    assert [stage[: len("training: epoch 1 of 2, loss ")] for stage, *_ in told[1:]] == [
+        f"training: epoch {1 + step // 4} of 2, loss " for step in range(8)
+    ]
+    for record, (stage, *_) in zip(history.records, told[4::4], strict=True):  # all of an epoch's pictures
+        assert f"loss {record.train_loss:.2f}, {100 * (record.train_accuracy or 0):.1f} %, " in stage
+
+
 def test_patience_ends_when_the_loss_stays_above_its_best() -> None:
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.1])
     history = train_network(

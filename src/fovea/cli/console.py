@@ -7,9 +7,9 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -17,6 +17,9 @@ from click.core import ParameterSource
 from fovea.errors import FoveaError, InputError, OutputError
 from fovea.tasks.option_values import check_seed
 from fovea.tasks.several import is_follower
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Result(Protocol):
@@ -105,6 +108,7 @@ class Lines:
 
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
         """Say a stage that ended; see `fovea.progress`."""
+        stage = stage.partition(": ")[0]
         if stage != self._stage:
             self._stage, self._start = stage, time.monotonic()
         if n_done >= n_total:
@@ -124,13 +128,13 @@ class Lines:
 class Bar:
     """Progress on a terminal: a bar with a time estimate, drawn once a stage has run for half a second.
 
-    A timer draws it: a stage may go on for long before it tells of its first step.
+    A timer draws it: a stage may go on for long before it tells of its first step. What is known so far stands below it.
     """
 
     def __init__(self, *, delay_seconds: float = 0.5) -> None:
         self._delay_seconds = delay_seconds
         self._lock = threading.RLock()
-        self._stage = ""
+        self._stage = self._known = ""
         self._n = (0, 0)
         self._timer: threading.Timer | None = None
         self._bar: Any = None
@@ -138,10 +142,11 @@ class Bar:
 
     def __call__(self, stage: str, n_done: int, n_total: int) -> None:
         """Take in how far a stage is; see `fovea.progress`."""
+        stage, _, known = stage.partition(": ")
         with self._lock:
             if stage != self._stage:
                 self.close()
-            self._n = n_done, n_total
+            self._n, self._known = (n_done, n_total), known
             if n_done >= n_total:
                 self.close()
             elif self._bar is not None:
@@ -170,11 +175,20 @@ class Bar:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
+
+        bar = self
+
+        class WithKnown(Progress):
+            def get_renderables(self) -> "Iterator[RenderableType]":
+                yield from super().get_renderables()
+                if bar._known:
+                    yield Text(f"  {bar._known}", no_wrap=True, overflow="ellipsis")
 
         with self._lock:
             if self._timer is not threading.current_thread():  # the stage ended meanwhile
                 return
-            self._bar = Progress(
+            self._bar = WithKnown(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
@@ -197,7 +211,7 @@ class Bar:
             if self._bar is not None:
                 self._bar.stop()
             self._bar = self._task = self._timer = None
-            self._stage = ""
+            self._stage = self._known = ""
 
 
 def _cache_folder() -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.learn.probe import Head
+from fovea.learn.training.told import describe_epoch
 
 if TYPE_CHECKING:
     import torch
@@ -115,29 +116,3 @@ def teller(
         on_epoch(record, settings)
 
     return tell
-
-
-def describe_epoch(record: "EpochRecord", *, n_epochs: int, kind: "Kind" = "class") -> str:
-    """Return in a line what one epoch of `n_epochs` came to; of numbers R2 stands in the place of the accuracies."""
-    left = (n_epochs - record.epoch - 1) * record.seconds
-    sides = (
-        ("training", record.train_loss, record.train_accuracy),
-        ("validation", record.valid_loss, record.valid_accuracy),
-    )
-    told = [
-        f"{name} loss {loss:.2f}{_of_accuracy(accuracy, kind=kind)}"
-        for name, loss, accuracy in sides
-        if loss is not None
-    ]
-    speed = [f"{record.images_per_second:,.0f} pictures/s"]
-    if record.gpu_bytes is not None:
-        speed.append(f"GPU memory {record.gpu_bytes / 1e9:.1f} GB")
-    if record.gpu_share is not None:
-        speed.append(f"GPU use {100 * record.gpu_share:.0f} %")
-    return f"epoch {record.epoch + 1} of {n_epochs}: {'; '.join([*told, ', '.join([*speed, f'{left:,.0f} s left'])])}"
-
-
-def _of_accuracy(accuracy: float | None, *, kind: "Kind") -> str:
-    if accuracy is None:
-        return ""
-    return f", R2 {accuracy:.3f}" if kind == "values" else f", {100 * accuracy:.1f} %"

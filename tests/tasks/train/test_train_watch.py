@@ -1,5 +1,6 @@
 """Watching a training: every epoch reaches the tracker and the notebook, and neither can spoil it."""
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_a_notebook_shows_one_figure_drawn_anew_after_every_epoch(notebook: Hand
         4,
     ]  # losses, accuracies
     assert "lenet5, epoch 2 of 2: training loss 0.60, 50.0 %; " in notebook.shown[1]
+
+
+def test_a_notebook_marks_the_epoch_whose_weights_are_kept(notebook: Handle, tmp_path: Path) -> None:
+    with watched("lenet5", trackers=(), folder=tmp_path, announce=print) as tell:
+        for k, (loss, is_kept) in enumerate(((0.6, True), (0.5, True), (0.505, True), (0.9, False))):
+            tell(EpochRecord(k, 4, 1.5, 0.1, 0.7, 0.5, loss, 0.5, is_kept=is_kept), SETTINGS)
+    marks = [re.search(r'<path class="ideal" d="M([\d.]+) ', shown) for shown in notebook.shown]
+    points = re.findall(r'<circle class="curve valid" cx="([\d.]+)"', notebook.shown[-1])
+    assert (
+        marks[-1] is not None and marks[-1][1] == points[2]
+    )  # not the lowest loss: the last that is as good
 
 
 def test_a_notebook_calls_what_is_told_of_numbers_by_its_name(notebook: Handle, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class EpochRecord:
 
     `lr` is the highest rate of the last step; `gradient_norms` of the last step by top-level layer, before clipping;
     `dead_share` by ReLU layer: units that answer 0 to every picture of a probe batch. GPU figures are None on a processor.
+    The weights of the last epoch that `is_kept` are those in the end.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class EpochRecord:
     images_per_second: float = 0.0
     gpu_bytes: int | None = None
     gpu_share: float | None = None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

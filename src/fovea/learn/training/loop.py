@@ -26,12 +26,14 @@ from fovea.learn.training.schedules import due_step, schedule_factor
 from fovea.learn.training.settings import USUAL_EPOCHS, Training, check_settings
 from fovea.learn.training.state import Keeper, Place, State, is_as_good
 from fovea.learn.training.step import Goal, Stepper, learning_mode
+from fovea.learn.training.told import describe_running
 from fovea.learn.training.vitals import dead_shares, find_non_finite
 from fovea.progress import Progress, silent
 
 _PROBE_PICTURES = 64  # a unit that speaks for none of them is dead
 _FIRST_EVALUATION = 0.1  # of the seconds allowed: what the first one is taken to need
 _STEPS_TOGETHER = 10  # several processes compare clocks every so many steps
+_LIVE_SECONDS = 1.0  # so often what is known of an epoch that runs is told: a GPU is waited for
 
 
 def train_network(
@@ -64,7 +66,7 @@ def train_network(
         groups: what learns and at which rate, by default all that has a gradient; or the optimisers themselves.
         frozen_statistics: batch-norm layers keep their statistics.
         checkpoint: a file from which an interrupted training goes on; it stays, so that a finished one is not repeated.
-        progress: told ("training", steps done, of).
+        progress: told ("training", steps done, of), behind a colon once a second what is known of the epoch that runs.
         on_epoch: told every epoch's record.
 
     Raises:
@@ -116,6 +118,7 @@ class _Run:
         self.evaluation_seconds = _FIRST_EVALUATION * (self.settings.looping.seconds or 0.0)
         self.due = 0  # the step whose rate is due by the clock
         self.probe: Tensor | None = None
+        self.known, self.told_at = "", 0.0
 
     def train(self) -> History:
         """Run all epochs that are left and put the best weights in place."""
@@ -157,13 +160,24 @@ class _Run:
             place.epoch_seconds += now - clock
             place.seconds += now - clock
             clock = now
-            self.watch.progress("training", place.step, self.n_steps)
+            self._tell(place, epoch=epoch)
             if place.step < self.n_steps and self._is_late(place):
                 place.stopped = "seconds"
                 break
             if place.step % self.n_batches:
                 self.keeper.write_in_time()
         return True
+
+    def _tell(self, place: Place, *, epoch: int) -> None:
+        """Tell how far the training is, and what is known of the epoch."""
+        now = time.perf_counter()
+        if now - self.told_at >= _LIVE_SECONDS and self.watch.progress is not silent:
+            totals = self.stepper.sums.tolist()
+            record = self._record(place, epoch=epoch, totals=totals, score=None, dead={})
+            n_epochs = self.settings.looping.epochs or USUAL_EPOCHS
+            told = describe_running(record, n_epochs=n_epochs, kind=self.stepper.goal.kind)
+            self.known, self.told_at = f": {told}", now
+        self.watch.progress(f"training{self.known}", place.step, self.n_steps)
 
     def _step(self, batch: Batch, place: Place) -> bool:
         factor = schedule_factor(
@@ -235,6 +249,7 @@ class _Run:
             images_per_second=place.epoch_pictures / max(place.epoch_seconds, 1e-9),
             gpu_bytes=gpu_bytes(self.machine.device),
             gpu_share=gpu_share(self.machine.device),
+            is_kept=place.best_epoch == epoch,
         )
 
     def _score(self) -> tuple[Score | None, dict[str, float]]:

@@ -11,6 +11,7 @@ from fovea.learn.training.settings import Training
 from fovea.manifest.wording import did_you_mean
 
 TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}  # the package each needs
+_NO_FIGURES = ("epoch", "is_kept")
 
 
 class Tracker:
@@ -62,8 +63,8 @@ def require_trackers(names: Iterable[str]) -> None:
 
 def flat_figures(record: EpochRecord) -> dict[str, float]:
     """Return an epoch's figures by name, "gradient_norms/layer" for those by layer; what is None is left out."""
-    figures = {name: value for name, value in _flat(asdict(record)).items() if isinstance(value, int | float)}
-    return {name: value for name, value in figures.items() if name != "epoch"}
+    told = _flat(asdict(record)).items()
+    return {name: value for name, value in told if isinstance(value, int | float) and name not in _NO_FIGURES}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -88,18 +88,17 @@ class _Curves:
 
     def __init__(self, name: str, display: Any, *, kind: "Kind") -> None:
         self._name, self._display, self._kind = name, display, kind
-        self._points, self._handle = list[Point](), None
+        self._points, self._best, self._handle = list[Point](), -1, None
 
     def __call__(self, record: "EpochRecord", settings: "Training") -> None:
         """Draw all epochs so far."""
-        from fovea.learn.trained import describe_epoch
+        from fovea.learn.training.told import describe_epoch
 
         keys = ("epoch", "train_loss", "valid_loss", "train_accuracy", "valid_accuracy")
         self._points.append(Point(**{key: getattr(record, key) for key in keys}))
-        known = [one for one in self._points if one.valid_loss is not None]
-        best = min(known, key=lambda one: one.valid_loss or 0.0).epoch if known else -1
+        self._best = record.epoch if record.is_kept else self._best
         called = ACCURACIES[self._kind]
-        attempt = Attempt(self._name, points=tuple(self._points), best_epoch=best, accuracy=called)
+        attempt = Attempt(self._name, points=tuple(self._points), best_epoch=self._best, accuracy=called)
         told = describe_epoch(record, n_epochs=settings.looping.epochs or 1, kind=self._kind)
         lead = f"{self._name}, {told}"
         shown = self._display.HTML(render_curves(attempt, lead=lead))
