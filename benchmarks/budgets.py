@@ -1,6 +1,6 @@
 """`fovea train --method finetune --budget ...` on the given split, and against the probe on seeded splits.
 
-    python budgets.py PHOTOS WEIGHTS [--budgets 60 180 600] [--splits 5] [--split-budget 600]
+    python budgets.py PHOTOS WEIGHTS [--budgets 60 180 600] [--splits 5] [--split-budget 600] [--runs FOLDER]
 
 The command as a user gives it, in a process of its own. The given split: the figure on the validation part, which also chose.
 A seeded split draws a test part of the validation part's size from all labelled pictures; what is trained never sees it.
@@ -23,8 +23,8 @@ import numpy as np
 from machine import describe_machine
 
 
-def train(photos: Path, weights: Path, *arguments: str) -> dict[str, Any]:
-    """Return the metrics of one run, and its seconds from the process's start to its end."""
+def train(photos: Path, weights: Path, *arguments: str, keep: Path | None = None) -> dict[str, Any]:
+    """Return the metrics of one run, kept under `keep`, and its seconds from the process's start to its end."""
     out = Path(tempfile.mkdtemp()) / "run"
     command = [
         *(sys.executable, "-m", "fovea", "train", str(photos), "--weights", str(weights)),
@@ -33,6 +33,9 @@ def train(photos: Path, weights: Path, *arguments: str) -> dict[str, Any]:
     begun = time.perf_counter()
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     seconds = time.perf_counter() - begun
+    if keep is not None:
+        name = f"{photos.name}-{arguments[-1] if arguments else 'probe'}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        shutil.copytree(out, keep / name)
     shutil.rmtree(out.parent)
     return {**json.loads(told), "wall_seconds": seconds}
 
@@ -79,19 +82,19 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=0)
     parser.add_argument("--first-split", type=int, default=0)
     parser.add_argument("--split-budget", type=float, default=600)
+    parser.add_argument("--runs", type=Path, help="folder in which all runs are kept")
     args = parser.parse_args()
     result: dict[str, Any] = {"photos": args.photos.name, "given": {}, "splits": {}}
     with tempfile.TemporaryDirectory() as place:
         os.environ["FOVEA_CACHE"] = str(Path(place) / "cache")
 
         def compare(photos: Path, budgets: list[float]) -> dict[str, Any]:
-            told = {"probe": row_of(train(photos, args.weights))}
+            told = {"probe": row_of(train(photos, args.weights, keep=args.runs))}
             for budget in budgets:
                 for file in Path(os.environ["FOVEA_CACHE"]).glob("features-*"):
                     file.unlink()  # each budget pays for its features
-                told[f"{budget:g}"] = row_of(
-                    train(photos, args.weights, "--method", "finetune", "--budget", f"{budget:g}s")
-                )
+                how = ("--method", "finetune", "--budget", f"{budget:g}s")
+                told[f"{budget:g}"] = row_of(train(photos, args.weights, *how, keep=args.runs))
             for name, row in told.items():
                 print(
                     photos.name,

@@ -1,6 +1,7 @@
 """What every test stands on: no network, its own home and cache, the shared real pictures, drawn ones."""
 
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("FOVEA_CACHE", str(home / "fovea-cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    if "huggingface_hub.constants" in sys.modules:  # which has read the line above long ago
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("FORCE_COLOR", "PYTHONWARNINGS", "FOVEA_CONFIG", "FOVEA_WEIGHTS"):
         monkeypatch.delenv(name, raising=False)

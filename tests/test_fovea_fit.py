@@ -196,9 +196,8 @@ def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
             "The scheduler is 0.1. Give one of torch's that was made for this module, or a name, such as scheduler='cosine'.",
         ),
         (
-            {"lr": "find"},
-            "The learning rate lr is 'find', and fit takes a number, such as lr=0.001: only fovea.train and fovea train --lr find "
-            "find one by a trial.",
+            {"lr": "high"},
+            "The learning rate lr is 'high'. Give a number, such as lr=0.001, or lr='find', which finds one.",
         ),
     ],
 )  # fmt: skip
@@ -206,6 +205,82 @@ def test_what_is_no_optimizer_scheduler_or_rate_is_refused(loaders: Any, setting
     with pytest.raises(InputError) as caught:
         fovea.fit(small_network(), loaders, **settings)
     assert str(caught.value) == said
+
+
+def test_a_rate_is_found_told_and_used_and_the_module_begins_as_it_was(loaders: Any, tmp_path: Path) -> None:
+    told: list[str] = []
+    fitted = fovea.fit(
+        small_network(),
+        loaders,
+        optimizer="sgd",
+        scheduler="constant",
+        warmup=0.0,
+        lr="find",
+        epochs=2,
+        out=tmp_path / "run",
+        announce=told.append,
+    )
+    search = fitted.rate_search
+    assert search is not None and fitted.settings.optimisation.lr == search.suggestion
+    assert [record.lr for record in fitted.history.records] == [pytest.approx(search.suggestion)] * 2
+    (attempt,) = fitted.run.metrics["training"]["attempts"]
+    assert attempt["rate_search"]["suggestion"] == search.suggestion
+    assert attempt["plan"] == told[:2] == list(fitted.plan)
+    assert told[0].startswith(f"2 epochs in batches of 16; sgd at {search.suggestion:.3g}, ")
+    assert told[1].startswith(f"The learning rate {search.suggestion:.2g} was found")
+    assert [line.partition(":")[0] for line in told[2:]] == ["epoch 1 of 2", "epoch 2 of 2"]
+    by_number = fovea.fit(
+        small_network(),
+        loaders,
+        optimizer="sgd",
+        scheduler="constant",
+        warmup=0.0,
+        lr=search.suggestion,
+        epochs=2,
+    )
+    np.testing.assert_allclose(by_number.valid_logits, fitted.valid_logits, atol=1e-5)
+
+
+def test_trackers_are_told_every_epoch_beside_the_run(
+    loaders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fovea.learn.training import trackers as tracking
+
+    told: list[object] = []
+
+    def opened(names: Any, *, folder: Path, run: str, settings: Any) -> tracking.Tracker:
+        told.append((tuple(names), folder, run, settings.looping.epochs))
+        return tracking.Tracker(lambda figures, step: told.append(step), lambda: told.append("end"))
+
+    monkeypatch.setattr(tracking, "open_trackers", opened)
+    monkeypatch.setattr(tracking, "require_trackers", lambda names: None)
+    seen: list[int] = []
+    fovea.fit(
+        small_network(),
+        loaders,
+        epochs=2,
+        out=tmp_path / "run",
+        track="tensorboard",
+        on_epoch=lambda record: seen.append(record.epoch),
+    )
+    assert told == [(("tensorboard",), tmp_path / "run.track", "Sequential", 2), 0, 1, "end"]
+    assert seen == [0, 1]
+
+
+def test_trackers_need_a_place_beside_a_run_and_a_name_that_is_one(
+    loaders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), loaders, track="tensorbord")
+    assert str(caught.value) == (
+        "There is no tracker 'tensorbord' (did you mean 'tensorboard'?). There are: tensorboard, wandb, mlflow."
+    )
+    monkeypatch.setattr("fovea.learn.training.trackers.require_trackers", lambda names: None)
+    with pytest.raises(InputError) as caught:
+        fovea.fit(small_network(), loaders, track=["tensorboard"])
+    assert str(caught.value) == (
+        "track is 'tensorboard': every epoch is logged beside the run, in OUT.track. Give out= too."
+    )
 
 
 def test_rates_beside_an_optimizer_of_ones_own_are_refused(loaders: Any) -> None:

@@ -23,4 +23,6 @@ def unheard(sentence: str) -> None:
 
 def part_of(progress: Progress, *, number: int, n_parts: int) -> Progress:
     """Return what tells `progress` of one of several equal parts, the `number`th from 0, as of the whole."""
+    if progress is silent:
+        return silent
     return lambda stage, n_done, n_total: progress(stage, number * n_total + n_done, n_parts * n_total)

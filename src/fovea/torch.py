@@ -3,7 +3,7 @@
 Needs the extra torch, which is imported when a function is called.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,14 @@ from fovea.features import Preprocess, cache_folder, open_store
 from fovea.learn.pixels import try_pixels
 from fovea.manifest import Manifest
 from fovea.nets import import_torchvision
-from fovea.progress import Progress, silent
+from fovea.progress import Progress, silent, unheard
 from fovea.tasks.fit import Fit, run_fit
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import SourceOptions, configure
+from fovea.tasks.several import is_follower
 from fovea.tasks.sides import rows_by_side, split_pictures, with_problems, without_damaged
 from fovea.tasks.train.read import read_labelled
-from fovea.tasks.train.watch import notebook_curves
+from fovea.tasks.train.watch import track_folder, watched
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from fovea.learn.fitting import Fitted
     from fovea.learn.loading import Loader, Loaders, Transform
-    from fovea.learn.training import EpochRecord
+    from fovea.learn.training import EpochRecord, Training
 
 __all__ = ["fit", "loaders"]
 
@@ -118,7 +119,9 @@ def fit(
     scheduler: "LRScheduler | str | None" = None,
     epochs: int = 10,
     out: str | Path | None = None,
+    track: str | Sequence[str] = (),
     progress: Progress = silent,
+    announce: Callable[[str], None] = unheard,
     on_epoch: "Callable[[EpochRecord], None] | None" = None,
     **settings: Any,
 ) -> "Fitted":
@@ -135,10 +138,12 @@ def fit(
         out: a folder for the run: report, figures, and the module as a model that predicts without torch. A run that was
             stopped goes on where it was if the same call is made with an optimizer by name. Of several processes (torchrun)
             the first writes it, and the others end here.
-        progress: told ("training", steps done, of).
+        track: trackers that are told every epoch, in the folder OUT.track beside the run: tensorboard, wandb, mlflow.
+        progress: told ("training", steps done, of), behind a colon what is known of the epoch that runs.
+        announce: told the settings in a sentence, and every epoch in a line; print, for example.
         on_epoch: told every epoch's record. In a notebook the curves are drawn anew then.
-        settings: any other of `fovea train`, with underscores: lr, weight_decay, clip, smoothing, mixup, cutmix, ema, patience,
-            seed, seconds, device, precision, compile.
+        settings: any other of `fovea train`, with underscores: lr (a number, or "find"), weight_decay, clip, smoothing, mixup,
+            cutmix, ema, patience, seed, seconds, device, precision, compile.
 
     Raises:
         InputError: a setting that cannot be used, or is the loaders' or the module's (batch_size, augment, dropout), or an
@@ -147,21 +152,43 @@ def fit(
             Normalize.
         OutputError: something is at `out` already, or it cannot be written.
         BackboneError: with `out`, a module that the runtime cannot take over.
-        MissingExtraError: torch is not installed.
+        MissingExtraError: torch, or what a tracker needs, is not installed.
     """
     _require_torch()
     from fovea.learn.fitting import fit_module
     from fovea.learn.loading import Loaders, pair_of
 
-    train = partial(
-        fit_module,
-        module,
-        pair_of(loaders),
-        optimizer=optimizer,
-        scheduler=scheduler,
-        given={"epochs": epochs, **settings},
-        on_epoch=_told(type(module).__name__, epochs=epochs, on_epoch=on_epoch),
+    pair, announce = pair_of(loaders), unheard if is_follower() else announce
+    trackers = (track,) if isinstance(track, str) else tuple(track)
+    _require_tracking(trackers, out)
+    watching = partial(
+        watched,
+        type(module).__name__,
+        trackers=trackers,
+        folder=Path() if out is None else track_folder(Path(out)),
+        announce=announce,
     )
+
+    def train(*, progress: Progress, checkpoint: Path | None = None) -> "Fitted":
+        with watching() as tell:
+
+            def told(record: "EpochRecord", in_use: "Training") -> None:
+                tell(record, in_use)
+                if on_epoch is not None:
+                    on_epoch(record)
+
+            return fit_module(
+                module,
+                pair,
+                optimizer=optimizer,
+                scheduler=scheduler,
+                given={"epochs": epochs, **settings},
+                checkpoint=checkpoint,
+                progress=progress,
+                announce=announce,
+                on_epoch=told,
+            )
+
     if out is None:
         return train(progress=progress)
     if not isinstance(loaders, Loaders) or loaders.entry is None:
@@ -174,22 +201,17 @@ def fit(
     )
 
 
-def _told(
-    name: str, *, epochs: int, on_epoch: "Callable[[EpochRecord], None] | None"
-) -> "Callable[[EpochRecord], None] | None":
-    """Return what is told every epoch: whoever asks to be, and in a notebook the figure of the curves."""
-    from fovea.learn.training import Looping, Training
+def _require_tracking(trackers: Sequence[str], out: str | Path | None) -> None:
+    """Raise InputError and MissingExtraError where trackers cannot be told, or have no place to write in."""
+    if not trackers:
+        return
+    from fovea.learn.training import require_trackers
 
-    curves = notebook_curves(name)
-    if curves is None:
-        return on_epoch
-
-    def tell(record: "EpochRecord") -> None:
-        curves(record, Training(looping=Looping(epochs=epochs)))
-        if on_epoch is not None:
-            on_epoch(record)
-
-    return tell
+    require_trackers(trackers)
+    if out is None:
+        raise InputError(
+            f"track is {', '.join(map(repr, trackers))}: every epoch is logged beside the run, in OUT.track. Give out= too."
+        )
 
 
 def _ready(

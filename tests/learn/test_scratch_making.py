@@ -223,21 +223,38 @@ def test_a_wide_form_that_was_planned_is_gone_on_with(
 ) -> None:
     monkeypatch.setattr("fovea.learn.scratch.recipes._MOST_TIMES", 0.1)  # an epoch, in place of 120
 
-    def train(seconds: float) -> Trained:
+    def train(seconds: float, folder: str = "wide") -> Trained:
         return scratch(
             "fast",
             drawn(64, seed=0, is_grey=False),
             valid=drawn(20, seed=1, is_grey=False),
             class_names=("left", "upper"),
             wish=Making({"seconds": seconds, "batch_size": 16, "precision": "f32", "device": "cpu"}),
-            workspace=tmp_path,
+            workspace=tmp_path / folder,
         )
 
-    first, again = train(60.0), train(0.5)  # in which the wide form would not have been tried
+    first, again = train(60.0), train(0.15)  # in which the wide form would not have been tried
     assert first.card.kwargs["widths"] == (16, 24, 24)
     assert again.card == first.card
     assert again.history == first.history
     np.testing.assert_array_equal(again.valid_logits, first.valid_logits)
+    usual, then = train(0.15, "usual"), train(60.0, "usual")
+    assert "widths" not in usual.card.kwargs
+    assert then.history == usual.history
+
+
+@pytest.mark.usefixtures("_wide_is_quick")
+def test_a_network_that_is_compared_is_not_widened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.recipes._MOST_TIMES", 0.1)
+    trained = scratch(
+        "fast",
+        drawn(64, seed=0, is_grey=False),
+        valid=drawn(20, seed=1, is_grey=False),
+        class_names=("left", "upper"),
+        wish=Making({"seconds": 60.0, "batch_size": 16, "device": "cpu"}, widened=False),
+        workspace=tmp_path,
+    )
+    assert "widths" not in trained.card.kwargs
 
 
 def test_a_rate_that_was_found_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

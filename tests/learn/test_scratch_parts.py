@@ -160,14 +160,23 @@ def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50
     )
 
 
-def test_a_budget_without_room_for_an_epoch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_without_room_for_twenty_steps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
     with pytest.raises(TooLittleTimeError) as caught:
-        planned(14.0)  # 12.9 of them planned for; an epoch and the end take 13.3
+        planned(43.0, n_pictures=500)  # 39.56 of them planned for; 20 steps of 10 and two answers take 43.3
     assert str(caught.value) == (
-        "14 s of the budget are left, too few to train from scratch: one epoch takes 13 s here. Raise --budget by 18 s or more, "
+        "43 s of the budget are left, too few to train from scratch: 20 steps take 43 s here. Raise --budget by 49 s or more, "
         "or take a smaller network (--net)."
     )
+
+
+def test_a_budget_with_room_for_less_than_an_epoch_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    plan = planned(60.0, n_pictures=500)
+    assert plan.settings.looping.epochs == 1
+    # 40 are answered at the end, 10 after the epoch, each a third of 0.2 s; of 0.92 x 60 s the rest trains, 500 take 100 s
+    assert plan.settings.looping.seconds == pytest.approx(55.2 - 40 / 15)
+    assert plan.share == pytest.approx((55.2 - 40 / 15 - 10 / 15) / 100)
 
 
 def test_a_batch_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

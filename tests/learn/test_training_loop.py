@@ -92,6 +92,7 @@ def test_the_best_weights_are_in_the_network_at_the_end() -> None:
     network = tiny_network()
     history = train_network(network, batches(), settings=settings(epochs=3), evaluate=judge)
     assert history.best_epoch == 1
+    assert [record.is_kept for record in history.records] == [True, True, False]
     np.testing.assert_array_equal(weights_of(network)["5.weight"], held[1]["5.weight"])
     assert not network.training
 

@@ -9,6 +9,8 @@ from fovea.pages.templating import with_code
     ("text", "shown"),
     [
         ("--lr 0.01", "<code>--lr 0.01</code>"),
+        ("--lr 3e-05 --clip 1", "<code>--lr 3e-05 --clip 1</code>"),
+        ("lr=3e-05, or more pictures", "<code>lr=3e-05</code>, or more pictures"),
         ("a lower --lr", "a lower <code>--lr</code>"),
         ("--augment strong --dropout 0.3, or more pictures", "<code>--augment strong --dropout 0.3</code>, or more pictures"),
         ("more pictures (--unlabelled)", "more pictures (<code>--unlabelled</code>)"),

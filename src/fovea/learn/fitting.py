@@ -1,6 +1,7 @@
 """Any module on any loaders, trained by the loop that everything here is trained by; with an optimiser of the user's own."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,26 +13,30 @@ from torch import Tensor, nn
 
 from fovea.errors import InputError
 from fovea.learn.loading import Entry, Finish, Loader
-from fovea.learn.trained import Trained
+from fovea.learn.trained import OnEpoch, Trained, teller, unwatched
 from fovea.learn.training import (
     Batch,
-    EpochRecord,
     History,
+    RateSearch,
     Score,
     Training,
     overridden,
     train_network,
+    with_found_rate,
 )
+from fovea.learn.training.described import describe_settings
 from fovea.learn.training.optimisers import Optimizers
+from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.scoring import score
 from fovea.learn.training.seeds import seed_of
 from fovea.learn.training.settings import USUAL_EPOCHS
 from fovea.manifest.wording import count
 from fovea.nets import WeightsCard
-from fovea.progress import Progress, silent
+from fovea.progress import Progress, silent, unheard
 
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
 _OTHERS = ("batch_size", "dropout", "drop_path", "balance", "augment")  # settings that the loop does not read
+_FIND = "find"
 _OF_OPTIMIZER = ("lr", "momentum", "weight_decay")
 _OF_SCHEDULER = ("schedule", "warmup", "step_size", "gamma")
 _BY_BATCH = (
@@ -44,14 +49,17 @@ _BY_BATCH = (
 class Fitted:
     """A module trained in place, with its best weights, how that went, and its answers float32 (m, k) to validation pictures.
 
-    `settings` are what it was trained with: an optimiser and a scheduler of the user's by the names of their classes. `run` is
-    what was written, where a folder was given.
+    `settings` are what it was trained with: an optimiser and a scheduler of the user's by the names of their classes; `plan` says
+    them in sentences. `rate_search` is how the learning rate was found, where it was. `run` is what was written, where a folder
+    was given.
     """
 
     module: nn.Module
     history: History
     valid_logits: "NDArray[Any]"
     settings: Training
+    plan: tuple[str, ...] = ()
+    rate_search: RateSearch | None = None
     run: Any = None
 
 
@@ -64,17 +72,35 @@ def fit_module(
     given: Mapping[str, Any],
     checkpoint: Path | None = None,
     progress: Progress = silent,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
+    announce: Callable[[str], None] = unheard,
+    on_epoch: OnEpoch = unwatched,
 ) -> Fitted:
     """Train `module` in place on loaders["train"]; the weights that answer loaders["val"] best stay: see `is_as_good`.
 
     `given` are settings of `learn.training` by their names. See `fovea.fit`.
     """
     settings, optimizers = _choose(optimizer, scheduler, given)
-    told = _told(settings, optimizer, scheduler)
-    valid = loaders["val"]
-    _require_steps(scheduler, epochs=settings.looping.epochs or USUAL_EPOCHS, n_batches=len(loaders["train"]))
+    valid, batches = loaders["val"], LoaderBatches(loaders["train"], seed=settings.looping.seed)
+    _require_steps(scheduler, epochs=settings.looping.epochs or USUAL_EPOCHS, n_batches=batches.n_batches)
     _require_fit(module, valid)
+    # What a scheduler of the user's remembers stands in no checkpoint.
+    checkpoint = checkpoint if isinstance(optimizer, str) else None
+    search, looping = None, settings.looping
+    if given.get("lr") == _FIND:
+        kept = None
+        if checkpoint is not None:
+            shapes = [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]
+            job = job_of(settings, str(module), shapes, batches.fingerprint)
+            kept = PlanFile(checkpoint.with_name("plan.json"), job)
+        settings, search = with_found_rate(module, batches, settings=settings, kept=kept)
+    batch_size = loaders["train"].batch_size or math.ceil(batches.n_pictures / batches.n_batches)
+    told = _told(replace(settings, looping=looping), optimizer, scheduler, batch_size=batch_size)
+    plan = (
+        *([describe_settings(told, n_pictures=batches.n_pictures)] if isinstance(optimizer, str) else []),
+        *([] if search is None else [search.describe()]),
+    )
+    for sentence in plan:
+        announce(sentence)
 
     def evaluate(network: nn.Module) -> Score:
         logits, labels = answer_loader(network, valid)
@@ -82,17 +108,16 @@ def fit_module(
 
     history = train_network(
         module,
-        LoaderBatches(loaders["train"], seed=settings.looping.seed),
+        batches,
         settings=settings,
         groups=optimizers,
         evaluate=evaluate,
-        # What a scheduler of the user's remembers stands in no checkpoint.
-        checkpoint=checkpoint if isinstance(optimizer, str) else None,
+        checkpoint=checkpoint,
         progress=progress,
-        on_epoch=on_epoch,
+        on_epoch=teller(announce, on_epoch, settings=told),
     )
     logits, _ = answer_loader(module, valid)
-    return Fitted(module, history, logits, told)
+    return Fitted(module, history, logits, told, plan=plan, rate_search=search)
 
 
 def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Trained:
@@ -112,7 +137,16 @@ def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Tra
         class_names=tuple(class_names),
     )
     classifier = linear[-1] if linear and linear[-1] else ""
-    return Trained(module, card, classifier, fitted.history, fitted.valid_logits, settings=fitted.settings)
+    return Trained(
+        module,
+        card,
+        classifier,
+        fitted.history,
+        fitted.valid_logits,
+        settings=fitted.settings,
+        plan=fitted.plan,
+        rate_search=fitted.rate_search,
+    )
 
 
 class LoaderBatches:
@@ -180,6 +214,8 @@ def _choose(
     """Return the settings, and the optimiser where it is the user's own."""
     told: dict[str, Any] = dict(given)
     _check_told(optimizer, scheduler, told)
+    if told.get("lr") == _FIND:
+        del told["lr"]
     if isinstance(scheduler, str):
         told["schedule"] = scheduler
     if isinstance(optimizer, str):
@@ -200,25 +236,29 @@ def _choose(
 
 
 def _told(
-    settings: Training, optimizer: torch.optim.Optimizer | str, scheduler: Scheduler | str | None
+    settings: Training,
+    optimizer: torch.optim.Optimizer | str,
+    scheduler: Scheduler | str | None,
+    *,
+    batch_size: int,
 ) -> Training:
     """Return the settings as they are told: what an optimiser and a scheduler of the user's own do stands in none of ours."""
+    epochs = settings.looping.epochs or USUAL_EPOCHS
+    settings = replace(settings, looping=replace(settings.looping, epochs=epochs, batch_size=batch_size))
     if isinstance(optimizer, str):
         return settings
     has_own, usual = isinstance(scheduler, Scheduler), optimizer.defaults
     schedule = type(scheduler).__name__ if has_own else scheduler or "constant"
-    return replace(
-        settings,
-        optimisation=replace(
-            settings.optimisation,
-            optimizer=type(optimizer).__name__,
-            lr=None if has_own else max(group["base_lr"] for group in optimizer.param_groups),
-            momentum=float(usual.get("momentum", 0.0)),
-            weight_decay=float(usual.get("weight_decay", 0.0)),
-            schedule=cast("str", schedule),
-            warmup=settings.optimisation.warmup if isinstance(scheduler, str) else 0.0,
-        ),
+    optimisation = replace(
+        settings.optimisation,
+        optimizer=type(optimizer).__name__,
+        lr=None if has_own else max(group["base_lr"] for group in optimizer.param_groups),
+        momentum=float(usual.get("momentum", 0.0)),
+        weight_decay=float(usual.get("weight_decay", 0.0)),
+        schedule=cast("str", schedule),
+        warmup=settings.optimisation.warmup if isinstance(scheduler, str) else 0.0,
     )
+    return replace(settings, optimisation=optimisation)
 
 
 def _check_told(optimizer: Any, scheduler: Any, told: Mapping[str, Any]) -> None:
@@ -252,10 +292,10 @@ def _check_told(optimizer: Any, scheduler: Any, told: Mapping[str, Any]) -> None
             f"{', '.join(unread)}: these are set where an optimizer and a scheduler of your own are made. Set them there, or give "
             "names, such as optimizer='sgd', scheduler='cosine'."
         )
-    if isinstance(told.get("lr"), str):
+    lr = told.get("lr")
+    if isinstance(lr, str) and lr != _FIND:
         raise InputError(
-            f"The learning rate lr is {told['lr']!r}, and fit takes a number, such as lr=0.001: only fovea.train and fovea train "
-            "--lr find find one by a trial."
+            f"The learning rate lr is {lr!r}. Give a number, such as lr=0.001, or lr='find', which finds one."
         )
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _OPTION = (
-    r"--[a-z-]+(?: (?!-)[\w.:,]*\w(?= --|[,.;)]|$))?"  # with its value, which ends where a sentence goes on
+    r"--[a-z-]+(?: (?!-)[\w.:,+-]*\w(?= --|[,.;)]|$))?"  # with its value, which ends where a sentence goes on
 )
-_TYPED = re.compile(rf"{_OPTION}(?: {_OPTION})*|\b\w+=[\w.']*[\w']")
+_TYPED = re.compile(rf"{_OPTION}(?: {_OPTION})*|\b\w+=[\w.'+-]*[\w']")
 
 
 def render(template: str, /, **values: object) -> str:

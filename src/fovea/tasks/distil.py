@@ -298,7 +298,7 @@ def _train(
         Pictures(piece_of(given.pixels, known), given.labels[known]),
         piece_of(given.pixels, held_out),
     )
-    making = room.making(seconds)
+    making = replace(room.making(seconds), widened=False)  # with a teacher and without: the same network
     with room.watched(name) as on_epoch:
         shared: dict[str, Any] = {
             "valid": sides.valid,

@@ -1,5 +1,6 @@
 """Training a network from scratch: build it, plan what the budget allows, train, answer the validation pictures."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import describe_bytes
 from fovea.learn.training.optimisers import Optimizers
 from fovea.learn.training.planned import PlanFile, job_of
+from fovea.learn.training.processes import join_processes
 from fovea.learn.training.rates import N_STEPS
 from fovea.learn.training.scoring import score_of
 from fovea.learn.training.step import Goal
@@ -71,15 +73,17 @@ def scratch(
 
     Raises:
         InputError: an unknown network or setting; pictures smaller than its smallest input; a batch larger than memory.
-        TooLittleTimeError: a budget in which not one epoch fits.
+        TooLittleTimeError: a budget in which hardly a step fits.
         MissingExtraError: torchvision or timm is needed.
     """
+    clock = time.perf_counter()
     draft = _draft(
         net, train, n_valid=len(valid.labels), class_names=class_names, wish=wish, workspace=workspace
     )
     assembly, wish, kept = draft.assembly, draft.wish, draft.kept
     network, rows = assembly.made.network, _scored_rows(len(valid.labels))
-    settings, search = _with_rate(assembly, train, settings=draft.plan.settings, wish=wish, kept=kept)
+    settings = draft.plan.settings.after(time.perf_counter() - clock)
+    settings, search = _with_rate(assembly, train, settings=settings, wish=wish, kept=kept)
     plan = replace(draft.plan, settings=settings)
     sentences = _sentences(net, assembly, plan=plan, wish=wish, n_pictures=len(train.labels), search=search)
     for sentence in sentences:
@@ -139,25 +143,32 @@ def _draft(
     workspace.mkdir(parents=True, exist_ok=True)
     job = job_of(settings, assembly.made.card, wish.finds_rate, n_pictures, n_valid)
     kept = PlanFile(workspace / "plan.json", job)
-    earlier = kept.read()
-    plan = _plan(
-        assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier.get("epochs")
-    )
+    earlier = _planned_earlier(kept, settings)
+    plan = _plan(assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier["epochs"])
     draft = _Draft(assembly, wish, plan, kept)
     enough = wide_from(net, settings, given={**wish.given, **wish.options}, n_pictures=n_pictures)
-    has_room = "wide" in earlier or ("epochs" not in earlier and plan.is_all_of(settings))
-    if enough is not None and has_room and not assembly.is_grey and wish.lesson is None:
+    can_widen = enough is not None and wish.widened and not assembly.is_grey
+    if can_widen and (earlier["wide"] or (not earlier["epochs"] and plan.is_all_of(settings))):
         wish = replace(wish, options={**wish.options, "widths": WIDE})
         assembly = assemble(net, train, class_names=class_names, wish=wish, settings=settings)
-        with suppress(InputError):  # it needs more time or memory than there is
+        # Where it was not begun, more time or memory than there is leaves the usual form.
+        with nullcontext() if earlier["wide"] else suppress(InputError):
             plan = _plan(
-                assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier.get("wide")
+                assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier["wide"]
             )
-            if cast("int", plan.settings.looping.epochs) >= enough:
+            if cast("int", plan.settings.looping.epochs) >= cast("int", enough):
                 draft = replace(draft, assembly=assembly, wish=wish, plan=plan)
                 kept.add(wide=plan.settings.looping.epochs)
     kept.add(epochs=draft.plan.settings.looping.epochs)
     return draft
+
+
+def _planned_earlier(kept: PlanFile, settings: Training) -> dict[str, int]:
+    """Return the epochs that an interrupted training had planned, and those of the wide form; 0 for none."""
+    held, names = kept.read(), ("epochs", "wide")
+    machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
+    told = join_processes(machine.device).agree(*(held.get(name, 0) for name in names))
+    return {name: int(n) for name, n in zip(names, told, strict=True)}
 
 
 def _plan(
@@ -167,7 +178,7 @@ def _plan(
     n_valid: int,
     wish: Making,
     settings: Training,
-    planned: int | None,
+    planned: int,
 ) -> Plan:
     """Return what the budget allows, or what an interrupted training had planned."""
     n_pictures, batch_size = len(train.labels), settings.looping.batch_size
@@ -261,8 +272,12 @@ def _sentences(
             has_own_muon=isinstance(assembly.made.network, Fast),
         ),
         *(() if search is None else (search.describe(),)),
-        f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory.",
+        f"Forecast: {plan.seconds:.0f} s, {describe_bytes(plan.n_bytes)} of memory{_of_part(plan)}.",
     )
+
+
+def _of_part(plan: Plan) -> str:
+    return "" if plan.share == 1 else f"; the budget ends the epoch at some {plan.share:.0%}"
 
 
 def _layers_in_words(net: str, wish: Making) -> str:

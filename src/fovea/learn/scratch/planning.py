@@ -12,15 +12,20 @@ from fovea.learn.training.timing import Trial, time_step
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
+_LEAST_STEPS = 20  # of a single epoch that the budget ends
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The settings with their epochs, and what training them is forecast to take, in seconds and bytes of memory."""
+    """The settings with their epochs, and what training them is forecast to take, in seconds and bytes of memory.
+
+    `share` of a single epoch is what the seconds allow where that is less than one.
+    """
 
     settings: Training
     seconds: float
     n_bytes: int
+    share: float = 1.0
 
     def is_all_of(self, settings: Training) -> bool:
         """Return whether all epochs of the settings fit."""
@@ -35,15 +40,15 @@ def plan_training(
     n_scored: int,
     n_answered: int,
     n_tried: int = 0,
-    planned: int | None = None,
+    planned: int = 0,
 ) -> Plan:
     """Return the settings with as many epochs as their seconds allow (at most those they name), and the forecast.
 
     `trial` is what is timed. `n_scored` validation pictures are answered after every epoch, `n_answered` (each view counts)
     at the end; `n_tried` are trained on before, to find a learning rate. `planned` are the epochs of a training that was
-    interrupted and goes on. Several processes share every batch, and do what the
-    first one plans.
-    Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where not one epoch
+    interrupted and goes on. Several processes share every batch, and do what the first one plans. Less than an epoch is
+    one that the seconds end.
+    Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where hardly a step
     fits.
     """
     looping = settings.looping
@@ -59,17 +64,25 @@ def plan_training(
             "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
             "take a network without it (--net lenet5, mlp)."
         ) from error
-    picture, n_planned = processes.agree(picture, planned or 0)
+    picture, n_planned, seconds = processes.agree(picture, planned, looping.seconds or 0.0)
     epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
     last = picture * (_FORWARD * n_answered + n_tried)
     n_epochs = int(n_planned) or cast("int", looping.epochs)
     if looping.seconds is not None and not n_planned:
-        n_epochs = min(n_epochs, int((_SHARE * looping.seconds - last) / epoch))
+        n_epochs = min(n_epochs, int((_SHARE * seconds - last) / epoch))
     if n_epochs < 1:
-        raise TooLittleTimeError(
-            f"{looping.seconds:.0f} s of the budget are left, too few to train from scratch: one epoch takes {epoch + last:.0f} s "
-            f"here. Raise --budget by {2 * (epoch + last) + 5 - (looping.seconds or 0):.0f} s or more, or take a smaller network "
-            "(--net)."
-        )
+        n_steps = math.ceil(n_pictures / processes.n / batch_size)
+        n_least = min(_LEAST_STEPS, n_steps)
+        ends = last + picture * _FORWARD * n_scored
+        share = (_SHARE * seconds - ends) / (picture * n_pictures / processes.n)
+        if share * n_steps < n_least:
+            need = picture * n_pictures / processes.n * n_least / n_steps + ends
+            raise TooLittleTimeError(
+                f"{seconds:.0f} s of the budget are left, too few to train from scratch: {n_least} steps take {need:.0f} s "
+                f"here. Raise --budget by {2 * need + 5 - seconds:.0f} s or more, or take a smaller network (--net)."
+            )
+        seconds = _SHARE * seconds - last
+        part = replace(settings, looping=replace(looping, epochs=1, seconds=seconds))
+        return Plan(part, seconds + last, memory.of(batch_size), share)
     settings = replace(settings, looping=replace(looping, epochs=n_epochs))
     return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))

@@ -11,7 +11,7 @@ FAST = "fast"
 _USUAL_PICTURES = 50_000  # what the epochs below are for: CIFAR-10, MNIST
 _MOST_TIMES = 12.0  # so many times as many epochs at most for fewer pictures
 _LONG = 2.4  # so many times as many epochs of the fast recipe at most, where a budget has room for them
-_WIDE_PICTURES = 25_000  # the wide form was measured on 48,000
+_WIDE_PICTURES = 25_000  # the wide form was measured on 48,000; of far fewer nobody knows
 
 _ADAM = Optimisation("adamw", lr=2e-3, weight_decay=0.01, schedule="one-cycle")
 _NESTEROV = Optimisation(

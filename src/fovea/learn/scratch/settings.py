@@ -38,7 +38,8 @@ class Making:
     network's: "activation", "init", and those of `build_classic` ("hidden", "widths", ...) or of the library's network. `kind`
     says what the labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning
     rate is found by a trial (see `find_learning_rate`) in place of a given one. A `lesson` is learned from in place of the labels.
-    Where seconds are given, `n_again` pictures are answered in them too, when all is done.
+    Where seconds are given, `n_again` pictures are answered in them too, when all is done; the fast network may be trained in its
+    wide form then, unless it is not to be `widened`.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -47,3 +48,4 @@ class Making:
     finds_rate: bool = False
     lesson: Lesson | None = None
     n_again: int = 0
+    widened: bool = True

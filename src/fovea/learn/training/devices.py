@@ -15,7 +15,7 @@ from fovea.features.processor import has_native_bf16
 from fovea.nets import choose_device, has_bf16
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
-_MOST, _USUAL_MAX = 2**31 - 1, 65_536
+_USUAL_MAX = 65_536
 _USUAL_THRESHOLD = 32 << 20  # what glibc's own comes to once larger blocks have been freed
 _TYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
@@ -89,7 +89,7 @@ def _freed_memory_kept() -> Iterator[None]:
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_TRIM_THRESHOLD, _MOST)
+    libc.mallopt(_TRIM_THRESHOLD, -1)
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from fovea.learn.training.settings import Training
 
 
 class TooLittleTimeError(InputError):
-    """A budget in which not one epoch fits."""
+    """A budget in which too little can be learned to be worth it: not one epoch, or from scratch not twenty steps."""
 
 
 @dataclass(frozen=True, slots=True)

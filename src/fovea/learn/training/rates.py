@@ -13,6 +13,7 @@ from torch import nn
 from fovea.learn.training.batches import Batch, Batches
 from fovea.learn.training.devices import choose_machine, computing
 from fovea.learn.training.losses import Criterion, Kind, usual_criterion
+from fovea.learn.training.memory import forecast_memory, free_bytes, require_memory
 from fovea.learn.training.optimisers import USUAL_LR, Optimizers, ParamGroup, make_optimizer, usual_groups
 from fovea.learn.training.planned import PlanFile
 from fovea.learn.training.processes import Processes, join_processes
@@ -55,7 +56,7 @@ def with_found_rate(
     batches: Batches,
     *,
     settings: Training,
-    kept: PlanFile,
+    kept: PlanFile | None,
     kind: Kind = "class",
     criterion: Criterion | None = None,
     groups: Sequence[ParamGroup] | Optimizers | None = None,
@@ -66,7 +67,7 @@ def with_found_rate(
     What is left of the settings' seconds afterwards stands in them. A search that is `kept` is not made again. See
     `find_learning_rate`.
     """
-    clock, before = time.perf_counter(), kept.read().get("rate_search")
+    clock, before = time.perf_counter(), None if kept is None else kept.read().get("rate_search")
     search = (
         find_learning_rate(
             network,
@@ -83,12 +84,10 @@ def with_found_rate(
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     (found,) = join_processes(machine.device).agree(search.suggestion)
     search = replace(search, suggestion=found)
-    kept.add(rate_search=search.to_json())
-    looping = settings.looping
-    if looping.seconds is not None:
-        looping = replace(looping, seconds=max(1.0, looping.seconds - (time.perf_counter() - clock)))
-    optimisation = replace(settings.optimisation, lr=found)
-    return replace(settings, optimisation=optimisation, looping=looping), search
+    if kept is not None:
+        kept.add(rate_search=search.to_json())
+    found_settings = replace(settings, optimisation=replace(settings.optimisation, lr=found))
+    return found_settings.after(time.perf_counter() - clock), search
 
 
 def find_learning_rate(
@@ -109,6 +108,9 @@ def find_learning_rate(
     """
     machine = choose_machine(device=settings.looping.device, precision=settings.looping.precision)
     network.to(machine.device)
+    x = next(iter(batches.epoch(0))).x
+    memory = forecast_memory(network, x[:1].to(machine.device), settings=settings)
+    require_memory(memory, batch_size=len(x), free=free_bytes(machine.device))
     usual = USUAL_LR[settings.optimisation.optimizer]
     if isinstance(groups, Optimizers):
         optimizers, usual = groups, settings.optimisation.lr or usual

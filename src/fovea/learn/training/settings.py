@@ -82,6 +82,12 @@ class Training:
     regularisation: Regularisation = field(default_factory=Regularisation)
     looping: Looping = field(default_factory=Looping)
 
+    def after(self, seconds: float) -> "Training":
+        """Return the settings with what is left of their seconds, where there are any, when so many have gone by."""
+        if self.looping.seconds is None:
+            return self
+        return replace(self, looping=replace(self.looping, seconds=max(1.0, self.looping.seconds - seconds)))
+
 
 def check_settings(training: Training) -> None:
     """Raise InputError for the first value that cannot be used; unknown names get the closest one."""
