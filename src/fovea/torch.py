@@ -161,16 +161,10 @@ def fit(
     pair, announce = pair_of(loaders), unheard if is_follower() else announce
     trackers = (track,) if isinstance(track, str) else tuple(track)
     _require_tracking(trackers, out)
-    watching = partial(
-        watched,
-        type(module).__name__,
-        trackers=trackers,
-        folder=Path() if out is None else track_folder(Path(out)),
-        announce=announce,
-    )
+    folder = Path() if out is None else track_folder(Path(out))
 
     def train(*, progress: Progress, checkpoint: Path | None = None) -> "Fitted":
-        with watching() as tell:
+        with watched(type(module).__name__, trackers=trackers, folder=folder, announce=announce) as tell:
 
             def told(record: "EpochRecord", in_use: "Training") -> None:
                 tell(record, in_use)
