@@ -22,6 +22,10 @@ from fovea.pages.templating import with_code
         ("epochs=30, mixup=0.2, or more pictures", "<code>epochs=30</code>, <code>mixup=0.2</code>, or more pictures"),
         ("precision='f32'", "<code>precision=&#39;f32&#39;</code>"),
         ("a larger --budget or less", "a larger <code>--budget</code> or less"),
+        (
+            "take --backbone NAME (`fovea backbones` lists them) and --since this run",
+            "take <code>--backbone NAME</code> (<code>fovea backbones</code> lists them) and <code>--since</code> this run",
+        ),
         ("a <b> module", "a &lt;b&gt; module"),
     ],
 )  # fmt: skip

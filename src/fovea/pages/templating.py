@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _OPTION = (
-    r"--[a-z-]+(?: (?!-)[\w.:,+-]*\w(?= --|[,.;)]|$))?"  # with its value, which ends where a sentence goes on
+    # with its value, which ends where a sentence goes on, or stands for one
+    r"--[a-z-]+(?: (?!-)[\w.:,+-]*\w(?= --|[,.;)]|$)| [A-Z]+\b)?"
 )
-_TYPED = re.compile(rf"{_OPTION}(?: {_OPTION})*|\b\w+=[\w.'+-]*[\w']")
+_TYPED = re.compile(rf"`(?P<marked>[^`]+)`|{_OPTION}(?: {_OPTION})*|\b\w+=[\w.'+-]*[\w']")
 
 
 def render(template: str, /, **values: object) -> str:
@@ -39,12 +40,15 @@ def as_data(value: object) -> "Markup":
 
 
 def with_code(text: str) -> "Markup":
-    """Return a sentence with what is typed in it, options of a command and keywords, in the type of code."""
+    """Return a sentence with what is typed in it in the type of code: options, keywords, what stands in backticks."""
     from markupsafe import Markup, escape
 
     parts, at = [escape("")], 0
     for found in _TYPED.finditer(text):
-        parts += [escape(text[at : found.start()]), Markup("<code>{}</code>").format(found[0])]
+        parts += [
+            escape(text[at : found.start()]),
+            Markup("<code>{}</code>").format(found["marked"] or found[0]),
+        ]
         at = found.end()
     return Markup("").join([*parts, escape(text[at:])])
 
