@@ -5,7 +5,8 @@ product rate.
 
 Wanted on two cores: LeNet-5 99.0 % on MNIST in 60 s, the fast network 99.5 % in 180 s; on CIFAR-10 94.0 % in 1,080 s without
 AMX (720 with), the batch-norm CNN 88 % in 900 s. 2,000 training pictures are held out to choose the weights; the test is looked
-at once, at the end. A killed run continues from its checkpoint. `--train 5000` takes fewer pictures, `--set epochs=2` overrides.
+at once, at the end. A killed run continues from its checkpoint. `--train 5000` takes fewer pictures, `--set epochs=2` overrides;
+`--members 4` trains so many, seed after seed, and averages them as `fovea train --ensemble 4` does.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from machine import describe_machine
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from fovea.judge import fit_temperature
 from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, scratch
 from fovea.learn.scratch.answers import answer
@@ -108,6 +110,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--net", default="fast")
     parser.add_argument("--train", type=int, help="training pictures (all but those held out)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--members", type=int, default=1, help="networks that are averaged")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a training setting")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the network")
@@ -140,24 +143,35 @@ def main() -> None:
         if n_done % 10 == 0:
             print(f"{time.perf_counter() - begun:.0f} s {stage} {n_done}/{n_total}", flush=True)
 
-    trained = scratch(
-        told.net,
-        train,
-        valid=valid,
-        class_names=tuple("0123456789"),
-        wish=Making({"seed": told.seed, **values(told.set)}, values(told.option)),
-        workspace=told.out or Path(tempfile.mkdtemp()),
-        progress=tell,
-        announce=lambda sentence: print(sentence, flush=True),
-    )
+    out = told.out or Path(tempfile.mkdtemp())
+    members, answers = [], []
+    for seed in range(told.seed, told.seed + told.members):
+        trained = scratch(
+            told.net,
+            train,
+            valid=valid,
+            class_names=tuple("0123456789"),
+            wish=Making({"seed": seed, **values(told.set)}, values(told.option)),
+            workspace=out / str(seed),
+            progress=tell,
+            announce=lambda sentence: print(sentence, flush=True),
+        )
+        logits, judged = judge(trained, test)
+        answers.append(logits / fit_temperature(trained.valid_logits, valid.labels))
+        np.save(out / f"logits-{seed}.npy", answers[-1])
+        members.append({"seed": seed, **judged, **work(trained, rate=rate)})
+    together = {
+        "test_accuracy": float((np.mean(answers, 0).argmax(1) == test.labels).mean()),
+        "pflop": sum(one["pflop"] for one in members),
+        "members": members,
+    }
     result = {
         "data": told.data,
         "net": told.net,
         "seed": told.seed,
         "n_train": len(train.labels),
         "seconds": time.perf_counter() - begun,
-        **judged(trained, test),
-        **work(trained, rate=rate),
+        **(members[0] if told.members == 1 else together),
         "machine": {**describe_machine(), "torch": torch.__version__},
     }
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M")
@@ -167,24 +181,25 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def judged(trained: Trained, test: Pictures) -> dict[str, float]:
-    """Return the accuracy on the test pictures: as it answers, by one view, and shifted."""
+def judge(trained: Trained, test: Pictures) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the logits of the test pictures, and the accuracy on them: as it answers, by one view, and shifted."""
     n_channels = 1 if trained.card.kwargs.get("in_channels") == 1 else 3
     enter = normalise(trained.card.mean[:n_channels], trained.card.std[:n_channels])
     one_view: Any = trained.network
     if isinstance(trained.network, MultiView):
         one_view = torch.nn.Sequential(trained.network.network, trained.network.classifier).eval()
 
-    def accuracy(network: Any, pixels: np.ndarray) -> float:
+    def logits_of(network: Any, pixels: np.ndarray) -> np.ndarray:
         with choose_machine().autocast():
-            logits = answer(network, pixels[..., :n_channels], normalise=enter)
-        return float((logits.argmax(1) == test.labels).mean())
+            return answer(network, pixels[..., :n_channels], normalise=enter)
 
-    return {
-        "test_accuracy": accuracy(trained.network, test.pixels),
-        "test_accuracy_one_view": accuracy(one_view, test.pixels),
-        "test_accuracy_shifted_3px": accuracy(trained.network, shifted(test.pixels, 3)),
+    usual = logits_of(trained.network, test.pixels)
+    asked = {
+        "test_accuracy": usual,
+        "test_accuracy_one_view": logits_of(one_view, test.pixels),
+        "test_accuracy_shifted_3px": logits_of(trained.network, shifted(test.pixels, 3)),
     }
+    return usual, {name: float((logits.argmax(1) == test.labels).mean()) for name, logits in asked.items()}
 
 
 def work(trained: Trained, *, rate: float) -> dict[str, Any]:

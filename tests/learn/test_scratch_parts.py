@@ -149,7 +149,7 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
     assert mirrored_in(batches, 0) == mirrored_in(batches, 1) == set()
 
 
-def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50) -> Plan:
+def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50, begun: int = 0) -> Plan:
     batches = ArrayBatches(np.zeros((10, 2), np.float32), np.zeros(10, np.int64), batch_size=10, seed=0)
     return plan_training(
         Trial(torch.nn.Linear(2, 2), batches, Goal("class", usual_criterion("class", smoothing=0.0))),
@@ -157,6 +157,7 @@ def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50
         n_pictures=n_pictures,
         n_scored=10,
         n_answered=40,
+        planned=begun,
     )
 
 
@@ -174,9 +175,33 @@ def test_a_budget_with_room_for_less_than_an_epoch_ends_it(monkeypatch: pytest.M
     monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
     plan = planned(60.0, n_pictures=500)
     assert plan.settings.looping.epochs == 1
-    # 40 are answered at the end, 10 after the epoch, each a third of 0.2 s; of 0.92 x 60 s the rest trains, 500 take 100 s
-    assert plan.settings.looping.seconds == pytest.approx(55.2 - 40 / 15)
-    assert plan.share == pytest.approx((55.2 - 40 / 15 - 10 / 15) / 100)
+    # 40 are answered at the end, 10 after the epoch, each a third of 0.2 s; of 0.97 x 60 s the rest trains, 500 take 100 s
+    assert plan.settings.looping.seconds == pytest.approx(58.2 - 40 / 15)
+    assert plan.share == pytest.approx((58.2 - 40 / 15 - 10 / 15) / 100)
+
+
+def test_the_last_of_few_epochs_is_ended_by_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    plan = planned(50.0)  # 46 s less the end's 2.67 hold 4.06 epochs of 10.67: the part is not begun
+    assert (plan.settings.looping.epochs, plan.settings.looping.seconds, plan.share) == (4, 50.0, 1.0)
+    plan = planned(54.0)  # 4.41
+    assert plan.settings.looping.epochs == 5
+    assert plan.settings.looping.seconds == pytest.approx(0.97 * 54 - 8 / 3)
+    assert plan.share == pytest.approx((0.97 * 54 - 8 / 3 - 5 * 2 / 3) / 10 - 4)
+    assert plan.seconds == pytest.approx(0.97 * 54)
+
+
+def test_many_epochs_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    plan = planned(104.0)  # 95.68 s less the end's 2.67 hold 8.72 epochs
+    assert (plan.settings.looping.epochs, plan.settings.looping.seconds) == (8, 104.0)
+
+
+def test_what_was_begun_with_a_part_of_an_epoch_goes_on_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    plan = planned(40.0, begun=5)  # 3.2 epochs are left time for, five were planned
+    assert plan.settings.looping.epochs == 5
+    assert plan.settings.looping.seconds == pytest.approx(0.97 * 40 - 8 / 3)
 
 
 def test_a_batch_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,7 +277,7 @@ def _sentences(
 
 
 def _of_part(plan: Plan) -> str:
-    return "" if plan.share == 1 else f"; the budget ends the epoch at some {plan.share:.0%}"
+    return "" if plan.share == 1 else f"; the budget ends the last epoch at some {plan.share:.0%}"
 
 
 def _layers_in_words(net: str, wish: Making) -> str:

@@ -12,6 +12,9 @@ from fovea.learn.training.timing import Trial, time_step
 
 _FORWARD = 1 / 3  # of a training step's arithmetic
 _SHARE = 0.92  # of a budget that is planned for: speed varies
+_SHARE_ENDED = 0.97  # of one that ends the last epoch
+_FEW = 8  # epochs; where fewer fit, what is left of a budget is a good part of one
+_WORTH = 0.1  # of an epoch: less is not begun
 _LEAST_STEPS = 20  # of a single epoch that the budget ends
 
 
@@ -19,7 +22,7 @@ _LEAST_STEPS = 20  # of a single epoch that the budget ends
 class Plan:
     """The settings with their epochs, and what training them is forecast to take, in seconds and bytes of memory.
 
-    `share` of a single epoch is what the seconds allow where that is less than one.
+    `share` of the last epoch is what the seconds are forecast to allow.
     """
 
     settings: Training
@@ -46,8 +49,8 @@ def plan_training(
 
     `trial` is what is timed. `n_scored` validation pictures are answered after every epoch, `n_answered` (each view counts)
     at the end; `n_tried` are trained on before, to find a learning rate. `planned` are the epochs of a training that was
-    interrupted and goes on. Several processes share every batch, and do what the first one plans. Less than an epoch is
-    one that the seconds end.
+    interrupted and goes on. Several processes share every batch, and do what the first one plans. Where few epochs fit, the
+    seconds end the last one; many are whole, so that a training as fast as planned is the same when repeated.
     Raises InputError where a batch needs more memory than is free or is too small, TooLittleTimeError where hardly a step
     fits.
     """
@@ -68,21 +71,22 @@ def plan_training(
     epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
     last = picture * (_FORWARD * n_answered + n_tried)
     n_epochs = int(n_planned) or cast("int", looping.epochs)
-    if looping.seconds is not None and not n_planned:
-        n_epochs = min(n_epochs, int((_SHARE * seconds - last) / epoch))
-    if n_epochs < 1:
-        n_steps = math.ceil(n_pictures / processes.n / batch_size)
-        n_least = min(_LEAST_STEPS, n_steps)
-        ends = last + picture * _FORWARD * n_scored
-        share = (_SHARE * seconds - ends) / (picture * n_pictures / processes.n)
-        if share * n_steps < n_least:
-            need = picture * n_pictures / processes.n * n_least / n_steps + ends
-            raise TooLittleTimeError(
-                f"{seconds:.0f} s of the budget are left, too few to train from scratch: {n_least} steps take {need:.0f} s "
-                f"here. Raise --budget by {2 * need + 5 - seconds:.0f} s or more, or take a smaller network (--net)."
-            )
-        seconds = _SHARE * seconds - last
-        part = replace(settings, looping=replace(looping, epochs=1, seconds=seconds))
-        return Plan(part, seconds + last, memory.of(batch_size), share)
-    settings = replace(settings, looping=replace(looping, epochs=n_epochs))
-    return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
+    fitting = math.inf if looping.seconds is None else (_SHARE * seconds - last) / epoch
+    if n_epochs > fitting and not n_planned:
+        n_epochs = int(fitting) if fitting >= _FEW else max(1, math.ceil(fitting - _WORTH))
+    whole = replace(settings, looping=replace(looping, epochs=n_epochs))
+    if n_epochs <= fitting or n_epochs > _FEW:
+        return Plan(whole, n_epochs * epoch + last, memory.of(batch_size))
+    left = _SHARE_ENDED * seconds - last
+    own = n_pictures / processes.n
+    fitting = (left - picture * _FORWARD * n_scored * n_epochs) / (picture * own)
+    n_steps = math.ceil(own / batch_size)
+    least = min(_LEAST_STEPS, n_steps) / n_steps
+    if fitting < least:
+        need = picture * (least * own + _FORWARD * n_scored) + last
+        raise TooLittleTimeError(
+            f"{seconds:.0f} s of the budget are left, too few to train from scratch: {round(least * n_steps)} steps take "
+            f"{need:.0f} s here. Raise --budget by {2 * need + 5 - seconds:.0f} s or more, or take a smaller network (--net)."
+        )
+    part = replace(whole, looping=replace(whole.looping, seconds=left))
+    return Plan(part, left + last, memory.of(batch_size), min(1.0, fitting - n_epochs + 1))
