@@ -217,6 +217,42 @@ def test_a_budget_with_room_trains_the_fast_network_longer_then_wide(
     assert told[1].partition(" in ")[0] + is_wide == planned
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        # Of 2,000 pictures an epoch takes 2.007 s, all answers 0.02 s; 0.92 of the seconds are planned for
+        ({"seconds": 6.0}, "3 epochs in batches of 25;"),  # 2.74, the last of which the budget ends
+        ({"seconds": 8.0}, "4 epochs in batches of 100;"),  # 3.66
+        ({"seconds": 6.0, "batch_size": 80}, "3 epochs in batches of 80;"),
+        ({"seconds": 6.0, "epochs": 2}, "2 epochs in batches of 100;"),
+    ],
+)
+def test_few_epochs_of_the_fast_network_have_small_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], told: str
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1e-3)
+    sentences: list[str] = []
+
+    def stop(sentence: str) -> None:
+        sentences.append(sentence)
+        if len(sentences) == 2:
+            raise KeyboardInterrupt
+
+    for _ in range(2):  # what was planned is gone on with
+        sentences.clear()
+        with pytest.raises(KeyboardInterrupt):
+            scratch(
+                "fast",
+                drawn(2000, seed=0, is_grey=False),
+                valid=drawn(20, seed=1, is_grey=False),
+                class_names=("left", "upper"),
+                wish=Making({"device": "cpu", "augment": "none"} | given),
+                workspace=tmp_path,
+                announce=stop,
+            )
+        assert sentences[1].startswith(told)
+
+
 @pytest.mark.usefixtures("_wide_is_quick")
 def test_a_wide_form_that_was_planned_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from fovea.learn.scratch.answers import answer
 from fovea.learn.scratch.assembly import Assembly, assemble
 from fovea.learn.scratch.muon import FILTERS_LR, fast_optimizers
 from fovea.learn.scratch.planning import Plan, plan_training
-from fovea.learn.scratch.recipes import prolonged, recipe, wide_from
+from fovea.learn.scratch.recipes import FEW, hastened, prolonged, recipe, wide_from
 from fovea.learn.scratch.settings import Lesson, Making
 from fovea.learn.trained import OnEpoch, Pictures, Trained, teller, unwatched
 from fovea.learn.training import (
@@ -144,7 +144,11 @@ def _draft(
     job = job_of(settings, assembly.made.card, wish.finds_rate, n_pictures, n_valid)
     kept = PlanFile(workspace / "plan.json", job)
     earlier = _planned_earlier(kept, settings)
-    plan = _plan(assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier["epochs"])
+    hasty = hastened(net, settings, given=wish.given)
+    plan = _plan(assembly, train, n_valid=n_valid, wish=wish, settings=hasty, planned=earlier["epochs"])
+    if hasty != settings and cast("int", plan.settings.looping.epochs) >= FEW:
+        planned = cast("int", plan.settings.looping.epochs)
+        plan = _plan(assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=planned)
     draft = _Draft(assembly, wish, plan, kept)
     enough = wide_from(net, settings, given={**wish.given, **wish.options}, n_pictures=n_pictures)
     can_widen = enough is not None and wish.widened and not assembly.is_grey
@@ -156,9 +160,10 @@ def _draft(
             plan = _plan(
                 assembly, train, n_valid=n_valid, wish=wish, settings=settings, planned=earlier["wide"]
             )
-            if cast("int", plan.settings.looping.epochs) >= cast("int", enough):
+            n_epochs, is_whole = cast("int", plan.settings.looping.epochs), plan.share == 1
+            if earlier["wide"] or (is_whole and n_epochs >= cast("int", enough)):
                 draft = replace(draft, assembly=assembly, wish=wish, plan=plan)
-                kept.add(wide=plan.settings.looping.epochs)
+                kept.add(wide=n_epochs)
     kept.add(epochs=draft.plan.settings.looping.epochs)
     return draft
 

@@ -32,7 +32,7 @@ class Plan:
 
     def is_all_of(self, settings: Training) -> bool:
         """Return whether all epochs of the settings fit."""
-        return self.settings.looping.epochs == settings.looping.epochs
+        return self.settings.looping.epochs == settings.looping.epochs and self.share == 1
 
 
 def plan_training(
@@ -77,12 +77,12 @@ def plan_training(
     whole = replace(settings, looping=replace(looping, epochs=n_epochs))
     if n_epochs <= fitting or n_epochs > _FEW:
         return Plan(whole, n_epochs * epoch + last, memory.of(batch_size))
-    left = _SHARE_ENDED * seconds - last
+    left = max(1e-3, _SHARE_ENDED * seconds - last)
     own = n_pictures / processes.n
     fitting = (left - picture * _FORWARD * n_scored * n_epochs) / (picture * own)
     n_steps = math.ceil(own / batch_size)
     least = min(_LEAST_STEPS, n_steps) / n_steps
-    if fitting < least:
+    if fitting < least and not n_planned:
         need = picture * (least * own + _FORWARD * n_scored) + last
         raise TooLittleTimeError(
             f"{seconds:.0f} s of the budget are left, too few to train from scratch: {round(least * n_steps)} steps take "

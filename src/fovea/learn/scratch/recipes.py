@@ -10,6 +10,8 @@ from fovea.learn.training import Looping, Optimisation, Regularisation, Training
 FAST = "fast"
 _USUAL_PICTURES = 50_000  # what the epochs below are for: CIFAR-10, MNIST
 _MOST_TIMES = 12.0  # so many times as many epochs at most for fewer pictures
+FEW = 4
+"""Epochs of the fast recipe; where a budget has room for fewer, steps are what lacks, not pictures: see `hastened`."""
 _LONG = 2.4  # so many times as many epochs of the fast recipe at most, where a budget has room for them
 _WIDE_PICTURES = 25_000  # the wide form was measured on 48,000; of far fewer nobody knows
 
@@ -44,6 +46,18 @@ def prolonged(net: str, settings: Training, *, given: Mapping[str, Any]) -> Trai
         return settings
     epochs = round(_LONG * cast("int", settings.looping.epochs))
     return replace(settings, looping=replace(settings.looping, epochs=epochs))
+
+
+def hastened(net: str, settings: Training, *, given: Mapping[str, Any]) -> Training:
+    """Return the settings for fewer epochs than `FEW`: the fast recipe takes a quarter of its batch if neither was given.
+
+    After 0.4 epochs of CIFAR-10 batches of 250 are right of 81 %, those of 1,000 of 70 % (lab/LOG.md); after 10 there is no
+    difference.
+    """
+    if net != FAST or settings.looping.seconds is None or {"batch_size", "epochs"} & set(given):
+        return settings
+    batch_size = max(1, cast("int", settings.looping.batch_size) // 4)
+    return replace(settings, looping=replace(settings.looping, batch_size=batch_size))
 
 
 def wide_from(net: str, settings: Training, *, given: Mapping[str, Any], n_pictures: int) -> int | None:
