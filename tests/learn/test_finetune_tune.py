@@ -13,6 +13,7 @@ import fovea.learn.finetune.plan as plan_module
 import fovea.learn.finetune.tune as tune_module
 from fovea.errors import InputError
 from fovea.learn import Head
+from fovea.learn.augment import augmentation
 from fovea.learn.finetune import Tuning, finetune
 from fovea.learn.finetune.frozen import FrozenBatches
 from fovea.learn.finetune.plan import Job, Part, Shares, _share_out
@@ -179,6 +180,49 @@ def test_views_are_computed_in_three_tenths_of_the_budget_and_the_rest_is_epochs
     job = Job(None, None, 100, 0, (SIZE, SIZE), Tuning(), settings, Path(), None, Processes())  # type: ignore[arg-type]
     # 1 s a view, 10 s an epoch: of 10 s three views, and of the 7 s left no whole epoch, but one is made
     assert [_share_out(job, part, left=left) for left in (10, 100)] == [Shares(1, 3), Shares(9, 8)]
+
+
+def test_the_search_of_a_rate_is_planned_for() -> None:
+    part = Part(2, Cut("layer3", (), (1,), (), ()), None, 0.01, 0.1, Memory(0, 1), 0, n_asked=2)
+    settings = overridden(recipe(), {"epochs": 100, "batch_size": 5})
+    wish = Tuning(finds_rate=True)
+    job = Job(None, None, 100, 0, (SIZE, SIZE), wish, settings, Path(), None, Processes())  # type: ignore[arg-type]
+    assert part.search_seconds(job) == pytest.approx(50)  # 100 steps of 5 pictures
+    assert _share_out(job, part, left=150) == Shares(9, 8)  # as of 100 s without it
+
+
+def test_measuring_leaves_the_network_as_it_was(tmp_path: Path) -> None:
+    one = trainable()
+    headed, _ = add_head(one, class_names=NAMES)
+    before = {name: tensor.clone() for name, tensor in headed.state_dict().items()}
+    settings = overridden(recipe(), {"batch_size": 8, "seconds": 600.0, "epochs": 1})
+    job = Job(
+        headed, one, 24, 16, (SIZE, SIZE), Tuning(), settings, tmp_path, augmentation("none"), Processes()
+    )
+    for n_blocks in (3, 1):
+        plan_module._measure(job, n_blocks)
+    for name, tensor in headed.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_what_lies_behind_the_last_place_of_the_head_is_no_block_that_learns(tmp_path: Path) -> None:
+    one = replace(trainable(), places=(Place("layer2", "mean"),))
+    trained = finetune(
+        one,
+        drawn(),
+        valid=drawn(16),
+        class_names=NAMES,
+        wish=Tuning(
+            unfreeze=1,
+            given={"epochs": 2, "batch_size": 8, "augment": "none", "precision": "f32", "lr": 3e-3},
+        ),
+        workspace=tmp_path,
+    )
+    assert "the last 1 of 3 blocks learn (from 'layer2')" in trained.plan[0]
+    learning = {
+        name.split(".")[0] for name, one in trained.network.network.named_parameters() if one.requires_grad
+    }
+    assert learning.isdisjoint({"layer3", "layer4", "fc"})
 
 
 def test_what_a_budget_leaves_goes_into_more_trainings_of_half_of_the_epochs_or_more() -> None:

@@ -14,11 +14,13 @@ from fovea.errors import InputError
 from fovea.learn.augment import normalise
 from fovea.learn.scratch import Making, recipe, scratch
 from fovea.learn.scratch.answers import answer
-from fovea.learn.scratch.assembly import assemble
-from fovea.learn.scratch.networks import make_network, require_size
+from fovea.learn.scratch.assembly import Assembly, _leaves_few, assemble
+from fovea.learn.scratch.networks import Made, make_network, require_size
 from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import overridden
+from fovea.learn.training.processes import Processes
 from fovea.nets.classic import MultiView
+from fovea.nets.weights import WeightsCard
 from fovea.nets.zoo import build_network
 from fovea.progress import Progress, silent
 
@@ -327,6 +329,42 @@ def test_an_interrupted_fast_training_ends_as_an_uninterrupted_one(
         train("stopped", interrupt)
     assert (tmp_path / "stopped" / "fast.checkpoint").exists()
     np.testing.assert_array_equal(train("stopped", silent).valid_logits, train("whole", silent).valid_logits)
+
+
+def test_the_whitening_of_the_fast_network_is_told_of_while_it_learns(tmp_path: Path) -> None:
+    first, *_, last = run(tmp_path, "fast", given={"epochs": 3}, is_grey=False).history.records
+    assert "whiten" in first.gradient_norms
+    assert "whiten" not in last.gradient_norms
+    assert len(last.gradient_norms) > 1
+
+
+def test_a_set_without_a_validation_picture_is_refused(tmp_path: Path) -> None:
+    pictures = drawn(64, seed=0)
+    with pytest.raises(
+        InputError, match=r"^No validation picture is left by which weights could be chosen: "
+    ):
+        scratch(
+            "lenet5",
+            pictures,
+            valid=Pictures(pictures.pixels[:0], pictures.labels[:0]),
+            class_names=("left", "upper"),
+            workspace=tmp_path,
+        )
+
+
+def test_grey_planes_are_the_rounded_means_of_the_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.assembly._N_MEASURED", 7)  # in pieces
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
+    card = WeightsCard("fovea", "lenet5", 4, (0.5,) * 3, (0.5,) * 3)
+    assembly = Assembly(Made(torch.nn.Identity(), card, ""), None, None, True, None)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(
+        assembly.planes(pixels), np.rint(pixels.astype(float).mean(3, keepdims=True))
+    )
+
+
+def test_a_last_batch_that_gives_a_process_one_picture_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.assembly.join_processes", lambda _: Processes(n=2))
+    assert [_leaves_few(60 + left, 20, device="cpu") for left in range(5)] == [False, True, True, True, False]
 
 
 def test_options_reach_the_network_and_its_card(tmp_path: Path) -> None:

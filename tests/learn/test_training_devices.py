@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from fovea.learn.training.devices import Machine, computing
+from fovea.learn.training.devices import Machine, computing, gpu_share
 
 
 def test_weights_that_change_within_a_block_without_gradients_answer_as_they_are_now() -> None:
@@ -19,6 +19,19 @@ def test_weights_that_change_within_a_block_without_gradients_answer_as_they_are
             network.weight.data.fill_(weight)
             answers.append(float(network(x)))
     assert answers == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("no pynvml"), RuntimeError("no driver"), Exception("NVMLError_NotSupported")]
+)
+def test_a_gpu_whose_use_nothing_tells_has_none(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def asked() -> int:
+        raise error
+
+    monkeypatch.setattr("torch.cuda.utilization", asked)
+    assert gpu_share("cuda") is None
+    monkeypatch.setattr("torch.cuda.utilization", lambda: 87)
+    assert gpu_share("cuda") == 0.87
 
 
 def n_mapped() -> int:

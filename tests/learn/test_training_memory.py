@@ -33,6 +33,13 @@ def test_what_is_frozen_keeps_nothing() -> None:
     assert memory.picture_bytes == round(20 * 4 * 1.5) + 10 * 4
 
 
+def test_what_torch_keeps_of_a_gpu_is_free_for_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (3 * GIB, 8 * GIB))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda: 4 * GIB)
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda: GIB)
+    assert free_bytes("cuda") == 6 * GIB
+
+
 def test_the_network_stays_as_it_was() -> None:
     network = tiny_network(dropout=0.5).eval()
     before, draws = weights_of(network), torch.get_rng_state()

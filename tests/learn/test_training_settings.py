@@ -21,6 +21,15 @@ def test_an_unknown_optimizer_gets_the_closest_name() -> None:
     )
 
 
+def test_nesterov_without_momentum_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        check_settings(Training(Optimisation(optimizer="nesterov", momentum=0.0)))
+    assert str(caught.value) == (
+        "The optimiser 'nesterov' looks ahead along its momentum, and the setting momentum is 0. Give it one (0.9), or take "
+        "the optimiser 'sgd'."
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

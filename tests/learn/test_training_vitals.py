@@ -15,6 +15,13 @@ def test_gradient_norms_are_euclidean_over_a_layer() -> None:
     assert gradient_norms(network) == {"one": 5.0}
 
 
+def test_a_layer_that_does_not_learn_now_has_no_norm() -> None:
+    network = nn.ModuleDict({"fixed": nn.Linear(1, 1), "faint": nn.Linear(1, 1)})
+    network["fixed"].weight.grad = torch.zeros(1, 1)
+    network["faint"].weight.grad = torch.full((1, 1), 1e-20)
+    assert gradient_norms(network) == {"faint": pytest.approx(1e-20)}
+
+
 def test_a_network_inside_one_child_is_told_by_its_own_layers() -> None:
     network = nn.Sequential(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
     network(torch.ones(1, 1)).sum().backward()

@@ -115,7 +115,7 @@ def test_a_network_that_answers_otherwise_afterwards_is_refused(tmp_path, pictur
         exported(trained(Small()), tmp_path / "backbone", pictures)
     assert str(caught.value) == (
         "The trained network 'small' answers 100.0% of 40 real pictures differently in the runtime's form (f32; at most "
-        "0.5% may). It was not saved: train with --compute f32, or another network."
+        "0.5% may). It was not saved: train another network."
     )
 
 

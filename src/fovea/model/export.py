@@ -112,10 +112,11 @@ def export_trained(
         notes = (
             f"In {chosen} {1 - agreement:.1%} of {len(examples)} pictures were answered differently: not used.",
         )
+    advice = "train another network" if chosen == "f32" else "train with --compute f32, or another network"
     raise BackboneError(
         f"The trained network {name!r} answers {1 - agreement:.1%} of {len(examples)} real pictures differently in the "
         f"runtime's form ({chosen}; at most {1 - LEAST_AGREEMENT[chosen]:.1%} may). It was not saved: "
-        "train with --compute f32, or another network."
+        f"{advice}."
     )
 
 

@@ -6,6 +6,7 @@ given back in its own form with what it learned.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -32,7 +33,7 @@ def quickened(network: nn.Module, *, example: Tensor) -> Iterator[None]:
         for one, kind in zip(swapped, classes, strict=True):
             one.__class__ = kind
         for pair in folded:
-            _unfold(*pair)
+            _unfold(pair)
 
 
 class _Passing(nn.BatchNorm2d):
@@ -50,20 +51,33 @@ class _PassingOn(nn.BatchNorm2d):
         return own.act(own.drop(x))  # type: ignore[no-any-return]
 
 
-def _fold(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, type, bool]]:
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A batch norm that is in its convolution, and how both were."""
+
+    conv: nn.Conv2d
+    norm: nn.BatchNorm2d
+    kind: type
+    had_bias: bool
+    learned: bool
+
+
+def _fold(network: nn.Module, example: Tensor) -> list[_Folded]:
     """Fold every batch norm that follows a convolution directly; return what `_unfold` needs of each."""
     with torch.no_grad():
         pairs, whole = _pairs(network, example)
         held = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        had_bias = [conv.bias is not None for conv, _ in pairs]
-        folded = [(conv, norm, type(norm), had) for (conv, norm), had in zip(pairs, had_bias, strict=True)]
+        folded = [
+            _Folded(conv, norm, type(norm), conv.bias is not None, norm.weight.requires_grad)
+            for conv, norm in pairs
+        ]
         for conv, norm in pairs:
             _fold_one(conv, norm)
         now = network.eval()(example)
         if float((now - whole).abs().max()) <= _SAME * max(float(whole.abs().max()), 1e-9):
             return folded
         for pair in folded:
-            _unfold(*pair)
+            _unfold(pair)
         network.load_state_dict(held)
         return []
 
@@ -111,7 +125,7 @@ def _fold_one(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     if conv.bias is not None:
         bias = bias + conv.bias * gain
     conv.weight.mul_(gain.reshape(-1, 1, 1, 1))
-    conv.bias = nn.Parameter(bias.detach().clone())
+    conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=norm.bias.requires_grad)
     mean.zero_()
     variance.fill_(1)
     norm.weight.fill_((1 + norm.eps) ** 0.5)
@@ -120,11 +134,12 @@ def _fold_one(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     norm.__class__ = _PassingOn if hasattr(norm, "act") else _Passing
 
 
-def _unfold(conv: nn.Conv2d, norm: nn.BatchNorm2d, kind: type, had_bias: bool) -> None:
+def _unfold(pair: _Folded) -> None:
     """Give a batch norm its work back: the convolution keeps its weights, and the norm adds the bias."""
-    norm.__class__ = kind
-    norm.requires_grad_(True)
-    if not had_bias:
+    conv, norm = pair.conv, pair.norm
+    norm.__class__ = pair.kind
+    norm.requires_grad_(pair.learned)
+    if not pair.had_bias:
         with torch.no_grad():
             norm.bias.copy_(cast("Tensor", conv.bias))
         conv.bias = None

@@ -4,7 +4,7 @@ In: a built network with its weights and its pooled places (as the probe sees th
 linear layer (or dense layers) on all those places, standardised: with the probe's numbers in it, it answers as the probe does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias, cast
@@ -132,6 +132,20 @@ def add_head(
     }
     card = replace(inner, library="fovea", architecture=ARCHITECTURE, kwargs=kwargs, class_names=class_names)
     return headed, card
+
+
+def stop_unreached(headed: Headed, *, size_px: int) -> frozenset[nn.Parameter]:
+    """Let weights that the head does not see (behind the last place) learn no more; return them."""
+    weights = [weight for weight in headed.network.parameters() if weight.requires_grad]
+    with torch.enable_grad():
+        features = headed.eval().features(torch.zeros(1, 3, size_px, size_px))
+        gradients: Sequence[Tensor | None] = [None] * len(weights)
+        if features.requires_grad:
+            gradients = torch.autograd.grad(features.sum(), weights, allow_unused=True)
+    unreached = [weight for weight, gradient in zip(weights, gradients, strict=True) if gradient is None]
+    for weight in unreached:
+        weight.requires_grad_(False)
+    return frozenset(unreached)
 
 
 def start_from(headed: Headed, *, weights: Reals, bias: Reals, mean: Reals, scale: Reals) -> None:

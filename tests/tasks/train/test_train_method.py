@@ -297,14 +297,15 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     )
     gathered = SimpleNamespace(n_decoded=40, seconds=0.5)
 
-    def run(seconds: float, net: str | None = None):
+    def run(seconds: float, net: str | None = None, said: str = ""):
         training = SimpleNamespace(method="auto", how=SimpleNamespace(net=net, device="cpu", budget=None))
         room = SimpleNamespace(
             config=SimpleNamespace(training=training),
             seconds_left=lambda *_, **__: seconds,
             workspace=tmp_path / "work",
         )
-        attempts, _ = train_method.try_further(goal, None, gathered=gathered, room=room)
+        attempts, why_not = train_method.try_further(goal, None, gathered=gathered, room=room)
+        assert said in why_not
         return [one.name for one in attempts]
 
     return run, asked
@@ -315,6 +316,14 @@ def test_a_network_from_scratch_that_has_no_time_leaves_the_others(far):
     assert run(60.0) == ["planned", "all"]
     assert asked[:2] == [("planned", 12.0), ("all", 12.0)]
     assert asked[2][0] == "fast" and 59 < asked[2][1] <= 60  # all that the others left
+
+
+def test_what_the_budget_leaves_no_time_for_is_told(far, monkeypatch: pytest.MonkeyPatch):
+    run, asked = far
+    clock = iter(range(0, 1000, 25))
+    monkeypatch.setattr(train_method.time, "perf_counter", lambda: float(next(clock)))
+    assert run(60.0, said="No time was left of the budget for a network from scratch: raise it (--budget).")
+    assert [name for name, _ in asked] == ["planned", "all"]
 
 
 @pytest.mark.parametrize("error", [InputError("A batch needs 9 GB."), BackboneError("It answers otherwise.")])

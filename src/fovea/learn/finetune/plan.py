@@ -31,6 +31,7 @@ from fovea.learn.training.losses import usual_criterion
 from fovea.learn.training.memory import Memory, describe_bytes
 from fovea.learn.training.planned import PlanFile, TooLittleTimeError, job_of
 from fovea.learn.training.processes import Processes
+from fovea.learn.training.rates import N_STEPS
 from fovea.learn.training.step import Goal
 from fovea.learn.training.timing import Trial, time_step
 from fovea.manifest.wording import count
@@ -96,6 +97,10 @@ class Part:
         """Return the seconds of an epoch with its validation."""
         return (job.n_train / job.processes.n + _FORWARD * job.n_valid) * self.step_seconds
 
+    def search_seconds(self, job: Job) -> float:
+        """Return the seconds in which a learning rate is found, where that is wished."""
+        return job.wish.finds_rate * N_STEPS * job.batch_size / job.processes.n * self.step_seconds
+
     def views_seconds(self, job: Job, *, n_views: int) -> float:
         """Return the seconds in which the frozen part of everything is computed."""
         return (job.n_train * n_views + job.n_valid) / job.processes.n * self.frozen_seconds
@@ -136,7 +141,8 @@ def plan_finetune(job: Job) -> Plan:
         settings=replace(job.settings, looping=replace(job.settings.looping, epochs=shares.n_epochs)),
         n_views=shares.n_views,
         n_runs=shares.n_runs,
-        seconds=part.views_seconds(job, n_views=shares.n_views)
+        seconds=part.search_seconds(job)
+        + part.views_seconds(job, n_views=shares.n_views)
         + shares.n_runs * (shares.n_epochs * part.epoch_seconds(job) + job.wish.run_seconds),
         n_bytes=part.memory.of(job.batch_size)
         + part.value_bytes * (job.n_train * shares.n_views + job.n_valid),
@@ -214,7 +220,7 @@ def _choose(job: Job, *, begun: float) -> tuple[Part, float]:
     for number in choices:
         part = _measure(job, min(number, n_blocks))
         left = math.inf if budget is None else _SHARE * (budget - (time.perf_counter() - begun))
-        first, epoch = part.views_seconds(job, n_views=1), part.epoch_seconds(job)
+        first, epoch = part.search_seconds(job) + part.views_seconds(job, n_views=1), part.epoch_seconds(job)
         needed = 1 if number == choices[-1] else min(_LEAST, wished)
         if left >= first + needed * epoch + job.wish.run_seconds:
             return part, left
@@ -237,7 +243,7 @@ def _share_out(job: Job, part: Part, *, left: float) -> Shares:
         return Shares(wished, n_views)
     while n_views > 1 and part.views_seconds(job, n_views=n_views) > _FROZEN_SHARE * left:
         n_views -= 1
-    left -= part.views_seconds(job, n_views=n_views)
+    left -= part.search_seconds(job) + part.views_seconds(job, n_views=n_views)
     for n_runs in range(job.wish.most_runs, 0, -1):
         n_epochs = int((left / n_runs - job.wish.run_seconds) / part.epoch_seconds(job))
         if n_epochs >= math.ceil(_OF_SEVERAL * wished):
@@ -261,10 +267,14 @@ def _measure(job: Job, n_blocks: int) -> Part:
         values = frozen.compute(pixels)[:, 0]
         seconds = (time.perf_counter() - begun) / len(pixels)
     rows: Rows = pixels if values is None else values
+    held = {name: tensor.clone() for name, tensor in headed.state_dict().items()}
     with learning(headed, cut, card=card, rows=rows, size_px=job.size_px) as one:
         memory = forecast_memory(one.network, one.planes(rows[:1]), settings=job.settings)
         step_seconds = _time_step(one.network, job, rows=rows)
     headed.cpu()  # where the next part is cut off, and the frozen one converted
+    headed.load_state_dict(
+        held
+    )  # bit for bit: quickening leaves another rounding, and a resumed run measures one part alone
     n_bytes = 0 if values is None else values[0].nbytes
     n_learning = len(blocks) if cut is None else n_blocks
     return Part(n_learning, cut, frozen, seconds, step_seconds, memory, n_bytes, n_asked=n_blocks)

@@ -30,7 +30,7 @@ from fovea.learn.training import (
 )
 from fovea.learn.training.processes import join_processes
 from fovea.learn.training.scoring import score_of
-from fovea.nets.trainable import Headed, Trainable, add_head, start_from
+from fovea.nets.trainable import Headed, Trainable, add_head, start_from, stop_unreached
 from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress, part_of, silent, unheard
 
@@ -72,9 +72,10 @@ def finetune(
         TooLittleTimeError: a budget in which nothing can be learned.
     """
     check_wish(wish)
-    wish = replace(wish, unfreeze=count_unfrozen(wish.unfreeze, trainable))
     begun, settings = time.perf_counter(), settings_of(wish)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
+    trainable = _that_can_learn(trainable, headed)
+    wish = replace(wish, unfreeze=count_unfrozen(wish.unfreeze, trainable))
     augment = _augmentation(train, settings=settings)
     processes = join_processes(_machine(settings).device)
     own = workspace if processes.is_first else workspace / f"process-{processes.rank}"
@@ -194,6 +195,19 @@ def _with_head(
     if start is not None:
         start_from(headed, weights=start.weights, bias=start.bias, mean=start.mean, scale=start.scale)
     return headed, card
+
+
+def _that_can_learn(trainable: Trainable, headed: Headed) -> Trainable:
+    """Return the network without the blocks behind the last place that the head reads: they cannot learn from it."""
+    unreached = stop_unreached(headed, size_px=trainable.card.size_px)
+    blocks = list(trainable.blocks)
+    while len(blocks) > 1 and unreached.issuperset(_weights_of(headed, blocks[-1])):
+        del blocks[-1]
+    return replace(trainable, blocks=tuple(blocks))
+
+
+def _weights_of(headed: Headed, block: tuple[str, ...]) -> list[nn.Parameter]:
+    return [weight for name in block for weight in headed.network.get_submodule(name).parameters()]
 
 
 def _with_found_rate(

@@ -16,6 +16,7 @@ from fovea.learn.scratch.recipes import FAST
 from fovea.learn.scratch.settings import Making
 from fovea.learn.trained import Pictures
 from fovea.learn.training import ArrayBatches, Batches, Training, choose_machine
+from fovea.learn.training.processes import join_processes
 from fovea.nets.classic import MultiView
 from fovea.nets.classic.fast import Fast
 from fovea.nets.zoo import OWN
@@ -47,7 +48,13 @@ class Assembly:
 
     def planes(self, pixels: Pixels) -> Pixels:
         """Return the channels that the network takes of uint8 (n, h, w, 3): all, or their mean where it sees grey."""
-        return np.rint(pixels.mean(3, keepdims=True)).astype(np.uint8) if self.is_grey else pixels
+        if not self.is_grey:
+            return pixels
+        grey = np.empty((*pixels.shape[:3], 1), np.uint8)
+        for begin in range(0, len(pixels), _N_MEASURED):  # a mean of all is eight bytes a value
+            some = pixels[begin : begin + _N_MEASURED]
+            grey[begin : begin + len(some)] = np.rint(some.mean(3, keepdims=True))
+        return grey
 
     def input_of(self, pixels: Pixels) -> Tensor:
         """Return the network's input float32 (n, c, h, w) of uint8 (n, h, w, 3)."""
@@ -57,6 +64,7 @@ class Assembly:
         """Return the training batches; those of the fast recipe mirror in turn instead of by chance."""
         network, looping = self.made.network, settings.looping
         is_fast = isinstance(network, Fast)
+        device = choose_machine(device=looping.device, precision=looping.precision).device
         preparing = Preparing(self.augmentation, self.normalise, alternates=is_fast)
         pixels = self.planes(train.pixels)
         batches = ArrayBatches(
@@ -66,8 +74,8 @@ class Assembly:
             seed=looping.seed,
             prepare=preparing,
             weights=train.class_weights if settings.regularisation.balance else None,
-            drop_last=is_fast or _leaves_one(len(pixels), cast("int", looping.batch_size)),
-            device=choose_machine(device=looping.device, precision=looping.precision).device,
+            drop_last=is_fast or _leaves_few(len(pixels), cast("int", looping.batch_size), device=device),
+            device=device,
         )
         if not isinstance(network, Fast):
             return batches
@@ -119,9 +127,9 @@ def assemble(
     return assembly
 
 
-def _leaves_one(n: int, batch_size: int) -> bool:
-    """Return whether the last batch would be one picture alone, which batch normalisation cannot take."""
-    return batch_size > 1 and n > batch_size and n % batch_size == 1
+def _leaves_few(n: int, batch_size: int, *, device: str) -> bool:
+    """Return whether the last batch would be one picture alone for a process, which batch normalisation cannot take."""
+    return batch_size > 1 and n > batch_size and 0 < n % batch_size < 2 * join_processes(device).n
 
 
 def _milder(augmentation: Augmentation) -> Augmentation:

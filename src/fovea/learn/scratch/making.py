@@ -77,6 +77,11 @@ def scratch(
         MissingExtraError: torchvision or timm is needed.
     """
     clock = time.perf_counter()
+    if not len(valid.labels):
+        raise InputError(
+            "No validation picture is left by which weights could be chosen: those there were could not be read, or are of "
+            "classes that no training picture has. Leave the column 'split' out, or bring pictures of the training's classes."
+        )
     draft = _draft(
         net, train, n_valid=len(valid.labels), class_names=class_names, wish=wish, workspace=workspace
     )

@@ -62,7 +62,9 @@ def plan_training(
     require_memory(memory, batch_size=batch_size, free=processes.least(free_bytes(device)))
     try:
         picture = time_step(trial, settings=settings)
-    except ValueError as error:  # torch's batch normalisation of a single value
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):  # torch's batch normalisation says so
+            raise
         raise InputError(
             "This network has batch normalisation, which needs more than one picture a batch. Give --batch-size 2 or more, or "
             "take a network without it (--net lenet5, mlp)."
@@ -74,10 +76,12 @@ def plan_training(
     fitting = math.inf if looping.seconds is None else (_SHARE * seconds - last) / epoch
     if n_epochs > fitting and not n_planned:
         n_epochs = int(fitting) if fitting >= _FEW else max(1, math.ceil(fitting - _WORTH))
-    whole = replace(settings, looping=replace(looping, epochs=n_epochs))
-    if n_epochs <= fitting or n_epochs > _FEW:
-        return Plan(whole, n_epochs * epoch + last, memory.of(batch_size))
-    left = max(1e-3, _SHARE_ENDED * seconds - last)
+    is_whole = n_epochs <= fitting or n_epochs > _FEW
+    left = max(1e-3, (1.0 if is_whole else _SHARE_ENDED) * seconds - last)
+    looping = replace(looping, epochs=n_epochs, seconds=None if looping.seconds is None else left)
+    settings = replace(settings, looping=looping)
+    if is_whole:
+        return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
     own = n_pictures / processes.n
     fitting = (left - picture * _FORWARD * n_scored * n_epochs) / (picture * own)
     n_steps = math.ceil(own / batch_size)
@@ -88,5 +92,4 @@ def plan_training(
             f"{seconds:.0f} s of the budget are left, too few to train from scratch: {round(least * n_steps)} steps take "
             f"{need:.0f} s here. Raise --budget by {2 * need + 5 - seconds:.0f} s or more, or take a smaller network (--net)."
         )
-    part = replace(whole, looping=replace(whole.looping, seconds=left))
-    return Plan(part, left + last, memory.of(batch_size), min(1.0, fitting - n_epochs + 1))
+    return Plan(settings, left + last, memory.of(batch_size), min(1.0, fitting - n_epochs + 1))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from fovea.learn.training import Looping, Optimisation, Regularisation, Training
+from fovea.nets.keras_trained import is_keras_file
 
 FAST = "fast"
 _USUAL_PICTURES = 50_000  # what the epochs below are for: CIFAR-10, MNIST
@@ -73,6 +74,8 @@ def wide_from(net: str, settings: Training, *, given: Mapping[str, Any], n_pictu
 
 def _of(net: str) -> tuple[Optimisation, Regularisation, int, int]:
     """Return optimisation, regularisation, epochs at 50,000 pictures, and the batch size of a network."""
+    if is_keras_file(net):  # a user's own, which may have weights already; its name says nothing
+        return _SLOW, Regularisation(smoothing=0.1), 30, 64
     if net == FAST:
         return _FAST, Regularisation(smoothing=0.2), 10, 1000  # the paper: 8 for 94 %
     if net in ("mlp", "highway"):

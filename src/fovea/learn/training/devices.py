@@ -131,5 +131,7 @@ def gpu_share(device: str) -> float | None:
         return None
     try:
         return torch.cuda.utilization() / 100
-    except (ImportError, RuntimeError):  # it is asked through nvidia-ml-py, which is not always there
+    except (
+        Exception
+    ):  # it is asked through nvidia-ml-py, which is not always there, and has errors of its own
         return None

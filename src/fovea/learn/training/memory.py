@@ -65,7 +65,8 @@ def forecast_memory(network: nn.Module, x: Tensor, *, settings: Training) -> Mem
 def free_bytes(device: str = "cpu", *, root: Path = Path("/")) -> int | None:
     """Return what a device can still give: a GPU, or the computer within its container's limit; None where nothing is known."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # by torch, for what comes next
+        return int(torch.cuda.mem_get_info()[0]) + kept
     available = _meminfo(root / "proc/meminfo")
     group = root / "sys/fs/cgroup"
     limit, used = _number(group / "memory.max"), _number(group / "memory.current")

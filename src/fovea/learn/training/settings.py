@@ -117,6 +117,11 @@ def check_settings(training: Training) -> None:
     ):
         if not fits:
             raise InputError(f"The setting {name} must be {what}; it is {value!r}.")
+    if optimisation.optimizer == "nesterov" and optimisation.momentum == 0:
+        raise InputError(
+            "The optimiser 'nesterov' looks ahead along its momentum, and the setting momentum is 0. Give it one (0.9), or take "
+            "the optimiser 'sgd'."
+        )
 
 
 def overridden(recipe: Training, given: Mapping[str, Any]) -> Training:

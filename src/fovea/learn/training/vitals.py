@@ -10,12 +10,16 @@ _RELUS = (nn.ReLU, nn.ReLU6)
 
 @torch.no_grad()
 def gradient_norms(network: nn.Module) -> dict[str, float]:
-    """Return the Euclidean norm of the gradient of each top-level layer that learns, in running order."""
+    """Return the Euclidean norm of the gradient of each top-level layer that learns, in running order.
+
+    A layer whose gradient is nothing but zeros does not learn (now): what vanishes on its way down leaves something.
+    """
     norms = {}
     for name, layer in _layers(network):
         gradients = [weight.grad for weight in layer.parameters() if weight.grad is not None]
-        if gradients:
-            norms[name] = float(torch.nn.utils.get_total_norm(gradients))
+        norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        if norm != 0:
+            norms[name] = norm
     return norms
 
 

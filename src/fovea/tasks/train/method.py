@@ -44,6 +44,11 @@ SMALL_PX = 64
 SMALL_NET = "fast"
 EACH_SHARE = 0.2
 """Of the budget for fine-tuning as planned, and as much for all of the network, where one from scratch is tried beside them."""
+_TRIES = {
+    "finetune": "fine-tuning",
+    "finetune-all": "fine-tuning the whole network",
+    "scratch": "a network from scratch",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,9 @@ class Tries:
         held = self.kept.read().get(name)
         seconds, why_not = held or (self._left(share), "")
         is_next = bool(self.attempts or self.reasons)
-        if not (why_not or (is_next and seconds is not None and seconds <= LEAST_SECONDS)):
+        if not why_not and is_next and seconds is not None and seconds <= LEAST_SECONDS:
+            why_not = f"No time was left of the budget for {_TRIES[name]}: raise it (--budget)."
+        if not why_not:
             self.kept.add(**{name: (seconds, "")})
             try:
                 self.attempts.append(train(seconds=seconds))
