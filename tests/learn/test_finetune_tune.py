@@ -16,6 +16,7 @@ from fovea.learn import Head
 from fovea.learn.augment import augmentation
 from fovea.learn.finetune import Tuning, finetune
 from fovea.learn.finetune.frozen import FrozenBatches
+from fovea.learn.finetune.opening import with_drop_path
 from fovea.learn.finetune.plan import Job, Part, Shares, _share_out
 from fovea.learn.finetune.settings import recipe
 from fovea.learn.finetune.tune import rate_groups, settings_of
@@ -469,12 +470,41 @@ def test_a_learning_rate_that_was_found_is_used_and_told(tmp_path: Path) -> None
     assert trained.plan[-1] == trained.rate_search.describe()
 
 
-def test_stochastic_depth_is_refused_in_fine_tuning(tmp_path: Path) -> None:
+def test_blocks_are_left_out_at_random_while_a_network_learns(tmp_path: Path) -> None:
+    usual, dropped = (
+        tuned(tmp_path / str(share), unfreeze="all", given={"epochs": 1, "drop_path": share})
+        for share in (None, 0.5)
+    )
+    assert dropped.card.kwargs["network"]["kwargs"] == {"drop_path_rate": 0.5}
+    assert "drop path 0.5" in dropped.plan[1]
+    assert dropped.history.records[0].train_loss != usual.history.records[0].train_loss
+    again = build_network(dropped.card)
+    again.load_state_dict(dropped.network.state_dict())
+    before = answers(dropped, drawn(16).pixels)
+    np.testing.assert_allclose(before, dropped.valid_logits, atol=1e-4)  # all answer
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kwargs"),
+    [(0.2, None, {}), (0.2, 0.0, {"drop_path_rate": 0.0}), (None, 0.1, {"drop_path_rate": 0.1}), (None, None, {})],
+)  # fmt: skip
+def test_the_share_that_is_left_out_is_that_of_this_training(
+    first: float | None, then: float | None, kwargs: "dict[str, float]"
+) -> None:
+    one = with_drop_path(with_drop_path(trainable(), first), then)
+    assert one.card.kwargs == kwargs
+    for name, tensor in trainable().network.state_dict().items():
+        assert torch.equal(one.network.state_dict()[name], tensor)
+
+
+def test_a_network_without_residual_blocks_refuses_to_leave_some_out() -> None:
+    card = WeightsCard("fovea", "lenet5", SIZE, (0.5,) * 3, (0.5,) * 3, class_names=NAMES)
+    one = Trainable(build_network(card), card, "classifier", (("classifier",),), ())
     with pytest.raises(InputError) as caught:
-        tuned(tmp_path, given={"drop_path": 0.1})
+        with_drop_path(one, 0.1)
     assert str(caught.value) == (
-        "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it away, "
-        "or train with --method scratch and a network of timm's."
+        "--drop-path: lenet5 (fovea) has no residual blocks that can be left out. Leave --drop-path out, or take another network: "
+        "fovea-tiny, most of timm's, torchvision's efficientnet_b0 or convnext_tiny."
     )
 
 

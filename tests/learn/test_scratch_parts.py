@@ -157,7 +157,9 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
     assert mirrored_in(batches, 0) == mirrored_in(batches, 1) == set()
 
 
-def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50, begun: int = 0) -> Plan:
+def planned(
+    seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50, begun: int = 0, tried: int = 0
+) -> Plan:
     batches = ArrayBatches(np.zeros((10, 2), np.float32), np.zeros(10, np.int64), batch_size=10, seed=0)
     return plan_training(
         Trial(torch.nn.Linear(2, 2), batches, Goal("class", usual_criterion("class", smoothing=0.0))),
@@ -165,6 +167,7 @@ def planned(seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50
         n_pictures=n_pictures,
         n_scored=10,
         n_answered=40,
+        n_tried=tried,
         planned=begun,
     )
 
@@ -198,6 +201,16 @@ def test_the_last_of_few_epochs_is_ended_by_the_budget(monkeypatch: pytest.Monke
     assert plan.settings.looping.seconds == pytest.approx(0.97 * 54 - 8 / 3)
     assert plan.share == pytest.approx((0.97 * 54 - 8 / 3 - 5 * 2 / 3) / 10 - 4)
     assert plan.seconds == pytest.approx(0.97 * 54)
+
+
+def test_a_search_for_a_rate_is_planned_for_and_takes_its_time_off_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    plan = planned(61.0, tried=50)  # 56.12 s less the end's 2.67 and the search's 10 hold 4.07 epochs
+    assert plan.settings.looping.epochs == 4
+    assert plan.settings.looping.seconds == pytest.approx(61 - 8 / 3)
+    assert plan.seconds == pytest.approx(4 * (10 + 2 / 3) + 10 + 8 / 3)
 
 
 def test_many_epochs_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:

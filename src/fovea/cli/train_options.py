@@ -168,7 +168,7 @@ _OPTIONS = (
     Told(
         "drop-path",
         float,
-        "Share of residual blocks left out at random (stochastic depth); of timm's networks from scratch.",
+        "Share of residual blocks left out at random (stochastic depth), of networks that have such.",
     ),
     Told("smoothing", float, "Share of each label that is spread over all classes."),
     Told(

@@ -4,6 +4,7 @@ Inverted residual blocks (Sandler 2018): a 1 x 1 convolution widens, a depthwise
 Only convolutions, so any input of 64 px or more will do.
 """
 
+import torch
 from torch import Tensor, nn
 
 SIZE_PX = 128
@@ -30,33 +31,44 @@ def convolution(n_in: int, n_out: int, size: int, *, stride: int = 1, groups: in
 
 
 class Block(nn.Module):
-    """An inverted residual; the input is added where its shape allows. `around` holds the widened maps, seen around."""
+    """An inverted residual; the input is added where its shape allows. `around` holds the widened maps, seen around.
 
-    def __init__(self, n_in: int, n_out: int, *, wide: int, stride: int = 1) -> None:
+    While training, `drop_path` of the pictures pass by where the input is added (stochastic depth, Huang 2016).
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, wide: int, stride: int = 1, drop_path: float = 0.0) -> None:
         super().__init__()
         self.widen = nn.Sequential(convolution(n_in, wide, 1), nn.ReLU6()) if wide else nn.Identity()
         wide = wide or n_in
         self.around = nn.Sequential(convolution(wide, wide, 3, stride=stride, groups=wide), nn.ReLU6())
         self.narrow = convolution(wide, n_out, 1)
         self.adds = n_in == n_out and stride == 1
+        self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, n_in, h, w) -> (n, n_out, h / stride, w / stride)."""
         y: Tensor = self.narrow(self.around(self.widen(x)))
+        if self.adds and self.training and self.drop_path:
+            kept = 1 - self.drop_path
+            y = y * (y.new_empty((len(y), 1, 1, 1)).bernoulli_(kept) / kept)
         return x + y if self.adds else y
 
 
 class Tiny(nn.Module):
-    """The network: pictures in -1..1 in, the logits of ImageNet's 1,000 classes out."""
+    """The network: pictures in -1..1 in, the logits of ImageNet's 1,000 classes out.
 
-    def __init__(self) -> None:
+    `drop_path` is the last block's; from the first one's, 0, it rises evenly.
+    """
+
+    def __init__(self, *, drop_path: float = 0.0) -> None:
         super().__init__()
         self.stem = nn.Sequential(convolution(3, STEM, 3, stride=2), nn.ReLU6())
         stages, n_in = [], STEM
+        rates = iter(torch.linspace(0, drop_path, sum(map(len, BLOCKS))).tolist())
         for stage in BLOCKS:
             blocks = []
             for wide, n_out, stride in stage:
-                blocks.append(Block(n_in, n_out, wide=wide, stride=stride))
+                blocks.append(Block(n_in, n_out, wide=wide, stride=stride, drop_path=next(rates)))
                 n_in = n_out
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.Sequential(*stages)

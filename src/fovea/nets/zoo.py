@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("timm", "torchvision")
 OWN = "fovea"  # networks that are written here
+DROP_PATH = {"timm": "drop_path_rate", "torchvision": "stochastic_depth_prob", OWN: "drop_path"}
+"""What a library calls the share of residual blocks that are left out at random."""
 _kept: list[object] = []  # operator schemas live as long as the object that defined them
 
 
@@ -127,7 +129,7 @@ def _build_own(card: WeightsCard) -> "torch.nn.Module":
     if card.architecture == "fovea-tiny":
         from fovea.nets.tiny import Tiny
 
-        return Tiny().eval()
+        return Tiny(**card.kwargs).eval()
     from fovea.nets.classic import build_classic
 
     try:

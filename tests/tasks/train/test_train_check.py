@@ -48,8 +48,8 @@ OPTIMIZERS = "sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam, adamw, 
         ),
         (
             {"method": "auto", "dropout": 0.3, "drop_path": 0.1},
-            "--dropout, --drop-path: nothing that --method auto trains by itself has layers for this. Name a network that has, "
-            "such as --net lenet5 (dropout) or one of timm's (drop path), or leave it out.",
+            "--dropout: nothing that --method auto trains by itself has layers for this. Name a network that has, such as --net "
+            "lenet5, give a --head with dense layers, or leave it out.",
         ),
         ({**SCRATCH, "smoothing": 1.0}, "The setting smoothing must be from 0 to below 1; it is 1.0."),
     ],

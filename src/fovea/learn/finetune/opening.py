@@ -28,7 +28,7 @@ from fovea.nets.state import fit_tensors, read_tensors
 from fovea.nets.tiny import Tiny
 from fovea.nets.trainable import Headed, Trainable, inner_card
 from fovea.nets.weights import WeightsCard, read_weights_card
-from fovea.nets.zoo import build_network, run_pooled
+from fovea.nets.zoo import DROP_PATH, build_network, run_pooled
 
 
 def open_trainable(
@@ -83,6 +83,34 @@ def require_tunable(backbone: str | None, *, weights: Path | None = None) -> Non
             f"The backbone {name!r} ({card.name}) is held in the runtime's form only, which predicts but cannot be trained "
             "further. Name its weights: --weights FILE.safetensors, or a network of a library."
         )
+
+
+def with_drop_path(trainable: Trainable, share: float | None) -> Trainable:
+    """Return the network with so large a share of its residual blocks left out at random while it learns (Huang 2016).
+
+    The share is the last block's; towards the first one it falls to 0. None is the library's own. Raises InputError where a
+    network knows no such thing.
+    """
+    card, name = trainable.card, DROP_PATH.get(trainable.card.library, "")
+    kwargs = {key: value for key, value in card.kwargs.items() if key != name}
+    if share is not None:
+        kwargs[name] = share
+    if kwargs == card.kwargs or (not name and not share):
+        return trainable
+    told = replace(card, kwargs=kwargs)
+    try:
+        if not name:
+            raise BackboneError(f"{card.library} knows no stochastic depth.")
+        network = build_network(told)
+    except BackboneError as error:
+        if not share:
+            return trainable
+        raise InputError(
+            f"--drop-path: {card.architecture} ({card.library}) has no residual blocks that can be left out. Leave --drop-path "
+            "out, or take another network: fovea-tiny, most of timm's, torchvision's efficientnet_b0 or convnext_tiny."
+        ) from error
+    network.load_state_dict(trainable.network.state_dict())
+    return replace(trainable, network=network, card=told)
 
 
 def _of_named(named: nets.NamedNetwork) -> Trainable:

@@ -39,11 +39,6 @@ class Tuning:
 
 def check_wish(wish: Tuning) -> None:
     """Raise InputError where it cannot be told how much shall learn, or something is wished that is not for fine-tuning."""
-    if wish.given.get("drop_path"):
-        raise InputError(
-            "--drop-path leaves out blocks of a network that learns from scratch; in fine-tuning none is left out. Leave it "
-            "away, or train with --method scratch and a network of timm's."
-        )
     if wish.given.get("dropout") and not hidden_widths(wish.head_layers):
         raise InputError(
             "--dropout leaves out units of the head's dense layers, and --head linear has none. Leave it away, or give --head "

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fovea.learn.augment import Augmentation, suit_augmentation
+from fovea.learn.finetune.opening import with_drop_path
 from fovea.learn.finetune.plan import Job, Plan, describe_plan, plan_finetune
 from fovea.learn.finetune.ready import Ready, keep, ready
 from fovea.learn.finetune.settings import Tuning, check_wish, hidden_widths, recipe
@@ -73,6 +74,7 @@ def finetune(
     """
     check_wish(wish)
     begun, settings = time.perf_counter(), settings_of(wish)
+    trainable = with_drop_path(trainable, settings.regularisation.drop_path)
     headed, card = _with_head(trainable, tuple(class_names), start=start, wish=wish, settings=settings)
     trainable = _that_can_learn(trainable, headed)
     wish = replace(wish, unfreeze=count_unfrozen(wish.unfreeze, trainable))

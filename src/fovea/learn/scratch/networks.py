@@ -22,7 +22,7 @@ from fovea.nets.classic import (
     options_of,
 )
 from fovea.nets.keras_trained import LIBRARY, is_keras_file, keras_size, make_keras
-from fovea.nets.zoo import LIBRARIES, OWN, build_network, import_library
+from fovea.nets.zoo import DROP_PATH, LIBRARIES, OWN, build_network, import_library
 
 SMALL_PX = 64  # pictures up to this side are taken as they are
 _USUAL_PX = {"inception_v3": 299}
@@ -292,7 +292,7 @@ def _option(key: str, card: WeightsCard) -> str:
     """Return what a library calls an option of ours."""
     if key == "dropout":
         return "drop_rate" if card.architecture.startswith("densenet") else _DROPOUT[card.library]
-    return {"drop_path": "drop_path_rate"}.get(key, key)
+    return DROP_PATH[card.library] if key == "drop_path" else key
 
 
 def _check_input(network: nn.Module, card: WeightsCard) -> None:

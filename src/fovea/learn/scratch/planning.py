@@ -71,19 +71,20 @@ def plan_training(
         ) from error
     picture, n_planned, seconds = processes.agree(picture, planned, looping.seconds or 0.0)
     epoch = picture * (n_pictures / processes.n + _FORWARD * n_scored)
-    last = picture * (_FORWARD * n_answered + n_tried)
+    answering, searching = picture * _FORWARD * n_answered, picture * n_tried
+    last = answering + searching
     n_epochs = int(n_planned) or cast("int", looping.epochs)
     fitting = math.inf if looping.seconds is None else (_SHARE * seconds - last) / epoch
     if n_epochs > fitting and not n_planned:
         n_epochs = int(fitting) if fitting >= _FEW else max(1, math.ceil(fitting - _WORTH))
     is_whole = n_epochs <= fitting or n_epochs > _FEW
-    left = max(1e-3, (1.0 if is_whole else _SHARE_ENDED) * seconds - last)
+    left = max(1e-3, (1.0 if is_whole else _SHARE_ENDED) * seconds - answering)
     looping = replace(looping, epochs=n_epochs, seconds=None if looping.seconds is None else left)
     settings = replace(settings, looping=looping)
     if is_whole:
         return Plan(settings, n_epochs * epoch + last, memory.of(batch_size))
     own = n_pictures / processes.n
-    fitting = (left - picture * _FORWARD * n_scored * n_epochs) / (picture * own)
+    fitting = (left - searching - picture * _FORWARD * n_scored * n_epochs) / (picture * own)
     n_steps = math.ceil(own / batch_size)
     least = min(_LEAST_STEPS, n_steps) / n_steps
     if fitting < least and not n_planned:
@@ -92,4 +93,4 @@ def plan_training(
             f"{seconds:.0f} s of the budget are left, too few to train from scratch: {round(least * n_steps)} steps take "
             f"{need:.0f} s here. Raise --budget by {2 * need + 5 - seconds:.0f} s or more, or take a smaller network (--net)."
         )
-    return Plan(settings, left + last, memory.of(batch_size), min(1.0, fitting - n_epochs + 1))
+    return Plan(settings, left + answering, memory.of(batch_size), min(1.0, fitting - n_epochs + 1))

@@ -207,10 +207,9 @@ def _read_by_tuning(given: dict[str, Any], *, head: str, room: Room) -> dict[str
     """Return the settings that fine-tuning reads: with the method auto the others are meant for the network from scratch."""
     from fovea.learn.finetune.settings import hidden_widths
 
-    if room.config.training.method != "auto":
+    if room.config.training.method != "auto" or hidden_widths(head):
         return given
-    left_out = {"drop_path"} if hidden_widths(head) else {"drop_path", "dropout"}
-    return {name: value for name, value in given.items() if name not in left_out}
+    return {name: value for name, value in given.items() if name != "dropout"}
 
 
 def train_beside(goal: Goal, *, net: str, seconds: float | None, room: Room) -> Attempt:

@@ -165,15 +165,13 @@ def check_wishes(training: TrainingOptions, *, backbone: BackboneOptions = _USUA
 
 
 def _check_dropping(training: TrainingOptions) -> None:
-    """Raise InputError where units or blocks are to be left out, and nothing has such: the network that auto tries has neither."""
+    """Raise InputError where units are to be left out, and nothing has such: the network that auto tries has none."""
     from fovea.learn.finetune.settings import hidden_widths
 
-    of_head = {"dropout"} if hidden_widths(training.how.head) else set()
-    unread = [name for name in ("dropout", "drop_path") if training.given().get(name) and name not in of_head]
-    if unread:
+    if training.given().get("dropout") and not hidden_widths(training.how.head):
         raise InputError(
-            f"{_flags(unread)}: nothing that --method auto trains by itself has layers for this. Name a network that has, such as "
-            "--net lenet5 (dropout) or one of timm's (drop path), or leave it out."
+            "--dropout: nothing that --method auto trains by itself has layers for this. Name a network that has, such as "
+            "--net lenet5, give a --head with dense layers, or leave it out."
         )
 
 
