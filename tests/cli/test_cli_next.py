@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, learning: MeasuredLearning) -> dict[s
 
 
 ADVICE = (
-    "40 labelled pictures reach 80.0%; twice as many would reach some 85.0%: +5.0 points (95 % interval +3.0 to +8.0). More "
+    "40 labelled pictures reach 80.0 %; twice as many would reach some 85.0 %: +5.0 points (95 % interval +3.0 to +8.0). More "
     "labels pay."
 )
 
@@ -122,11 +122,11 @@ def test_a_curve_is_a_table_with_its_advice(
     assert fovea("curve", "photos").out.splitlines() == [
         ADVICE,
         "Judged on 50 pictures, held out:",
-        "  pictures  a class  accuracy  95 % interval      seconds",
-        "        20     10.0     65.0%   50.0% to  80.0%      0.20",
-        "        40     20.0     80.0%   70.0% to  90.0%      0.31",
-        "        80     40.0     85.0%   78.0% to  90.0%  expected",
-        "        40     20.0     50.0%   37.0% to  63.0%       61 lenet5 from scratch",
+        "  pictures  a class  accuracy  95 % interval        seconds",
+        "        20     10.0    65.0 %   50.0 % to  80.0 %      0.20",
+        "        40     20.0    80.0 %   70.0 % to  90.0 %      0.31",
+        "        80     40.0    85.0 %   78.0 % to  90.0 %  expected",
+        "        40     20.0    50.0 %   37.0 % to  63.0 %       61 lenet5 from scratch",
         "It saves.",
         "1 file left out that cannot be used; --json lists them.",
     ]

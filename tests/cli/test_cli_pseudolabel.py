@@ -39,9 +39,9 @@ def test_what_came_of_it_every_round_and_the_run_are_told(fovea: Fovea, asked: l
     said = fovea("pseudolabel", "runs/first", "scraped", "--out", "runs/second")
     assert said.out.splitlines() == [
         "2 of 2,400 unlabelled pictures were added as pseudo-labels in 1 round: accuracy on the labelled pictures went from "
-        "80.0% to 85.0% (cross-validated).",
-        "  round 1: 1,200 added, accuracy 85.0%, log loss 0.500",
-        "  round 2: 1,600 added, accuracy 84.0%, log loss 0.480: not kept",
+        "80.0 % to 85.0 % (cross-validated).",
+        "  round 1: 1,200 added, accuracy 85.0 %, log loss 0.500",
+        "  round 2: 1,600 added, accuracy 84.0 %, log loss 0.480: not kept",
         "Added: added.csv",
         "Page: added.html",
         "Report: runs/second/report.html",

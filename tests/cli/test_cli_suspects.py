@@ -37,8 +37,8 @@ def test_what_to_expect_comes_first_and_then_the_doubtful_ones() -> None:
     assert lines(result(n_suspects=25, yields=yields))[:4] == [
         "1,200 labelled pictures in 2 classes: some 18 labels are likely wrong (95 % interval 8 to 31). Of the most doubtful "
         "(120 planted errors say what to expect):",
-        "  the first 10: 90% wrong (70% to 100%), 51% of all wrong ones",
-        "  all 25: 60% wrong (40% to 80%), 85% of all wrong ones",
+        "  the first 10: 90 % wrong (70 % to 100 %), 51 % of all wrong ones",
+        "  all 25: 60 % wrong (40 % to 80 %), 85 % of all wrong ones",
         "cat/1.jpg: 'cat', looks like 'dog'",
     ]
 

@@ -158,6 +158,6 @@ def test_a_run_is_told_as_json_and_in_words(fovea: Fovea, photos: Path, tmp_path
     )
     second = fovea("train", photos, "--out", tmp_path / "second", "--since", out).out.splitlines()
     assert second[0].startswith("Right on ")
-    assert "always answering 'blue' would reach 50.0%." in second[0]
+    assert "always answering 'blue' would reach 50.0 %." in second[0]
     assert any(line.startswith("Of 16 pictures in both runs ") for line in second)
     assert second[-1] == f"Report: {tmp_path / 'second' / 'report.html'}"

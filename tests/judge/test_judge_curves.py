@@ -74,7 +74,7 @@ def test_a_gap_of_accuracies_beyond_chance_is_overfitting() -> None:
     document = history(FALLING, JUDGED, right=(1.0, 0.8))
     assert only(document).kind == "overfitting"
     assert only(document).text.startswith(
-        "Overfitting: 100.0% of the training pictures are answered right, and 80.0% of"
+        "Overfitting: 100.0 % of the training pictures are answered right, and 80.0 % of"
     )
 
 
@@ -140,7 +140,7 @@ def test_training_pictures_that_are_not_learned_are_underfitting() -> None:
         "underfitting",
         "--unfreeze all, or a larger network (--backbone)",
     )
-    assert "even of the training pictures only 60.0% are answered right" in finding.text
+    assert "even of the training pictures only 60.0 % are answered right" in finding.text
 
 
 MEAN = OneAnswer("the mean", train=1.0, valid=1.2)
@@ -158,7 +158,7 @@ def test_numbers_that_are_hardly_learned_are_underfitting() -> None:
     finding = only(of_numbers([1.0, 0.93, 0.91, 0.9], [1.2, 1.1, 1.09, 1.085]), one_answer=MEAN)
     assert finding == Finding(
         "underfitting",
-        "Underfitting: even on the training pictures only 10% of the loss of always answering the mean is gone, and more "
+        "Underfitting: even on the training pictures only 10 % of the loss of always answering the mean is gone, and more "
         "epochs no longer helped: the network is too small for them, too little of it learns, or the pictures do not show "
         "what is asked.",
         "--unfreeze all, or a larger network (--backbone)",
@@ -168,7 +168,7 @@ def test_numbers_that_are_hardly_learned_are_underfitting() -> None:
 def test_numbers_learned_far_better_than_others_are_overfitting() -> None:
     finding = only(of_numbers([0.9, 0.2, 0.11, 0.1], [1.1, 0.7, 0.605, 0.6]), one_answer=MEAN)
     assert finding.text == (
-        "Overfitting: of the loss of always answering the mean, 90% is gone on the training pictures and 50% on the "
+        "Overfitting: of the loss of always answering the mean, 90 % is gone on the training pictures and 50 % on the "
         "validation pictures: what is learned holds for its own pictures more than for others."
     )
 
@@ -189,7 +189,7 @@ def test_few_pictures_make_a_gap_of_losses_chance() -> None:
 def test_labels_that_are_always_none_are_underfitting_however_many_are_right() -> None:
     shares = OneAnswer("how frequent each label is", train=0.2, valid=0.2, least=0.1)
     finding = only(history([0.21, 0.19, 0.186, 0.185], [0.21, 0.18, 0.179, 0.178]), one_answer=shares)
-    assert (finding.kind, "only 15% of the loss" in finding.text) == ("underfitting", True)
+    assert (finding.kind, "only 15 % of the loss" in finding.text) == ("underfitting", True)
 
 
 def test_of_numbers_of_which_nothing_else_is_known_neither_is_not_said() -> None:
@@ -201,7 +201,7 @@ def test_a_class_that_is_nearly_all_is_no_proof_that_others_are_learned() -> Non
     document = history([0.3, 0.2, 0.197, 0.196], [0.3, 0.2, 0.199, 0.198], right=(0.97, 0.969))
     finding = only(document, chance=0.96)
     assert finding.text.startswith(
-        "Underfitting: even of the training pictures only 97.0% are answered right, where 96.0% would be by the commonest class "
+        "Underfitting: even of the training pictures only 97.0 % are answered right, where 96.0 % would be by the commonest class "
         "alone, and"
     )
     assert only(document, chance=0.96, settings={"balance": True}).kind == "fits"
@@ -211,8 +211,8 @@ def test_a_student_is_held_against_its_teacher() -> None:
     document = history(FALLING, JUDGED, right=(0.99, 0.8))
     finding = only(document, settings={"teacher": 0.95, "net": "lenet5"})
     assert finding.text == (
-        "Overfitting: 99.0% of the training pictures are answered as the teacher answers them, and 80.0% of the validation "
-        "pictures are answered right, where the teacher is right on 95.0%: what is learned holds for its own pictures more than "
+        "Overfitting: 99.0 % of the training pictures are answered as the teacher answers them, and 80.0 % of the validation "
+        "pictures are answered right, where the teacher is right on 95.0 %: what is learned holds for its own pictures more than "
         "for others."
     )
     assert finding.try_next == "--augment strong --dropout 0.2, or more pictures (--unlabelled)"
@@ -225,7 +225,7 @@ def test_a_student_as_good_as_its_teacher_fits() -> None:
 def test_a_student_that_does_not_answer_as_its_teacher_underfits() -> None:
     document = history([1.5, 1.1, 1.05, 1.02, 1.0], [1.5, 1.1, 1.06, 1.05, 1.04], right=(0.6, 0.59))
     finding = only(document, settings={"teacher": 0.95, "net": "lenet5"})
-    assert "only 60.0% are answered as the teacher answers them, and more epochs" in finding.text
+    assert "only 60.0 % are answered as the teacher answers them, and more epochs" in finding.text
 
 
 def test_a_training_loss_that_jumps_has_too_high_a_rate() -> None:
@@ -275,7 +275,7 @@ def test_layers_of_dead_units_are_named_worst_first() -> None:
     )
     assert (finding.kind, finding.try_next) == ("dead units", "--lr 0.03 --activation leaky")
     assert finding.text == (
-        "90% of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again; "
+        "90 % of the units of the layer 'relu2' are dead: they answer 0 to every picture and cannot learn again; "
         "so are many in 'relu1'."
     )
 

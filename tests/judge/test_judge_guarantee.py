@@ -75,7 +75,7 @@ def test_59_pictures_without_an_error_support_95_percent():
     assert found.threshold == pytest.approx(1 - 1 / 39)
     assert found.text == (
         "With 95 % confidence at least 95 % of the accepted pictures are right, as long as they are drawn like the 59 "
-        "calibration ones: 59 of these (100.0%) reach a probability of 0.9744, 0 of them wrong."
+        "calibration ones: 59 of these (100.0 %) reach a probability of 0.9744, 0 of them wrong."
     )
 
 

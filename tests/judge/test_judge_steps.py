@@ -57,7 +57,7 @@ def test_a_class_known_roughly_needs_pictures():
     # 8 of 10 by Wilson: 49 % to 94 %; half as wide at 41 (by the formula), so 31 more of every tenth that is judged
     more = 10 * pictures_to_halve(8, 10)
     assert (
-        f"Add pictures of 'dog': 8 of 10 judged ones are right, so it finds 49% to 94% of them (95 % interval); some "
+        f"Add pictures of 'dog': 8 of 10 judged ones are right, so it finds 49 % to 94 % of them (95 % interval); some "
         f"{more:,} more of it, labelled, split as now, would halve that interval."
     ) in next_steps(verdict)
 

@@ -106,7 +106,7 @@ def test_few_pictures_in_all_mean_cross_validation() -> None:
     made = plan(rows_of("cat", 50) + rows_of("dog", 47))
     assert made.protocol == "cross-validated"
     assert made.notes == (
-        "Nothing is held out: 20% of 97 pictures would be 19, fewer than 20. The figures are cross-validated "
+        "Nothing is held out: 20 % of 97 pictures would be 19, fewer than 20. The figures are cross-validated "
         "over all pictures.",
     )
 

@@ -114,8 +114,8 @@ def test_a_network_that_answers_otherwise_afterwards_is_refused(tmp_path, pictur
     with pytest.raises(BackboneError) as caught:
         exported(trained(Small()), tmp_path / "backbone", pictures)
     assert str(caught.value) == (
-        "The trained network 'small' answers 100.0% of 40 real pictures differently in the runtime's form (f32; at most "
-        "0.5% may). It was not saved: train another network."
+        "The trained network 'small' answers 100.0 % of 40 real pictures differently in the runtime's form (f32; at most "
+        "0.5 % may). It was not saved: train another network."
     )
 
 
@@ -158,7 +158,7 @@ def test_numbers_that_differ_by_more_than_a_twentieth_of_their_deviation_are_ref
 ):
     right = export.torch_logits
     monkeypatch.setattr(export, "torch_logits", lambda *told: right(*told) + 0.06)
-    with pytest.raises(BackboneError, match=r"answers 100\.0% of 40 real pictures differently"):
+    with pytest.raises(BackboneError, match=r"answers 100\.0 % of 40 real pictures differently"):
         exported(one_number(Small()), tmp_path / "backbone", pictures, meaning=Meaning("values"))
 
 

@@ -64,7 +64,7 @@ def test_before_any_label_there_are_no_bars_and_no_curve(page: NextPage, read_pa
 
 
 def test_the_curve_stands_as_a_table_beside_its_plot(plot: GrowthPlot, read_page: Reader) -> None:
-    text = render_curve(CurvePage("curve", "40 labelled pictures reach 75.0%; twice as many more.", plot))
+    text = render_curve(CurvePage("curve", "40 labelled pictures reach 75.0 %; twice as many more.", plot))
     words = read_page(text).words("curve")
     assert "20 5.0 60.0 % 50.0–70.0 % 0.10 s" in words
     assert "twice as many: 80 20 85.0 % 80.0–90.0 % expected" in words

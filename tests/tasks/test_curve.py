@@ -133,7 +133,7 @@ def test_the_sentence_says_what_twice_the_labels_bring(
     text = sentence(measured((0.7, 0.8), gain=gain, ends=ends))
     low, high = (100 * end for end in ends)
     assert text == (
-        f"20 labelled pictures reach 80.0%; twice as many would reach some {0.8 + gain:.1%}: {100 * gain:+.1f} points "
+        f"20 labelled pictures reach 80.0 %; twice as many would reach some {100 * (0.8 + gain):.1f} %: {100 * gain:+.1f} points "
         f"(95 % interval {low:+.1f} to {high:+.1f}). {advice}"
     )
 
@@ -141,7 +141,7 @@ def test_the_sentence_says_what_twice_the_labels_bring(
 def test_what_a_network_trained_before_saves_is_told_in_labels_and_seconds() -> None:
     points = (ScratchPoint(20, 0.5, (0.4, 0.6), 30.0), ScratchPoint(40, 0.72, (0.6, 0.8), 61.0))
     assert savings(points, measured((0.6, 0.75, 0.8)), net="lenet5", features_seconds=4.0) == (
-        "lenet5 from scratch reaches 72.0% with 40 pictures; the probe as much with 20.",
+        "lenet5 from scratch reaches 72.0 % with 40 pictures; the probe as much with 20.",
         "With 40 pictures: 61 s from scratch; the probe 0.5 s, and 4.0 s for its features (kept from then on).",
     )
 
@@ -149,7 +149,7 @@ def test_what_a_network_trained_before_saves_is_told_in_labels_and_seconds() -> 
 def test_a_network_from_scratch_that_does_better_is_said_to() -> None:
     points = (ScratchPoint(40, 0.9, (0.8, 0.95), 61.0),)
     assert savings(points, measured((0.6, 0.8)), net="lenet5", features_seconds=4.0)[0] == (
-        "lenet5 from scratch reaches 90.0% with 40 pictures, more than the probe (80.0%): these pictures are worth training "
+        "lenet5 from scratch reaches 90.0 % with 40 pictures, more than the probe (80.0 %): these pictures are worth training "
         "a network."
     )
 

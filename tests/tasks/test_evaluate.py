@@ -184,7 +184,7 @@ def test_command_prints_the_figures_and_the_notes(photos: Path) -> None:
     assert done.stdout.startswith(
         "12 of 12 pictures measured, 0 unusable.\n  accuracy                       0.9167 ("
     )
-    assert "  green                           75.0% found, 100.0% right  (4 pictures)\n" in done.stdout
+    assert "  green                           75.0 % found, 100.0 % right  (4 pictures)\n" in done.stdout
     assert "\nNote: The run's manifest.csv is missing" in done.stdout
 
 

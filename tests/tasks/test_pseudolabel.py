@@ -143,7 +143,7 @@ def test_what_did_not_help_is_said() -> None:
 
     rounds = (Round(0, 0, 0.8, 0.5, is_kept=True), Round(1, 120, 0.76, 0.6, is_kept=False))
     assert tell(rounds, n_added=0, n_unlabelled=240) == (
-        "No pseudo-labels were added: with 120 of them, accuracy on the labelled pictures would go from 80.0% to 76.0% "
+        "No pseudo-labels were added: with 120 of them, accuracy on the labelled pictures would go from 80.0 % to 76.0 % "
         "(cross-validated). Label more pictures: fovea next."
     )
 

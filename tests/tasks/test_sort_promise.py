@@ -39,7 +39,7 @@ def test_a_precision_out_of_reach_says_how_many_more_and_what_is_supported(
         sort.run(config(scraped, precision=0.99))
     # exact binomial, none wrong: 60 pictures support 0.95 (0.95 ** 59 < 0.05 < 0.955 ** 60)
     assert str(caught.value) == (
-        f"{found.text} The best they support is --precision 0.95, which 100% of them reach."
+        f"{found.text} The best they support is --precision 0.95, which 100 % of them reach."
     )
     assert not (scraped.parent / "into").exists()
 
@@ -100,7 +100,7 @@ def test_the_check_counts_only_accepted_answers_with_the_exact_interval() -> Non
     # Clopper and Pearson, 8 of 10: 0.4439 to 0.9748 (R: binom.test(8, 10)$conf.int)
     assert check.interval == pytest.approx((0.44390, 0.97479), abs=1e-5)
     assert check.text == (
-        "Of 15 labelled pictures 10 are accepted, 8 of them right: 80.0% (95 % interval 44.4% to 97.5%). "
+        "Of 15 labelled pictures 10 are accepted, 8 of them right: 80.0 % (95 % interval 44.4 % to 97.5 %). "
         "7 of them are of classes that the model does not know ('fish')."
     )
 

@@ -41,7 +41,7 @@ def command(console: Console, photos: Path, html: Path | None, **options: Any) -
 
 def lines(result: "Result", *, html: Path | None) -> list[str]:
     """Say what was found, the first few of each kind."""
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     pictures, broken = count(result.n_pictures, "picture"), count(len(result.quarantined), "file")
     said = [f"{pictures}, {broken} that cannot be used."]

@@ -58,7 +58,7 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say how many groups there are, their most typical pictures, and what to do next."""
     from shlex import quote
 
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     notes = [f"Note: {note}" for note in result.notes]
     if result.labels:

@@ -53,7 +53,7 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
 
 def _lines(result: Result) -> list[str]:
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     told, n_bad = result.to_json(), len(result.quarantined)
     k, ahead = told["n_classes"], told["twice"]
@@ -61,7 +61,7 @@ def _lines(result: Result) -> list[str]:
     return [
         result.advice,
         f"Judged on {told['n_judged']:,} pictures, {how}:",
-        "  pictures  a class  accuracy  95 % interval      seconds",
+        "  pictures  a class  accuracy  95 % interval        seconds",
         *(_row(one, k=k, seconds=f"{one['seconds']:7.2f}") for one in told["points"]),
         _row(ahead, k=k, seconds="expected"),
         *(
@@ -76,5 +76,7 @@ def _lines(result: Result) -> list[str]:
 
 
 def _row(one: dict[str, Any], *, k: int, seconds: str) -> str:
-    n, (low, high) = one["n_pictures"], one["accuracy_interval"]
-    return f"  {n:8,}  {n / k:7.1f}  {one['accuracy']:8.1%}  {low:6.1%} to {high:6.1%}  {seconds:>8}"
+    from fovea.wording import percent
+
+    n, (low, high) = one["n_pictures"], map(percent, one["accuracy_interval"])
+    return f"  {n:8,}  {n / k:7.1f}  {percent(one['accuracy']):>8}  {low:>7} to {high:>7}  {seconds:>8}"

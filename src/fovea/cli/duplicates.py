@@ -57,8 +57,8 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
 def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say what is there more than once, the first few groups, and how sure that is."""
-    from fovea.manifest.wording import count
     from fovea.tasks.duplicates import KINDS
+    from fovea.wording import count, percent
 
     by_kind = ", ".join(f"{result.count(kind):,} {kind}" for kind in KINDS)
     said = [
@@ -81,7 +81,7 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
             f"{count(n, 'picture')} in {count(len(result.scenes), 'group')} much alike, but no copies."
         )
     if result.recalls:
-        found = ", ".join(f"{name} {100 * share:.0f}%" for name, share in result.recalls.items())
+        found = ", ".join(f"{name} {percent(share, 0)}" for name, share in result.recalls.items())
         said.append(
             f"Of {result.n_planted:,} copies made for a trial it found: {found}; "
             f"of the pairs above some {result.n_strangers:.1f} are expected to be no copies."

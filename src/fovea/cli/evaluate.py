@@ -61,4 +61,6 @@ def _lines(result: "Result") -> list[str]:
 
 
 def _share(value: float | None) -> str:
-    return "     -" if value is None else f"{value:6.1%}"
+    from fovea.wording import percent
+
+    return f"{'-' if value is None else percent(value):>7}"

@@ -76,7 +76,7 @@ def lines(result: "Result") -> list[str]:
     """Say how many got which verdict, what that can be trusted for, what to label, and how to go on."""
     from shlex import quote
 
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     more, n_bad = len(result.questions) - SHOWN, len(result.quarantined)
     return [

@@ -71,7 +71,7 @@ def command(console: Console, catalogue: Path, **options: Any) -> None:
 
 def lines(result: "Result") -> list[str]:
     """Say what the index holds and what changed."""
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     said = [
         f"{count(result.n_pictures, 'picture')} of {result.catalogue} can be searched: {result.n_new:,} new, "

@@ -53,12 +53,12 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
 def lines(result: "Result") -> list[str]:
     """Say how well the map keeps neighbours, and where it is."""
-    from fovea.manifest.wording import count
+    from fovea.wording import count, percent
 
     name = {"pca": "PCA", "tsne": "t-SNE"}[result.method]
     said = [
         f"{count(len(result.paths), 'picture')} by {name}: of the 10 nearest to each by its features, "
-        f"{result.neighbours_kept:.0%} are among the 10 nearest on the map too."
+        f"{percent(result.neighbours_kept, 0)} are among the 10 nearest on the map too."
     ]
     if result.method == "pca":
         said.append("More neighbours stay together with --method tsne.")

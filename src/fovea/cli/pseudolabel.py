@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from fovea.cli.console import Console, common_options
 from fovea.cli.run_options import PLACE, out_option, private_option
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.tasks.pseudolabel import Result
@@ -62,7 +63,7 @@ def _lines(result: "Result") -> list[str]:
     return [
         result.text,
         *(
-            f"  round {one.number}: {one.n_added:,} added, accuracy {one.accuracy:.1%}, log loss {one.log_loss:.3f}"
+            f"  round {one.number}: {one.n_added:,} added, accuracy {percent(one.accuracy)}, log loss {one.log_loss:.3f}"
             f"{'' if one.is_kept else ': not kept'}"
             for one in result.rounds[1:]
         ),

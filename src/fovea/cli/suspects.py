@@ -69,15 +69,15 @@ def command(console: Console, photos: Path, **options: Any) -> None:
 
 def lines(result: "Result", *, photos: Path) -> list[str]:
     """Say how many labels are likely wrong, what lists of them hold, the most doubtful ones, and what to do next."""
-    from fovea.manifest.wording import count
+    from fovea.wording import count, percent
 
     n = len(result.suspects)
     said = [_opening(result)]
     for one in result.expected.yields:
         (low, high), whole = one.precision_interval, one.n == result.expected.yields[-1].n
         said.append(
-            f"  {'all' if whole else 'the first'} {one.n:,}: {one.precision:.0%} wrong ({low:.0%} to {high:.0%}), "
-            f"{one.recall:.0%} of all wrong ones"
+            f"  {'all' if whole else 'the first'} {one.n:,}: {percent(one.precision, 0)} wrong "
+            f"({percent(low, 0)} to {percent(high, 0)}), {percent(one.recall, 0)} of all wrong ones"
         )
     said += [f"{one.path}: {one.label!r}, looks like {one.suggested!r}" for one in result.suspects[:SHOWN]]
     if n > SHOWN:
@@ -99,7 +99,7 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
 
 
 def _opening(result: "Result") -> str:
-    from fovea.manifest.wording import count
+    from fovea.wording import count
 
     low, high = result.expected.n_errors_interval
     what = (

@@ -18,6 +18,7 @@ from fovea.cli.run_options import (
     share_option,
 )
 from fovea.cli.train_options import SectionedCommand, training_options
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.tasks.train.train import Run
@@ -101,8 +102,9 @@ def lines(done: "Run") -> list[str]:
     low, high = m["accuracy_interval"]
     on = "pictures it had not seen" if m["measured"] == "valid" else "pictures, cross-validated"
     first = (
-        f"Right on {m['n_right']:,} of {m['n_measured']:,} {on}: accuracy {m['accuracy']:.1%} (95 % interval {low:.1%} to "
-        f"{high:.1%}); always answering {m['baseline_class']!r} would reach {m['baseline_accuracy']:.1%}."
+        f"Right on {m['n_right']:,} of {m['n_measured']:,} {on}: accuracy {percent(m['accuracy'])} (95 % interval "
+        f"{percent(low)} to {percent(high)}); always answering {m['baseline_class']!r} would reach "
+        f"{percent(m['baseline_accuracy'])}."
     )
     second = _about_making(m, what=f"{len(m['class_names'])} classes")
     training = [m["training"]["text"]] if "training" in m else []
@@ -137,7 +139,7 @@ def target_lines(done: "Run") -> list[str]:
     if test and m["target"] == "labels":
         low, high = test["all_right_interval"]
         about_test = [
-            f"On the test split, read once: all labels right on {test['all_right']:.1%} ({low:.1%} to {high:.1%})."
+            f"On the test split, read once: all labels right on {percent(test['all_right'])} ({percent(low)} to {percent(high)})."
         ]
     elif test:
         about_test = [
@@ -168,11 +170,11 @@ def _about_test(test: dict[str, Any]) -> str:
     """Say what the test split showed, and without what stands in the other splits too."""
     low, high = test["accuracy_interval"]
     said = (
-        f"On the test split, read once: right on {test['n_right']:,} of {test['n']:,}, accuracy {test['accuracy']:.1%} "
-        f"(95 % interval {low:.1%} to {high:.1%})"
+        f"On the test split, read once: right on {test['n_right']:,} of {test['n']:,}, accuracy {percent(test['accuracy'])} "
+        f"(95 % interval {percent(low)} to {percent(high)})"
     )
     apart = test["without_leaks"]
     if not test["n_leaked"]:
         return f"{said}."
-    rest = f"; without them {apart['accuracy']:.1%}" if apart else ""
+    rest = f"; without them {percent(apart['accuracy'])}" if apart else ""
     return f"{said}; {test['n_leaked']:,} of them stand in the other splits too, or nearly so{rest}."

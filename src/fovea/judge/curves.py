@@ -23,6 +23,7 @@ from fovea.judge.advice import (
     train_longer,
 )
 from fovea.judge.one_answer import OneAnswer
+from fovea.wording import percent
 
 _ROSE = 1.05  # times its lowest: a validation loss above this went up again
 _GAP = 0.05  # in accuracy: less between training and validation is no worry
@@ -154,7 +155,10 @@ def _of_units(records: Sequence[Mapping[str, Any]], used: Mapping[str, Any]) -> 
     share, name = dead[0]
     others = ", ".join(repr(other) for _, other in dead[1:4])
     more = f"; so are many in {others}" if others else ""
-    text = f"{share:.0%} of the units of the layer {name!r} are dead: they answer 0 to every picture and cannot learn again{more}."
+    text = (
+        f"{percent(share, 0)} of the units of the layer {name!r} are dead: they answer 0 to every picture and cannot learn "
+        f"again{more}."
+    )
     factor = 1 / _FAR if _blocks(records) else 1 / _STEP
     return [Finding("dead units", text, together(used, _rate(records, used, factor), let_units_live(used)))]
 
@@ -266,14 +270,17 @@ class _Level:
             # Of squares of normal errors the deviation is sqrt(2) times their mean.
             worry = max(_GAP_OF_LOSS, 2 * (1 - judged) * math.sqrt(2 / n))
             sides = (
-                f"of the loss of always answering {self.one_answer.name}, {max(seen, 0.0):.0%} is gone on the training pictures "
-                f"and {max(judged, 0.0):.0%} on the validation pictures"
+                f"of the loss of always answering {self.one_answer.name}, {percent(max(seen, 0.0), 0)} is gone on the training "
+                f"pictures and {percent(max(judged, 0.0), 0)} on the validation pictures"
             )
         else:
             worry = max(_GAP, 2 * math.sqrt(max(judged * (1 - judged), 0.0) / n))
-            sides = f"{seen:.1%} of the training pictures are answered {self._right}, and {judged:.1%} of the validation pictures"
+            sides = (
+                f"{percent(seen)} of the training pictures are answered {self._right}, and {percent(judged)} of the validation "
+                "pictures"
+            )
             if self.teacher is not None:
-                sides += f" are answered right, where the teacher is right on {self.teacher:.1%}"
+                sides += f" are answered right, where the teacher is right on {percent(self.teacher)}"
         if seen * (1.0 if self.teacher is None else self.teacher) - judged <= worry:
             return ""
         return f"Overfitting: {sides}: what is learned holds for its own pictures more than for others."
@@ -283,13 +290,13 @@ class _Level:
         seen = self.seen or 0.0
         if self.one_answer is not None:
             sides = (
-                f"even on the training pictures only {max(seen, 0.0):.0%} of the loss of always answering {self.one_answer.name} "
-                "is gone"
+                f"even on the training pictures only {percent(max(seen, 0.0), 0)} of the loss of always answering "
+                f"{self.one_answer.name} is gone"
             )
         else:
-            sides = f"even of the training pictures only {seen:.1%} are answered {self._right}"
+            sides = f"even of the training pictures only {percent(seen)} are answered {self._right}"
             if self.chance is not None and self.chance >= _LOW:
-                sides += f", where {self.chance:.1%} would be by the commonest class alone"
+                sides += f", where {percent(self.chance)} would be by the commonest class alone"
         return (
             f"Underfitting: {sides}, and more epochs no longer helped: the network is too small for them, too little of it learns, "
             f"or the pictures do not show {'the classes' if self.one_answer is None else 'what is asked'}."

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fovea.judge.arrays import Counts, Labels, Mask, Scores
 from fovea.judge.intervals import Interval, binomial_tail, clopper_pearson, fewest_without_error
+from fovea.wording import percent
 
 # lab/LOG.md: of eleven ways to begin, this accepted most on the whole, over six simulated kinds of scores
 FIRST_ODDS = 0.5  # of the odds of being wrong that are allowed
@@ -231,7 +232,7 @@ def _tell(found: Guarantee, what: str) -> str:
         return (
             f"With {sure} confidence at least {wanted} of the accepted {what} are right, as long as they are "
             f"drawn like the {found.n_calibration:,} calibration ones: {found.n_accepted:,} of these "
-            f"({found.coverage:.1%}) reach a probability of {found.threshold:.4g}, "
+            f"({percent(found.coverage)}) reach a probability of {found.threshold:.4g}, "
             f"{found.n_wrong:,} of them wrong."
         )
     head = f"{found.n_calibration:,} calibration {what} cannot support {wanted} right with {sure} confidence"

@@ -3,6 +3,7 @@
 from fovea.judge.intervals import wilson_interval
 from fovea.judge.metrics import ClassFigures
 from fovea.judge.verdict import Verdict
+from fovea.wording import percent
 
 WIDE = 0.2  # a recall that is known to +-10 points only
 N_NAMED = 3
@@ -98,7 +99,7 @@ def _about_class(c: ClassFigures, verdict: Verdict) -> str:
         where += " split as now,"
     return (
         f"Add pictures of {c.class_name!r}: {c.n_right} of {c.n} judged ones are right, so it finds "
-        f"{low:.0%} to {high:.0%} of them (95 % interval); some {more:,} {where} would halve that interval."
+        f"{percent(low, 0)} to {percent(high, 0)} of them (95 % interval); some {more:,} {where} would halve that interval."
     )
 
 

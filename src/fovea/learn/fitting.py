@@ -30,9 +30,9 @@ from fovea.learn.training.planned import PlanFile, job_of
 from fovea.learn.training.scoring import score
 from fovea.learn.training.seeds import seed_of
 from fovea.learn.training.settings import USUAL_EPOCHS
-from fovea.manifest.wording import count
 from fovea.nets import WeightsCard
 from fovea.progress import Progress, silent, unheard
+from fovea.wording import count
 
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
 _OTHERS = ("batch_size", "dropout", "drop_path", "balance", "augment")  # settings that the loop does not read

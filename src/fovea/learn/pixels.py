@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from fovea.errors import PictureError
 from fovea.features import Preprocess, available_cores, make_views
 from fovea.learn.arrays import make_array
-from fovea.manifest.wording import count
 from fovea.pictures import Facts
 from fovea.progress import Progress, silent
+from fovea.wording import count
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """(n, h, w, 3) RGB, 0 to 255."""

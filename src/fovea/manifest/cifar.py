@@ -12,7 +12,7 @@ from fovea.errors import InputError
 from fovea.manifest.packs import PixelPack, Wish
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.unpickle import ACCEPTED, read_batch
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 _LABELS = {"labels": "label_names", "fine_labels": "fine_label_names", "coarse_labels": "coarse_label_names"}
 _METAS = ("batches.meta", "meta")

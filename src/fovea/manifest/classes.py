@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fovea.errors import InputError
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 EXAMPLE_LAYOUT = (
     "Put the pictures of each class into a folder of its own, for example photos/cat/1.jpg, "

@@ -16,7 +16,7 @@ from fovea.errors import InputError, ManifestError
 from fovea.manifest.places import below
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 LEAVE_OUT = "-"
 """The answer of a picture that belongs to no class."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from fovea.errors import InputError
 from fovea.manifest.classes import EXAMPLE_LAYOUT
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, some
 from fovea.pictures import scan_folder
+from fovea.wording import count, some
 
 SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")

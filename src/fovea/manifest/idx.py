@@ -18,7 +18,7 @@ from fovea.errors import InputError
 from fovea.manifest.packs import PixelPack, Wish
 from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, some
+from fovea.wording import count, some
 
 CLASSES = "classes.txt"
 NAMES = re.compile(r".*(?:images|labels)[-.]idx\d-\w+(?:\.gz)?")

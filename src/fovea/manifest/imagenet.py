@@ -12,8 +12,8 @@ from pathlib import Path
 from fovea.errors import ManifestError
 from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, some
 from fovea.pictures import scan_folder
+from fovea.wording import count, some
 
 _WNID = re.compile(r"n\d{8}")
 _PICTURE = re.compile(r"(?P<stem>ILSVRC20\d\d_val_(?P<number>\d{8}))\.\w+")

@@ -10,7 +10,7 @@ from fovea.errors import InputError
 from fovea.manifest import cifar, idx, image_folder, imagenet, parquet, places365
 from fovea.manifest.packs import PackedPicture, Wish
 from fovea.manifest.rows import Manifest
-from fovea.manifest.wording import some
+from fovea.wording import some
 
 _DEEPEST = 3
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".tar.xz")

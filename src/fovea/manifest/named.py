@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import FoveaError, InputError, OutputError
-from fovea.manifest.wording import did_you_mean
+from fovea.wording import did_you_mean
 
 SIDE_PX = 32
 

@@ -18,7 +18,7 @@ from fovea.errors import InputError, MissingExtraError, PictureError
 from fovea.manifest.folders import DOCUMENT_SUFFIXES, SPLIT_NAMES
 from fovea.manifest.packs import Wish
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 if TYPE_CHECKING:
     from pyarrow import Schema

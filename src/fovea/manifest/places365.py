@@ -8,7 +8,7 @@ from pathlib import Path
 from fovea.errors import ManifestError
 from fovea.manifest.records import read_lines
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, some
+from fovea.wording import count, some
 
 CATEGORIES = "categories_places365.txt"
 _LIST = re.compile(r"places365_(train|val)(_standard|_challenge)?\.txt")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fovea.errors import ManifestError
-from fovea.manifest.wording import count
+from fovea.wording import count
 
 KNOWN_COLUMNS = ("path", "label", "split", "group")
 

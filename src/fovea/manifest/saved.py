@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fovea.errors import ManifestError, MissingInputError
 from fovea.manifest.rows import SPLITS, Manifest, Row
-from fovea.manifest.wording import count
+from fovea.wording import count
 
 COLUMNS = ("path", "sha256", "label", "split", "group", "problem", "width", "height")
 PSEUDO_COLUMNS = ("pseudo_round", "probability")

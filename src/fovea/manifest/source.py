@@ -14,7 +14,7 @@ from fovea.manifest.layouts import read_known_file, read_known_folder, refuse_co
 from fovea.manifest.packs import Wish
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.tables import read_table
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 
 def read_source(

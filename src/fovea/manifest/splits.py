@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fovea.errors import InputError
 from fovea.manifest.held_out import Unit, gather_units, hold_out, units_by_class
 from fovea.manifest.rows import Manifest, Row
-from fovea.manifest.wording import count, some
+from fovea.wording import count, percent, some
 
 MIN_UNITS = 5
 """With fewer different pictures or groups in a class, nothing is held out: one would be a fifth of it."""
@@ -137,7 +137,7 @@ def _too_few(gathered: Sequence[Unit], *, recorded: Mapping[int, str], share: fl
     n = sum(len(unit.rows) for unit in gathered)
     n_held_out = round(share * n)
     if n_held_out < MIN_HELD_OUT:
-        return f"{share:.0%} of {n:,} pictures would be {n_held_out}, fewer than {MIN_HELD_OUT}"
+        return f"{percent(share, 0)} of {n:,} pictures would be {n_held_out}, fewer than {MIN_HELD_OUT}"
     return ""
 
 

@@ -17,7 +17,7 @@ from fovea.manifest.places import below, common_root
 from fovea.manifest.records import Record, read_records
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.targets import NO_LABELS, SEPARATOR, join_labels, labels_of, number_of
-from fovea.manifest.wording import count, did_you_mean, some
+from fovea.wording import count, did_you_mean, some
 
 HEADER = "path,label[,split,group]"
 

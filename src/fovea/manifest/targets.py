@@ -17,7 +17,7 @@ from fovea.errors import InputError
 from fovea.manifest.classes import nothing_readable, require_known_classes
 from fovea.manifest.rows import Manifest, Row
 from fovea.manifest.splits import MIN_UNITS
-from fovea.manifest.wording import count, some
+from fovea.wording import count, some
 
 TARGETS = ("classes", "regression", "labels")
 SEPARATOR = ";"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fovea.model.document import Document
 from fovea.model.targets import Values
+from fovea.wording import percent
 
 FIRST_LIMIT = """\
 - The figures hold for pictures drawn like those it was trained on. For pictures from elsewhere nothing is
@@ -94,7 +95,7 @@ def _task(document: Document) -> str:
         return (
             f"Tells a number of each picture, {_cell(document.class_names[0])}; in training from {target.lowest:g} to "
             f"{target.highest:g}. The true number lies within {target.half_width:.4g} of the answer for "
-            f"{target.coverage:.0%} of pictures."
+            f"{percent(target.coverage, 0)} of pictures."
         )
     if document.target is not None:
         return f"Tells which of {n} labels a picture has, any number of them or none."

@@ -25,6 +25,7 @@ from fovea.nets.stages import WHOLE, Place, pooled_network
 from fovea.nets.state import tensors_sha256
 from fovea.nets.trainable import Headed
 from fovea.nets.weights import WeightsCard, card_text
+from fovea.wording import percent
 
 LEAST_AGREEMENT = {"bf16": 0.98, "f32": 0.995}
 """Share of answers to real pictures that must be torch's; the others are near ties."""
@@ -110,12 +111,12 @@ def export_trained(
         if agreement >= LEAST_AGREEMENT[chosen]:
             return Exported(encoder, meaning.told_by(head), agreement, difference, len(examples), notes)
         notes = (
-            f"In {chosen} {1 - agreement:.1%} of {len(examples)} pictures were answered differently: not used.",
+            f"In {chosen} {percent(1 - agreement)} of {len(examples)} pictures were answered differently: not used.",
         )
     advice = "train another network" if chosen == "f32" else "train with --compute f32, or another network"
     raise BackboneError(
-        f"The trained network {name!r} answers {1 - agreement:.1%} of {len(examples)} real pictures differently in the "
-        f"runtime's form ({chosen}; at most {1 - LEAST_AGREEMENT[chosen]:.1%} may). It was not saved: "
+        f"The trained network {name!r} answers {percent(1 - agreement)} of {len(examples)} real pictures differently in the "
+        f"runtime's form ({chosen}; at most {percent(1 - LEAST_AGREEMENT[chosen])} may). It was not saved: "
         f"{advice}."
     )
 

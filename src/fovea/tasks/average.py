@@ -14,7 +14,6 @@ from fovea.errors import InputError
 from fovea.features import require_same_input
 from fovea.learn import Head
 from fovea.manifest import Manifest, Row, SplitPlan, read_manifest
-from fovea.manifest.wording import count
 from fovea.model import (
     Classifier,
     Member,
@@ -32,6 +31,7 @@ from fovea.tasks.train.choose import Candidate, compare
 from fovea.tasks.train.learn import names_and_labels
 from fovea.tasks.train.method import Outcome, TrainingFacts
 from fovea.tasks.train.since import Earlier
+from fovea.wording import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import Any
 from fovea.errors import InputError, PictureError
 from fovea.features import Known, Look, Store, available_cores, open_store
 from fovea.manifest import Manifest, Row, read_source, require_trainable, unreadable_classes, words_of
-from fovea.manifest.wording import count
 from fovea.pages import CheckPage, ClassCount, Thumb, render_check, render_check_fragment
 from fovea.pictures import content_sha256, decode, thumbnail_jpeg
 from fovea.progress import Progress, silent
@@ -18,6 +17,7 @@ from fovea.tasks.copies import look_at, stored_looks
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import configure
 from fovea.tasks.written import require_free, write_whole
+from fovea.wording import count
 
 N_SAMPLES = 6
 N_SHOWN = 24

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from fovea.errors import ManifestError
 from fovea.manifest import Manifest, read_answers
 from fovea.manifest.records import Record, read_records
-from fovea.manifest.wording import count, some
 from fovea.tasks.lists import is_utf8, list_bytes, note_on_names
+from fovea.wording import count, some
 
 if TYPE_CHECKING:
     from fovea.tasks.cluster import Group

@@ -12,6 +12,7 @@ from fovea.errors import InputError
 from fovea.progress import Progress, silent
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.written import require_free, write_whole
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.features import Store
@@ -77,7 +78,7 @@ class Result:
         from html import escape
 
         points = zip(self.measured.learning.sizes, self.measured.learning.accuracies, strict=True)
-        rows = "".join(f"<tr><td>{n:,}</td><td>{accuracy:.1%}</td></tr>" for n, accuracy in points)
+        rows = "".join(f"<tr><td>{n:,}</td><td>{percent(accuracy)}</td></tr>" for n, accuracy in points)
         return f"<p>{escape(self.advice)}</p><table>{rows}</table>"
 
 

@@ -16,6 +16,7 @@ from fovea.learn import nested_order
 from fovea.manifest import Manifest, Row
 from fovea.progress import Progress
 from fovea.tasks.learning import MeasuredLearning
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.manifest import SplitPlan
@@ -116,11 +117,14 @@ def savings(
         n for n, share in zip(learning.sizes, learning.accuracies, strict=True) if share >= best.accuracy
     ]
     if enough:
-        labels = f"{net} from scratch reaches {best.accuracy:.1%} with {best.n:,} pictures; the probe as much with {enough[0]:,}."
+        labels = (
+            f"{net} from scratch reaches {percent(best.accuracy)} with {best.n:,} pictures; the probe as much with "
+            f"{enough[0]:,}."
+        )
     else:
         labels = (
-            f"{net} from scratch reaches {best.accuracy:.1%} with {best.n:,} pictures, more than the probe "
-            f"({max(learning.accuracies):.1%}): these pictures are worth training a network."
+            f"{net} from scratch reaches {percent(best.accuracy)} with {best.n:,} pictures, more than the probe "
+            f"({percent(max(learning.accuracies))}): these pictures are worth training a network."
         )
     last = max(points, key=lambda one: one.n)
     seconds = (

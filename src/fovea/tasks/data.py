@@ -81,8 +81,8 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         OutputError: the folder is there and not empty, or cannot be written.
     """
     from fovea.manifest import DATA_SETS, write_data_set, write_folder
-    from fovea.manifest.wording import did_you_mean
     from fovea.nets.sets import KNOWN_SETS, describe_set
+    from fovea.wording import did_you_mean
 
     if config.name is None:
         return Result("", sets=_LISTED)

@@ -19,7 +19,6 @@ from fovea.errors import InputError, MissingExtraError
 from fovea.features import Encoder, Item, Preprocess, extract
 from fovea.judge import softmax
 from fovea.manifest import Manifest, Row, SplitPlan, read_source
-from fovea.manifest.wording import count
 from fovea.model import Classifier
 from fovea.progress import Progress, silent, unheard
 from fovea.tasks.distil_teacher import Teacher, make_teacher, open_teacher
@@ -41,6 +40,7 @@ from fovea.tasks.train.input_size import preprocess_for
 from fovea.tasks.train.learn import names_and_labels
 from fovea.tasks.train.method import Outcome, TrainingFacts
 from fovea.tasks.train.since import Earlier
+from fovea.wording import count
 
 SMALLEST_PROBABILITY = 1e-12
 

@@ -8,7 +8,6 @@ from fovea.features import Encoder
 from fovea.judge import fit_temperature
 from fovea.learn import Head
 from fovea.manifest import Manifest, SplitPlan, assign_splits, read_manifest
-from fovea.manifest.wording import some
 from fovea.model import Classifier, load_classifier, read_evidence
 from fovea.tasks.backbones import open_encoder
 from fovea.tasks.imagenet import is_place_of_run
@@ -17,6 +16,7 @@ from fovea.tasks.sides import units_of
 from fovea.tasks.train.attempt import Room
 from fovea.tasks.train.learn import learn
 from fovea.tasks.train.prepare import HELD_OUT
+from fovea.wording import some
 
 
 @dataclass(frozen=True, slots=True)

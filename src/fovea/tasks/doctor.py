@@ -24,6 +24,7 @@ from fovea.features import (
     read_default,
 )
 from fovea.progress import Progress, silent
+from fovea.wording import percent
 
 CORE = ("numpy", "scipy", "pillow", "openvino", "safetensors", "threadpoolctl", "click", "rich", "jinja2")
 EXTRAS = {
@@ -221,5 +222,5 @@ def _try_probe() -> str:
     fit = fit_probe(points, labels, folds=np.arange(60) // 2 % 3, class_names=("a", "b"), stages=())
     right = float((fit.oof_logits.argmax(axis=1) == labels).mean())
     if right < 0.9:
-        raise ValueError(f"only {right:.0%} of separable points were told apart")
-    return f"{right:.0%} of separable points told apart"
+        raise ValueError(f"only {percent(right, 0)} of separable points were told apart")
+    return f"{percent(right, 0)} of separable points told apart"

@@ -14,13 +14,13 @@ from fovea.errors import InputError, PictureError
 from fovea.features import open_store
 from fovea.judge.duplicates import choose_kept
 from fovea.manifest import Manifest, Row, join_units
-from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.duplicates_find import Contents, Pairs, find_pairs
 from fovea.tasks.duplicates_write import duplicates_page, removal_csv
 from fovea.tasks.options import BackboneOptions, SourceOptions, check_choice, check_share, configure
 from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored, require_some
 from fovea.tasks.written import require_free, write_whole
+from fovea.wording import count, some
 
 KEEP = ("best", "first")
 KINDS = ("same bytes", "same pixels", "near")

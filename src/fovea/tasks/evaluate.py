@@ -143,7 +143,7 @@ def _read(config: Config) -> "Manifest":
 
 def _require_known(manifest: "Manifest", model: "Classifier", *, photos: Path) -> None:
     """Raise InputError where not one picture could be scored."""
-    from fovea.manifest.wording import count, some
+    from fovea.wording import count, some
 
     labelled = [row for row in manifest.rows if row.label is not None]
     fine = [row for row in labelled if not row.problem]
@@ -288,7 +288,7 @@ def told_of(
 
 def _left_out(metrics: Mapping[str, Any]) -> list[str]:
     """Say in words what the figures leave out."""
-    from fovea.manifest.wording import count, some
+    from fovea.wording import count, some
 
     notes = []
     if metrics["unknown_classes"]:

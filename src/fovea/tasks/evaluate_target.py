@@ -20,13 +20,13 @@ from fovea.manifest import (
     number_of,
     read_source,
 )
-from fovea.manifest.wording import count, some
 from fovea.model import Estimator, Values
 from fovea.progress import Progress
 from fovea.tasks.evaluate import Config, Result, told_of, trained_on
 from fovea.tasks.gather import Gathered, add_hashes, gather
 from fovea.tasks.train import labels as train_labels
 from fovea.tasks.train import values as train_values
+from fovea.wording import count, percent, some
 
 if TYPE_CHECKING:
     from fovea.manifest import Row
@@ -187,7 +187,9 @@ def target_table(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     fresh = metrics["without_leaks"]
     if metrics["target"] == "regression":
-        inside = f"{metrics['n_inside']:,} of {metrics['n_measured']:,} (stated {metrics['coverage']:.0%})"
+        inside = (
+            f"{metrics['n_inside']:,} of {metrics['n_measured']:,} (stated {percent(metrics['coverage'], 0)})"
+        )
         rows = [
             ("mean error", shown("mae")),
             (f"always {metrics['baseline_value']:.4g}", shown("baseline_mae")),

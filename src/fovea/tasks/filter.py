@@ -20,7 +20,6 @@ from fovea.features import open_store
 from fovea.judge import Cut, find_cut
 from fovea.learn import SpreadFit, fit_spread
 from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers, without_documents
-from fovea.manifest.wording import count, did_you_mean, some
 from fovea.progress import Progress, silent
 from fovea.tasks.filter_words import opening, tell_cut
 from fovea.tasks.filter_write import write_outputs
@@ -28,6 +27,7 @@ from fovea.tasks.lists import note_on_names
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, open_network, read_pictures, read_stored
 from fovea.tasks.written import require_free
+from fovea.wording import count, did_you_mean, some
 
 VERDICTS = ("wanted", "junk", "unsure")
 LEAST_LABELS = 5

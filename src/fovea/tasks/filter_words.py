@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from fovea.judge import Cut
-from fovea.manifest.wording import count
+from fovea.wording import count
 
 
 def opening(counts: Mapping[str, int], *, n_labelled: int) -> str:

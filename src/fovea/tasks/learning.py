@@ -16,6 +16,7 @@ from fovea.progress import Progress
 from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import last_average
 from fovea.tasks.stored import Stored
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.features import Stage
@@ -158,7 +159,7 @@ def sentence(measured: MeasuredLearning) -> str:
     now = measured.learning.growth.accuracy(ahead.n)
     low, high = ahead.gain_interval
     gain = f"{100 * ahead.gain:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-    said = f"{ahead.n:,} labelled pictures reach {now:.1%}; twice as many would reach some {ahead.accuracy:.1%}: {gain}"
+    said = f"{ahead.n:,} labelled pictures reach {percent(now)}; twice as many would reach some {percent(ahead.accuracy)}: {gain}"
     return f"{said}. {_ADVICE[ahead.verdict]}"
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from fovea.manifest.wording import count
+from fovea.wording import count
 
 
 def list_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

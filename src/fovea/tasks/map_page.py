@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from fovea.errors import FoveaError, InputError, PictureError
 from fovea.features import available_cores, nearest
 from fovea.learn.groups import group
-from fovea.manifest.wording import count
 from fovea.pages.map import UNITS, Colouring, MapPage, Together, render_map
 from fovea.pictures import decode_to
 from fovea.pictures.sheets import SHEET_PX, draw_sheets, tile_side
 from fovea.progress import Progress
 from fovea.tasks.stored import Stored
 from fovea.tasks.written import write_whole
+from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.model import Classifier

@@ -15,7 +15,6 @@ from fovea.judge import softmax
 from fovea.learn import Picks, fit_probe, is_early, labelling_space, pick_typical, pick_unsure
 from fovea.manifest import Manifest, apply_fixes, fold_numbers, read_source
 from fovea.manifest.folders import TABLE_SUFFIXES
-from fovea.manifest.wording import count
 from fovea.progress import Progress
 from fovea.tasks.backbones import with_default
 from fovea.tasks.copies import find_copies
@@ -27,6 +26,7 @@ from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_
 from fovea.tasks.stored import Stored, open_network, read_stored
 from fovea.tasks.taught import taught_by
 from fovea.tasks.train.prepare import N_FOLDS
+from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.model import Classifier

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from fovea.errors import FoveaError, InputError
 from fovea.features import Store
 from fovea.manifest import Manifest, Row, read_manifest, read_source
-from fovea.manifest.wording import count
 from fovea.progress import Progress
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.learning import LabelledFeatures, units_of_stored
 from fovea.tasks.stored import Stored, read_stored
+from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.model import Classifier

@@ -191,7 +191,7 @@ def _make(kind: type[ConfigT], settings: Mapping[str, Any]) -> ConfigT:
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raise InputError unless `value` is one of the choices; the closest one is named."""
     if value not in choices:
-        from fovea.manifest.wording import did_you_mean
+        from fovea.wording import did_you_mean
 
         raise InputError(
             f"{name} is {value!r}{did_you_mean(value, choices)}; there are: {', '.join(choices)}."

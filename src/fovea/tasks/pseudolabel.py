@@ -15,7 +15,6 @@ import numpy as np
 from fovea.errors import InputError
 from fovea.learn import ProbeFit, PseudoFit, Round, fit_pseudo
 from fovea.manifest import Manifest, Row, read_manifest, without_documents
-from fovea.manifest.wording import count
 from fovea.model import Classifier, load_classifier
 from fovea.progress import Progress, silent
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, configure
@@ -28,6 +27,7 @@ from fovea.tasks.train.learn import learn as learn_labelled
 from fovea.tasks.train.method import Outcome
 from fovea.tasks.train.since import Earlier
 from fovea.tasks.written import require_free
+from fovea.wording import count, percent
 
 LEAST_FOLDS = 3
 MOST_ROUNDS = 5
@@ -351,9 +351,9 @@ def tell(rounds: tuple[Round, ...], *, n_added: int, n_unlabelled: int) -> str:
     if not kept:
         return (
             f"No pseudo-labels were added: with {rounds[1].n_added:,} of them, accuracy on the labelled pictures would go "
-            f"from {before.accuracy:.1%} to {rounds[1].accuracy:.1%} (cross-validated). Label more pictures: fovea next."
+            f"from {percent(before.accuracy)} to {percent(rounds[1].accuracy)} (cross-validated). Label more pictures: fovea next."
         )
     return (
         f"{n_added:,} of {n_unlabelled:,} unlabelled pictures were added as pseudo-labels in {count(len(kept), 'round')}: accuracy "
-        f"on the labelled pictures went from {before.accuracy:.1%} to {kept[-1].accuracy:.1%} (cross-validated)."
+        f"on the labelled pictures went from {percent(before.accuracy)} to {percent(kept[-1].accuracy)} (cross-validated)."
     )

@@ -14,7 +14,6 @@ from fovea.features import mean_around, open_store, unit_rows
 from fovea.features.graph_folder import Searcher
 from fovea.features.index_folder import COLUMNS, CatalogueIndex
 from fovea.features.index_rows import Entry
-from fovea.manifest.wording import count
 from fovea.progress import Progress, silent
 from fovea.tasks.index import Config as IndexConfig
 from fovea.tasks.index import Refreshed, refresh
@@ -23,6 +22,7 @@ from fovea.tasks.options import configure
 from fovea.tasks.similar_queries import Query, read_queries
 from fovea.tasks.spaces import Space, open_space
 from fovea.tasks.written import require_free
+from fovea.wording import count
 
 _CANDIDATES = 400
 """The most alike, whose surroundings are compared for `kind`."""

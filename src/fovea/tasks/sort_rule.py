@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fovea.errors import InputError
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.judge import CalibrationScores, Guarantee
@@ -97,9 +98,7 @@ def _best_supported(scores: "CalibrationScores", precision: float, confidence: f
         lower = step / steps
         found = threshold_for_precision(scores.top, scores.correct, precision=lower, confidence=confidence)
         if lower < precision and found.threshold is not None:
-            return (
-                f"The best they support is --precision {lower:g}, which {found.coverage:.0%} of them reach."
-            )
+            return f"The best they support is --precision {lower:g}, which {percent(found.coverage, 0)} of them reach."
     return "They support no promise of more than one half."
 
 
@@ -195,7 +194,7 @@ def _tell_check(
         return f"Of {n_labelled:,} labelled pictures none is accepted: they tell nothing about the promise."
     text = (
         f"Of {n_labelled:,} labelled pictures {n_accepted:,} are accepted, {n_right:,} of them right: "
-        f"{n_right / n_accepted:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})."
+        f"{percent(n_right / n_accepted)} (95 % interval {percent(interval[0])} to {percent(interval[1])})."
     )
     if rule.precision is None:
         return text

@@ -14,11 +14,11 @@ from fovea.errors import InputError
 from fovea.features import EVERY_COLUMN, Encoder, Stage, Store
 from fovea.manifest import Manifest, apply_fixes, change_classes, read_source, without_documents
 from fovea.manifest.folders import TABLE_SUFFIXES
-from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import open_encoder, with_default
 from fovea.tasks.gather import add_hashes, gather, last_average
 from fovea.tasks.options import BackboneOptions, SourceOptions
+from fovea.wording import count, some
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from fovea.manifest import (
     join_units,
     require_trainable,
 )
-from fovea.manifest.wording import count, some
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import with_default
 from fovea.tasks.copies import find_copies
@@ -44,6 +43,7 @@ from fovea.tasks.suspects_write import fixes_table, write_page
 from fovea.tasks.taught import taught_by
 from fovea.tasks.train.prepare import N_FOLDS
 from fovea.tasks.written import require_free, write_whole
+from fovea.wording import count, some
 
 
 @dataclass(frozen=True, slots=True)

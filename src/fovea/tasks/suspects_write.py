@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fovea.errors import PictureError
 from fovea.features import available_cores
 from fovea.manifest import LEAVE_OUT, Fix
-from fovea.manifest.wording import count
 from fovea.pages import Thumb
 from fovea.pages.suspects import (
     ClassRow,
@@ -22,6 +21,7 @@ from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
 from fovea.tasks.lists import is_utf8, list_bytes
 from fovea.tasks.written import write_whole
+from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.tasks.stored import Stored

@@ -45,7 +45,7 @@ NUMBERS = np.random.default_rng(0).normal(size=(400, 1)).astype(np.float32)
 def test_numbers_are_held_against_always_answering_their_mean() -> None:
     (finding,) = findings_of(attempt(STAYS, NUMBERS, kind="values"))
     gone = 1 - 0.9 / NUMBERS.var()
-    assert f"only {gone:.0%} of the loss of always answering the mean is gone" in finding.text
+    assert f"only {100 * gone:.0f} % of the loss of always answering the mean is gone" in finding.text
     assert (finding.kind, finding.try_next) == ("underfitting", "a larger network (--net)")
 
 

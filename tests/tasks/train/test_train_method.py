@@ -349,7 +349,7 @@ def test_under_a_budget_the_probe_is_given_where_a_network_answers_otherwise_whe
     run = train(photos, out=tmp_path / "run", **TUNED, budget="10m", size=128)
     told = run.metrics["training"]
     assert told["kept"] == "the probe"
-    assert told["text"].startswith("The trained network 'fovea-tiny fine-tuned' answers 0.0% of")
+    assert told["text"].startswith("The trained network 'fovea-tiny fine-tuned' answers 0.0 % of")
     assert told["text"].endswith(" The probe is given.")
 
 

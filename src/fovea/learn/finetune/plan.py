@@ -34,9 +34,9 @@ from fovea.learn.training.processes import Processes
 from fovea.learn.training.rates import N_STEPS
 from fovea.learn.training.step import Goal
 from fovea.learn.training.timing import Trial, time_step
-from fovea.manifest.wording import count
 from fovea.nets.cut import Below, Cut, find_cut
 from fovea.nets.trainable import Headed, Trainable
+from fovea.wording import count
 
 _SHARE = 0.9  # of a budget that is planned for: speed varies
 _LEAST = 4  # epochs that must fit for the last third of the blocks; deeper was no better (lab/LOG.md)

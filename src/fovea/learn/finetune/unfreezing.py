@@ -1,9 +1,9 @@
 """How much learns, where the first block that does is named: by the path of a module, or as the papers number layers."""
 
 from fovea.errors import InputError
-from fovea.manifest.wording import did_you_mean
 from fovea.nets.places import aliases_of
 from fovea.nets.trainable import Trainable
+from fovea.wording import did_you_mean
 
 
 def count_unfrozen(unfreeze: int | str, trainable: Trainable) -> int | str:

@@ -40,6 +40,7 @@ from fovea.learn.training.timing import Trial
 from fovea.nets.classic import find_classic, options_of
 from fovea.nets.classic.fast import WIDE, Fast
 from fovea.progress import Progress, silent, unheard
+from fovea.wording import percent
 
 _LEFT_ALONE = Making()
 _N_TIMED = 1000  # pictures of a step that is timed, at most
@@ -287,7 +288,7 @@ def _sentences(
 
 
 def _of_part(plan: Plan) -> str:
-    return "" if plan.share == 1 else f"; the budget ends the last epoch at some {plan.share:.0%}"
+    return "" if plan.share == 1 else f"; the budget ends the last epoch at some {percent(plan.share, 0)}"
 
 
 def _layers_in_words(net: str, wish: Making) -> str:

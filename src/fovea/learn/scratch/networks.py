@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from fovea.errors import BackboneError, InputError, MissingInputError
-from fovea.manifest.wording import did_you_mean
 from fovea.nets import WeightsCard
 from fovea.nets.classic import (
     CLASSICS,
@@ -23,6 +22,7 @@ from fovea.nets.classic import (
 )
 from fovea.nets.keras_trained import LIBRARY, is_keras_file, keras_size, make_keras
 from fovea.nets.zoo import DROP_PATH, LIBRARIES, OWN, build_network, import_library
+from fovea.wording import did_you_mean
 
 SMALL_PX = 64  # pictures up to this side are taken as they are
 _USUAL_PX = {"inception_v3": 299}

@@ -7,7 +7,7 @@ from fovea.learn.training.losses import Kind
 from fovea.learn.training.optimisers import USUAL_DECAY, USUAL_LR
 from fovea.learn.training.schedules import usual_step_size
 from fovea.learn.training.settings import USUAL_EPOCHS, Optimisation, Regularisation, Training
-from fovea.manifest.wording import count
+from fovea.wording import count
 
 _WITH_MOMENTUM = ("momentum", "nesterov", "rmsprop")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from fovea.errors import InputError
-from fovea.manifest.wording import did_you_mean
+from fovea.wording import did_you_mean
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")

@@ -8,7 +8,7 @@ from typing import Any
 from fovea.errors import InputError, MissingExtraError
 from fovea.learn.training.history import EpochRecord
 from fovea.learn.training.settings import Training
-from fovea.manifest.wording import did_you_mean
+from fovea.wording import did_you_mean
 
 TRACKERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}  # the package each needs
 _NO_FIGURES = ("epoch", "is_kept")

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fovea.errors import InputError
-from fovea.manifest.wording import did_you_mean
 from fovea.tasks.backbones import shape_of, with_default
 from fovea.tasks.options import FIND, METHODS, BackboneOptions, MethodOptions, TrainingOptions
 from fovea.tasks.several import check_shared
 from fovea.tasks.train.method import SMALL_NET, require_torch
+from fovea.wording import did_you_mean
 
 if TYPE_CHECKING:
     from fovea.learn.training import Training

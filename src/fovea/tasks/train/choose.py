@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.judge import cross_fitted, softmax
+from fovea.wording import percent
 
 N_PARTS = 5
 LEAST_ERRORS = 1.0
@@ -154,8 +155,8 @@ def compare(candidates: Sequence[Candidate], *, labels: NDArray[np.int64], seed:
     best = max(others, key=lambda one: one.n_right)
     text = (
         f"{last.name[:1].upper()}{last.name[1:]}: right on {last.n_right:,} of the {last.n:,} validation pictures "
-        f"({last.accuracy:.1%}, log loss {last.log_loss:.3f}); the best of the others, {best.name}, on {best.n_right:,} "
-        f"({best.accuracy:.1%}, log loss {best.log_loss:.3f})."
+        f"({percent(last.accuracy)}, log loss {last.log_loss:.3f}); the best of the others, {best.name}, on {best.n_right:,} "
+        f"({percent(best.accuracy)}, log loss {best.log_loss:.3f})."
     )
     return Choice(len(others), standings, text)
 

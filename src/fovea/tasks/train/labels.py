@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea import wording
 from fovea.features import Encoder
 from fovea.judge import (
     LabelledPart,
@@ -32,7 +33,6 @@ from fovea.manifest import (
     learned_labels,
     require_labels,
 )
-from fovea.manifest.wording import some
 from fovea.model import Labels
 from fovea.pages import ClassFigures, Promise
 from fovea.pages.words import percent
@@ -156,7 +156,9 @@ def _unknown(
     )
     if not outside - inside:
         return ()
-    return (f"No training picture has {some(sorted(outside - inside))}: it is left out of the figures.",)
+    return (
+        f"No training picture has {wording.some(sorted(outside - inside))}: it is left out of the figures.",
+    )
 
 
 def _marks_of(manifest: Manifest, part: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_]:
@@ -292,7 +294,7 @@ class ToldLabels:
         wide.sort(key=lambda one: one.recall_interval[0] - one.recall_interval[1])
         steps += [
             f"Add pictures with {one.label!r}: {one.n_right} of {one.n} judged ones were found, so it finds "
-            f"{one.recall_interval[0]:.0%} to {one.recall_interval[1]:.0%} of them (95 % interval)."
+            f"{wording.percent(one.recall_interval[0], 0)} to {wording.percent(one.recall_interval[1], 0)} of them (95 % interval)."
             for one in wide[:N_NAMED]
         ]
         if len(wide) > N_NAMED:

@@ -6,7 +6,7 @@ from typing import Any
 from fovea.judge import LabelsVerdict, ValueVerdict
 from fovea.manifest import join_labels
 from fovea.pages import Measured
-from fovea.pages.words import amount, amounts, percent, plural, span
+from fovea.pages.words import amount, amounts, goal, percent, plural, span
 
 
 def about_values(verdict: ValueVerdict) -> tuple[str, str]:
@@ -27,8 +27,8 @@ def about_range(verdict: ValueVerdict) -> str:
     by_valid = verdict.measured == "valid" and verdict.covered is None  # as of a network that was trained
     held_out = "set aside, which nothing else checks" if by_valid else "that were held out in turn"
     text = (
-        f"An answer ± {amount(verdict.half_width)} holds the true number for {verdict.coverage:.0%} of pictures drawn like "
-        f"those of training, by the errors of {plural(verdict.n_calibration, 'picture')} {held_out}."
+        f"An answer ± {amount(verdict.half_width)} holds the true number for {goal(verdict.coverage)} of pictures "
+        f"drawn like those of training, by the errors of {plural(verdict.n_calibration, 'picture')} {held_out}."
     )
     if verdict.covered is None:
         return text

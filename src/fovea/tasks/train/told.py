@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fovea.pages import training as pages
 from fovea.tasks.train.watch import ACCURACIES
+from fovea.wording import percent
 
 if TYPE_CHECKING:
     from fovea.learn.training.losses import Kind
@@ -98,7 +99,7 @@ def _attempt(one: Mapping[str, Any], *, target: str) -> pages.Attempt:
 
 def _export(export: Mapping[str, Any], *, target: str) -> str:
     """Say how what predicts agrees with what was trained."""
-    lead = f"In the form in which it predicts, without torch ({export['precision']}), it answers {export['agreement']:.1%} of "
+    lead = f"In the form in which it predicts, without torch ({export['precision']}), it answers {percent(export['agreement'])} of "
     n, largest = export["n_compared"], export["largest_difference"]
     if target == "regression":
         return (

@@ -1,4 +1,4 @@
-"""Words that messages of this room share: counts, lists cut short, and the name that may have been meant."""
+"""Words that messages of all rooms share: counts, shares, lists cut short, and the name that may have been meant."""
 
 from collections.abc import Iterable
 
@@ -22,3 +22,8 @@ def some(names: Iterable[str], *, shown: int = 5) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """Return "1 picture" or "2,000 pictures"."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return "93.3 %" for a share in [0, 1], with a blank as the SI writes it."""
+    return f"{100 * share:.{digits}f} %"
