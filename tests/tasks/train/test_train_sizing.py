@@ -55,18 +55,18 @@ def test_what_only_larger_pictures_show_is_seen_where_a_budget_has_room(weave: P
     run = fovea.train(weave, out=tmp_path / "run", announce=told.append, **BUDGET)
     (note,) = sizes_told(run)
     said = re.fullmatch(
-        r"Pictures enter at 160x224 px: cross-validated on the 96 training pictures, the probe has a Brier score of (\S+) at "
-        r"160x224 px and of (\S+) at 128x128 px \(0 is best\), and is right on (\d+) and (\d+)\. An answer takes about 2 times "
+        r"Pictures enter at 192x192 px: cross-validated on the 96 training pictures, the probe has a Brier score of (\S+) at "
+        r"192x192 px and of (\S+) at 128x128 px \(0 is best\), and is right on (\d+) and (\d+)\. An answer takes about 2 times "
         r"as long\.",
         note,
     )
     assert said is not None and float(said[1]) < float(said[2]) and int(said[3]) > int(said[4])
     before = (
-        "Pictures hold more than the 128x128 px of the network's input shows: it is tried at 160x224 px too."
+        "Pictures hold more than the 128x128 px of the network's input shows: it is tried at 192x192 px too."
     )
     assert told[:2] == [before, note] and note in run.report.read_text()
     preprocess = fovea.load(tmp_path / "run").encoder.preprocess
-    assert (preprocess.height_px, preprocess.width_px) == (160, 224)
+    assert (preprocess.height_px, preprocess.width_px) == (192, 192)
 
 
 def test_a_network_of_one_size_keeps_it(weave: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_an_interrupted_run_goes_on_as_was_told_once(weave: Path, tmp_path: Path
 
     with pytest.raises(KeyboardInterrupt):
         fovea.train(weave, out=tmp_path / "run", announce=stop, **BUDGET)
-    kept = PlanFile(tmp_path / ".run.training" / "size.json", job="160x224")
+    kept = PlanFile(tmp_path / ".run.training" / "size.json", job="192x192")
     assert kept.read() == {"has_time": True}
     kept.add(has_time=False)  # as on a machine that was busy then
     assert not sizes_told(fovea.train(weave, out=tmp_path / "run", **BUDGET))
@@ -120,15 +120,15 @@ def test_larger_pictures_that_show_no_more_are_not_taken(photos: Path, tmp_path:
 @pytest.mark.parametrize(
     ("height", "width", "shape"),
     [
-        (432, 300, (224, 160)),  # some 128 x 128 x 2 pixels, 1.44 times as high as wide
-        (300, 432, (160, 224)),
-        (4000, 4000, (192, 192)),
-        (4000, 500, (256, 128)),  # no narrower than 1 to 2
+        (432, 300, (192, 192)),  # some 128 x 128 x 2 pixels
+        (4000, 500, (192, 192)),
+        (300, 180, (192, 192)),
+        (300, 150, None),  # would be blown up by a quarter
         (128, 128, None),
         (160, 160, None),  # would be blown up
     ],
 )
-def test_a_larger_input_is_twice_the_own_and_as_pictures_usually_are(
+def test_a_larger_input_is_twice_the_own_and_of_its_shape(
     height: int, width: int, shape: tuple[int, int] | None
 ) -> None:
     encoder = open_backbone()

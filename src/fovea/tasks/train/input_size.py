@@ -19,6 +19,8 @@ SAMPLE = 25
 """Pictures whose sides are looked at."""
 AREA = 2.0
 """How many times as many pixels the larger input has."""
+LEAST = 0.9
+"""Of the larger input's shorter side, what pictures must hold: blown up by a tenth they still gain."""
 STEP_PX = 32
 """Sides are multiples of this: most networks halve them five times."""
 
@@ -50,16 +52,14 @@ def usual_side(manifest: Manifest, rows: Numbers) -> int:
 
 
 def larger_shape(rows: tuple[Row, ...], *, encoder: Encoder) -> tuple[int, int] | None:
-    """Return the (height, width) of a larger input as wide and high as pictures usually are, None where they hold no more.
+    """Return the (height, width) of an input of twice the network's own area and of its shape; None where pictures hold less.
 
-    Its area is twice that of the network's own input; the median picture fills it without being blown up.
+    The middle of a picture seen closer teaches more than the whole of it in its own shape (lab/LOG.md).
     """
     known = [(row.height, row.width) for row in rows if row.height and row.width and not row.problem]
     if not known:
         return None
     height, width = (statistics.median(side) for side in zip(*known, strict=True))
-    area = AREA * encoder.preprocess.height_px * encoder.preprocess.width_px
-    aspect = min(max(height / width, 1 / 2), 2.0)
-    sides = (area * aspect) ** 0.5, (area / aspect) ** 0.5
-    shape = tuple(max(STEP_PX, round(side / STEP_PX) * STEP_PX) for side in sides)
-    return (shape[0], shape[1]) if shape[0] <= height and shape[1] <= width else None
+    own = encoder.preprocess.height_px, encoder.preprocess.width_px
+    tall, wide = (round(side * AREA**0.5 / STEP_PX) * STEP_PX for side in own)
+    return (tall, wide) if min(height, width) >= LEAST * min(tall, wide) else None
