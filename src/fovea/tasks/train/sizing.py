@@ -22,8 +22,10 @@ from fovea.tasks.train.learn import Learned
 
 MOST_SHARE = 1 / 12
 """Of the budget that is left, to read all pictures again."""
+N_FIRST = 8
+"""Pictures that are read at the larger size first: the network is made ready meanwhile."""
 N_TIMED = 64
-"""Pictures that are read at the larger size first, to know how long all take."""
+"""Pictures that are read then, to know how long all take."""
 Probe = tuple[Learned, Encoder]
 
 
@@ -94,11 +96,12 @@ def _has_time(learned: Learned, larger: Encoder, *, room: Room) -> bool:
     held = kept.read().get("has_time")
     if held is None:
         manifest, opened = learned.plan.manifest, np.concatenate([learned.rows_train, learned.rows_valid])
-        some = opened[np.linspace(0, len(opened) - 1, min(N_TIMED, len(opened))).astype(int)]
-        sample = manifest.with_rows([manifest.rows[k] for k in some.tolist()])
-        seconds = gather(sample, encoder=larger, store=room.store).seconds
+        some = opened[np.linspace(0, len(opened) - 1, min(N_FIRST + N_TIMED, len(opened))).astype(int)]
+        for part in (some[:N_FIRST], some[N_FIRST:]):
+            sample = manifest.with_rows([manifest.rows[k] for k in part.tolist()])
+            seconds = gather(sample, encoder=larger, store=room.store).seconds
         left = budget - (time.perf_counter() - room.begun)
-        held = len(opened) * seconds / len(some) <= MOST_SHARE * left
+        held = len(opened) * seconds / max(1, len(part)) <= MOST_SHARE * left
     has_time = bool(agreed(float(held), device=device))
     if not is_follower():
         kept.add(has_time=has_time)
