@@ -42,6 +42,28 @@ def drawn(n: int, *, seed: int, size_px: int = 12, is_grey: bool = True) -> Pict
     return Pictures(np.broadcast_to(pixels.clip(0, 255), (n, size_px, size_px, 3)).astype(np.uint8), labels)
 
 
+def plan_of(tmp_path: Path, net: str, wish: Making, *, n: int = 64, is_grey: bool = True) -> list[str]:
+    """Return the first two sentences of a plan; the training is interrupted before it begins."""
+    told: list[str] = []
+
+    def stop(sentence: str) -> None:
+        told.append(sentence)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scratch(
+            net,
+            drawn(n, seed=0, is_grey=is_grey),
+            valid=drawn(20, seed=1, is_grey=is_grey),
+            class_names=("left", "upper"),
+            wish=wish,
+            workspace=tmp_path,
+            announce=stop,
+        )
+    return told
+
+
 def run(
     tmp_path: Path,
     net: str,
@@ -145,24 +167,7 @@ def test_epochs_leave_time_for_what_is_answered_when_all_is_done(
 ) -> None:
     monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1 / 16)
     wish = Making(GIVEN | {"epochs": 100, "seconds": 60.0, "augment": "none"}, n_again=160)
-    told: list[str] = []
-
-    def stop(sentence: str) -> None:
-        told.append(sentence)
-        if len(told) == 2:
-            raise KeyboardInterrupt
-
-    names = ("left", "upper")
-    with pytest.raises(KeyboardInterrupt):
-        scratch(
-            "mlp",
-            drawn(64, seed=0),
-            valid=drawn(20, seed=1),
-            class_names=names,
-            wish=wish,
-            workspace=tmp_path,
-            announce=stop,
-        )
+    told = plan_of(tmp_path, "mlp", wish)
     # 16 pictures a second; of 55.2 s the answers to 180 take 3.75, an epoch and answers to 20 take 4.42
     assert told[1].startswith("11 epochs in batches of 16;")
 
@@ -198,23 +203,8 @@ def _wide_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_budget_with_room_trains_the_fast_network_longer_then_wide(
     tmp_path: Path, given: dict[str, object], options: dict[str, object], planned: str
 ) -> None:
-    told: list[str] = []
-
-    def stop(sentence: str) -> None:
-        told.append(sentence)
-        if len(told) == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        scratch(
-            "fast",
-            drawn(64, seed=0, is_grey=False),
-            valid=drawn(20, seed=1, is_grey=False),
-            class_names=("left", "upper"),
-            wish=Making({"batch_size": 16, "device": "cpu", "augment": "none"} | given, options),
-            workspace=tmp_path,
-            announce=stop,
-        )
+    wish = Making({"batch_size": 16, "device": "cpu", "augment": "none"} | given, options)
+    told = plan_of(tmp_path, "fast", wish, is_grey=False)
     is_wide = ", wide" if "widths 16,24,24" in told[0] else ""
     assert told[1].partition(" in ")[0] + is_wide == planned
 
@@ -233,26 +223,9 @@ def test_few_epochs_of_the_fast_network_have_small_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], told: str
 ) -> None:
     monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1e-3)
-    sentences: list[str] = []
-
-    def stop(sentence: str) -> None:
-        sentences.append(sentence)
-        if len(sentences) == 2:
-            raise KeyboardInterrupt
-
+    wish = Making({"device": "cpu", "augment": "none"} | given)
     for _ in range(2):  # what was planned is gone on with
-        sentences.clear()
-        with pytest.raises(KeyboardInterrupt):
-            scratch(
-                "fast",
-                drawn(2000, seed=0, is_grey=False),
-                valid=drawn(20, seed=1, is_grey=False),
-                class_names=("left", "upper"),
-                wish=Making({"device": "cpu", "augment": "none"} | given),
-                workspace=tmp_path,
-                announce=stop,
-            )
-        assert sentences[1].startswith(told)
+        assert plan_of(tmp_path, "fast", wish, n=2000, is_grey=False)[1].startswith(told)
 
 
 @pytest.mark.usefixtures("_wide_is_quick")

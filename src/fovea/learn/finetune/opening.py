@@ -1,6 +1,7 @@
 """Opening the network behind a backbone for training: by the same names as `features.open_backbone`, with its places."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -95,22 +96,20 @@ def with_drop_path(trainable: Trainable, share: float | None) -> Trainable:
     kwargs = {key: value for key, value in card.kwargs.items() if key != name}
     if share is not None:
         kwargs[name] = share
-    if kwargs == card.kwargs or (not name and not share):
+    if kwargs == card.kwargs:
         return trainable
-    told = replace(card, kwargs=kwargs)
-    try:
-        if not name:
-            raise BackboneError(f"{card.library} knows no stochastic depth.")
-        network = build_network(told)
-    except BackboneError as error:
-        if not share:
-            return trainable
-        raise InputError(
-            f"--drop-path: {card.architecture} ({card.library}) has no residual blocks that can be left out. Leave --drop-path "
-            "out, or take another network: fovea-tiny, most of timm's, torchvision's efficientnet_b0 or convnext_tiny."
-        ) from error
-    network.load_state_dict(trainable.network.state_dict())
-    return replace(trainable, network=network, card=told)
+    told, network = replace(card, kwargs=kwargs), None
+    with suppress(BackboneError):  # it takes no such option
+        network = build_network(told) if name else None
+    if network is not None:
+        network.load_state_dict(trainable.network.state_dict())
+        return replace(trainable, network=network, card=told)
+    if not share:
+        return trainable
+    raise InputError(
+        f"--drop-path: {card.architecture} ({card.library}) has no residual blocks that can be left out. Leave --drop-path "
+        "out, or take another network: fovea-tiny, most of timm's, torchvision's efficientnet_b0 or convnext_tiny."
+    )
 
 
 def _of_named(named: nets.NamedNetwork) -> Trainable:

@@ -272,9 +272,8 @@ def _measure(job: Job, n_blocks: int) -> Part:
         memory = forecast_memory(one.network, one.planes(rows[:1]), settings=job.settings)
         step_seconds = _time_step(one.network, job, rows=rows)
     headed.cpu()  # where the next part is cut off, and the frozen one converted
-    headed.load_state_dict(
-        held
-    )  # bit for bit: quickening leaves another rounding, and a resumed run measures one part alone
+    # Bit for bit: quickening leaves another rounding, and a resumed run measures one part alone.
+    headed.load_state_dict(held)
     n_bytes = 0 if values is None else values[0].nbytes
     n_learning = len(blocks) if cut is None else n_blocks
     return Part(n_learning, cut, frozen, seconds, step_seconds, memory, n_bytes, n_asked=n_blocks)

@@ -131,7 +131,5 @@ def gpu_share(device: str) -> float | None:
         return None
     try:
         return torch.cuda.utilization() / 100
-    except (
-        Exception
-    ):  # it is asked through nvidia-ml-py, which is not always there, and has errors of its own
+    except Exception:  # of nvidia-ml-py, which is not always there: errors of its own kinds
         return None
