@@ -21,7 +21,7 @@ Fovea = Callable[..., Any]
 def learning() -> MeasuredLearning:
     ahead = Forecast(40, 40, 0.85, (0.78, 0.9), 0.05, (0.03, 0.08))
     curve = Learning((20, 40), (0.65, 0.8), ((0.5, 0.8), (0.7, 0.9)), Growth(0.2, 0.0, 1.0), ahead)
-    return MeasuredLearning(curve, (0.2, 0.31), 50, "held-out", ("cat", "dog"))
+    return MeasuredLearning(curve, (0.2, 0.31), 50, 50, "held-out", ("cat", "dog"))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, learning: MeasuredLearning) -> dict[s
 
 
 ADVICE = (
-    "40 labelled pictures reach 80.0 %; twice as many would reach some 85.0 %: +5.0 points (95 % interval +3.0 to +8.0). More "
-    "labels pay."
+    "By the law through the points, 40 labelled pictures reach 80.0 %; twice as many would reach some 85.0 %: +5.0 points (95 % "
+    "interval +3.0 to +8.0). More labels pay."
 )
 
 

@@ -82,6 +82,19 @@ def test_where_all_are_right_the_interval_is_wilsons() -> None:
     assert curve.forecast.interval == wilson_interval(40, 40)
 
 
+def test_an_interval_is_as_wide_as_those_that_judged_its_size_make_it() -> None:
+    right = np.ones((3, 2, 40), np.float32)
+    right[2, :, 16:] = np.nan  # the largest size was asked of 16 alone
+    curve = learning_curve(right, sizes=(5, 10, 20), n_now=20, n_then=40)
+    assert curve.intervals == (wilson_interval(40, 40), wilson_interval(40, 40), wilson_interval(16, 16))
+    assert curve.forecast.interval == wilson_interval(16, 16)
+
+
+def test_no_law_goes_through_one_size() -> None:
+    with pytest.raises(ValueError, match=r"^a law needs two different sizes or more, not \[32\]$"):
+        fit_growth([32], [0.1])
+
+
 def test_the_same_seed_gives_the_same_curve() -> None:
     right = answers([0.6, 0.7, 0.77, 0.82, 0.85], m=150)
     curves = [learning_curve(right, sizes=SIZES, n_now=320, n_then=640, seed=3) for _ in range(2)]

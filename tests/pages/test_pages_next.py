@@ -20,6 +20,7 @@ def plot() -> GrowthPlot:
         ahead=GrowthPoint(80, 0.85, (0.8, 0.9), 0.0),
         n_classes=4,
         n_judged=50,
+        n_judged_largest=50,
         protocol="held-out",
     )
 

@@ -1,15 +1,18 @@
 """Accuracy by pictures learned from: judged as `train` would, in sentences, on a page, and from scratch beside it."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from fovea.errors import InputError
 from fovea.judge import Forecast, Growth, Learning
+from fovea.tasks import curve_scratch
 from fovea.tasks.curve import curve
 from fovea.tasks.curve_scratch import ScratchPoint, savings
 from fovea.tasks.learning import MeasuredLearning, sentence
@@ -35,7 +38,7 @@ def measured(
     learning = Learning(
         sizes, accuracies, ((0.1, 0.9),) * len(sizes), Growth(1 - accuracies[-1], 0.0, 1.0), ahead
     )
-    return MeasuredLearning(learning, (0.5,) * len(sizes), 50, "held-out", ("cat", "dog"))
+    return MeasuredLearning(learning, (0.5,) * len(sizes), 50, 50, "held-out", ("cat", "dog"))
 
 
 def test_a_curve_of_few_pictures_is_cross_validated(photos: Path, tmp_path: Path) -> None:
@@ -70,6 +73,40 @@ def test_held_out_pictures_that_are_learned_from_too_judge_nothing(tmp_path: Pat
     assert (told["protocol"], told["n_judged"]) == ("held-out", 24)
 
 
+def test_from_scratch_a_name_that_no_table_can_hold_is_left_out_and_told(
+    photos: Path, draw_class: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("stripes", "dots"):
+        for number in range(20, 60):
+            draw_class(photos / kind, kind, number)
+    (photos / "dots" / "dots_001.png").rename(photos / "dots" / os.fsdecode(b"\xff.png"))
+    monkeypatch.setattr(
+        curve_scratch, "_train", lambda config, manifest, *, train, valid, progress: (train, valid)
+    )
+    monkeypatch.setattr(curve_scratch, "savings", lambda points, *_, **__: ())
+    found = curve(photos, scratch="lenet5")
+    assert found.notes[-1] == "1 picture whose name cannot be written in UTF-8 took no part from scratch."
+    learned = [row.path for train, valid in found.scratch for row in (*train, *valid)]
+    assert "dots/dots_002.png" in learned
+    for path in learned:
+        path.encode()
+
+
+def test_packed_pictures_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    sizes = b"".join(n.to_bytes(4, "big") for n in (9, 28, 28))
+    pixels = np.random.default_rng(0).integers(0, 256, 9 * 784, np.uint8).tobytes()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + pixels)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(
+        b"\0\0\x08\x01" + sizes[:4] + bytes(k % 3 for k in range(9))
+    )
+    with pytest.raises(InputError) as refused:
+        curve(tmp_path, scratch="lenet5")
+    assert str(refused.value) == (
+        "--scratch takes pictures that are files of their own; these are packed. Write them out with `fovea data`, or leave "
+        "--scratch out."
+    )
+
+
 def test_a_network_that_was_trained_on_the_pictures_is_refused(photos: Path, tmp_path: Path) -> None:
     run = train(photos, out=tmp_path / "run").folder
     metrics = json.loads((run / "metrics.json").read_text())
@@ -98,8 +135,8 @@ def test_too_few_pictures_for_a_curve_are_refused(tmp_path: Path, draw_class: Dr
     with pytest.raises(InputError) as refused:
         curve(tmp_path / "few")
     assert str(refused.value) == (
-        f"A curve takes 30 pictures or more to learn from, of two classes with two different pictures each; "
-        f"{str(tmp_path / 'few')!r} has 8. Label more: `fovea next` says which."
+        f"A curve takes 30 pictures or more to learn from, of two classes with two different pictures each, "
+        f"and more than two a class; {str(tmp_path / 'few')!r} has 8 in 2 classes. Label more: `fovea next` says which."
     )
 
 
@@ -133,8 +170,8 @@ def test_the_sentence_says_what_twice_the_labels_bring(
     text = sentence(measured((0.7, 0.8), gain=gain, ends=ends))
     low, high = (100 * end for end in ends)
     assert text == (
-        f"20 labelled pictures reach 80.0 %; twice as many would reach some {100 * (0.8 + gain):.1f} %: {100 * gain:+.1f} points "
-        f"(95 % interval {low:+.1f} to {high:+.1f}). {advice}"
+        "By the law through the points, 20 labelled pictures reach 80.0 %; twice as many would reach some "
+        f"{100 * (0.8 + gain):.1f} %: {100 * gain:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}). {advice}"
     )
 
 

@@ -39,6 +39,32 @@ def test_copies_of_what_is_learned_from_do_not_judge(n_copies: int, protocol: st
     assert (found.protocol, found.n_judged) == (protocol, n_judged)
 
 
+@pytest.mark.parametrize(("n_a_class", "is_drawn"), [(2, False), (5, True)])
+def test_two_pictures_a_class_make_no_curve(n_a_class: int, is_drawn: bool) -> None:
+    n = 20 * n_a_class
+    labelled = LabelledFeatures(
+        features=np.random.default_rng(0).normal(size=(n, 6)).astype(np.float32),
+        names=tuple(f"class {k % 20}" for k in range(n)),
+        units=np.arange(n),
+        held_out=np.zeros(n, bool),
+    )
+    found = measure_learning(labelled, stages=(), seed=0, threads=1, progress=silent)
+    assert (found is not None) == is_drawn
+
+
+def test_above_a_thousand_pictures_it_is_told_how_many_judged_the_largest_subsets() -> None:
+    n = 1400
+    labelled = LabelledFeatures(
+        features=np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32),
+        names=tuple("ab"[k % 2] for k in range(n)),
+        units=np.arange(n),
+        held_out=np.zeros(n, bool),
+    )
+    found = measure_learning(labelled, stages=(), seed=0, threads=1, progress=silent)
+    assert found is not None
+    assert (found.n_judged, found.n_judged_largest) == (n, 2 * n // 5)
+
+
 def test_shots_of_one_scene_count_once_in_the_interval() -> None:
     widths = []
     for n_shots in (1, 4):

@@ -58,9 +58,11 @@ def _lines(result: Result) -> list[str]:
     told, n_bad = result.to_json(), len(result.quarantined)
     k, ahead = told["n_classes"], told["twice"]
     how = "held out" if told["protocol"] == "held-out" else "cross-validated"
+    n_largest = told["n_judged_largest"]
+    some = f", the largest subsets on {n_largest:,} of them" if n_largest < told["n_judged"] else ""
     return [
         result.advice,
-        f"Judged on {told['n_judged']:,} pictures, {how}:",
+        f"Judged on {told['n_judged']:,} pictures, {how}{some}:",
         "  pictures  a class  accuracy  95 % interval        seconds",
         *(_row(one, k=k, seconds=f"{one['seconds']:7.2f}") for one in told["points"]),
         _row(ahead, k=k, seconds="expected"),

@@ -71,7 +71,11 @@ def fit_growth(sizes: Sequence[int], errors: Sequence[float]) -> Growth:
     Args:
         sizes: pictures learned from, from 1; two or more different ones.
         errors: shares of wrong answers, in [0, 1].
+
+    Raises ValueError for fewer than two different sizes, through which any law goes.
     """
+    if len(set(sizes)) < 2:
+        raise ValueError(f"a law needs two different sizes or more, not {list(sizes)}")
     floor, scale, power = _fit(np.asarray(sizes, np.float64), np.asarray([errors], np.float64))
     return Growth(float(floor[0]), float(scale[0]), float(power[0]))
 
@@ -89,12 +93,13 @@ def learning_curve(
 
     Intervals come from resampling the units of the judged pictures and, where several judge the same ones, the subsets (the
     repeats), together at all sizes, and fitting the law anew each time (Efron's bootstrap, 1979). They are no narrower than
-    Wilson's of as many units: where all are right, resampling finds no doubt. They say nothing of a law that does not hold.
+    Wilson's of as many units as judged that size (the forecast: the largest one): where all are right, resampling finds no
+    doubt. They say nothing of a law that does not hold.
 
     Args:
         right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
             it was not judged. A size and repeat without any judged picture does not count; repeat 0 has them all.
-        sizes: the s sizes, rising.
+        sizes: the s sizes, rising, two or more.
         n_now: pictures there are.
         n_then: pictures to look ahead to.
         units: (m,) pictures of one number are copies or a group, which say the same; None: each is one of its own.
@@ -102,7 +107,7 @@ def learning_curve(
     """
     at = np.asarray(sizes, np.float64)
     unit_of = np.arange(right.shape[2]) if units is None else np.unique(units, return_inverse=True)[1]
-    n_units = int(unit_of.max()) + 1
+    n_units = [len(np.unique(unit_of[is_judged])) for is_judged in ~np.isnan(right).all(axis=1)]
     measured = 1 - _means(right, pictures=np.ones((1, right.shape[2])), repeats=np.ones((1, right.shape[1])))
     growth = fit_growth(sizes, measured[0].tolist())
     errors = 1 - _resample(right, unit_of=unit_of, seed=seed)
@@ -113,7 +118,7 @@ def learning_curve(
         n=n_now,
         n_more=n_then - n_now,
         accuracy=growth.accuracy(n_then),
-        interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=n_units),
+        interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=n_units[-1]),
         gain=growth.accuracy(n_then) - growth.accuracy(n_now),
         gain_interval=_ends(then - now),
     )
@@ -121,8 +126,8 @@ def learning_curve(
         tuple(sizes),
         tuple((1 - measured[0]).tolist()),
         tuple(
-            _at_least_wilson(float(share), (float(low), float(high)), m=n_units)
-            for share, (low, high) in zip(1 - measured[0], ends.T, strict=True)
+            _at_least_wilson(float(share), (float(low), float(high)), m=m)
+            for share, (low, high), m in zip(1 - measured[0], ends.T, n_units, strict=True)
         ),
         growth,
         forecast,

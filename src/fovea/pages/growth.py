@@ -29,7 +29,8 @@ class GrowthPoint:
 class GrowthPlot:
     """Measured points, the law through them as (n, accuracy), and what is expected of `ahead`; `scratch` are points beside them.
 
-    `n_classes` tells pictures a class; `n_judged` by how many pictures, and `protocol` how.
+    `n_classes` tells pictures a class; `n_judged` by how many pictures, `n_judged_largest` the largest size by how many of
+    them, and `protocol` how.
     """
 
     points: tuple[GrowthPoint, ...]
@@ -37,6 +38,7 @@ class GrowthPlot:
     ahead: GrowthPoint
     n_classes: int
     n_judged: int
+    n_judged_largest: int
     protocol: str
     scratch: tuple[GrowthPoint, ...] = ()
     net: str = ""

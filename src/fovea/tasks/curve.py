@@ -12,7 +12,7 @@ from fovea.errors import InputError
 from fovea.progress import Progress, silent
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.written import require_free, write_whole
-from fovea.wording import percent
+from fovea.wording import count, percent
 
 if TYPE_CHECKING:
     from fovea.features import Store
@@ -117,6 +117,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
             "--epochs says how long --scratch trains: give --scratch too, for example --scratch lenet5."
         )
     manifest = read_labelled(config.photos, config.source)
+    unnamed = _require_named(manifest) if config.scratch is not None else ()
     encoder, notes = open_network(config.backbone, progress=progress)
     with open_store() as store:
         threads = config.backbone.threads
@@ -131,8 +132,9 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         from fovea.tasks.learning import LEAST_PICTURES
 
         raise InputError(
-            f"A curve takes {LEAST_PICTURES} pictures or more to learn from, of two classes with two different pictures each; "
-            f"{str(config.photos)!r} has {len(labelled.names):,}. Label more: `fovea next` says which."
+            f"A curve takes {LEAST_PICTURES} pictures or more to learn from, of two classes with two different pictures each, "
+            f"and more than two a class; {str(config.photos)!r} has {len(labelled.names):,} in "
+            f"{count(len(set(labelled.names)), 'class', 'classes')}. Label more: `fovea next` says which."
         )
     scratch, saved = _beside(config, stored, plan=plan, measured=measured, progress=progress)
     result = Result(
@@ -143,11 +145,21 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
         html=None if config.html is None else str(config.html),
         quarantined=tuple((row.path, row.problem) for row in stored.manifest.rows if row.problem),
         seconds=time.perf_counter() - begun,
-        notes=(*notes, *stored.notes, *plan.notes),
+        notes=(*notes, *stored.notes, *plan.notes, *unnamed),
     )
     if config.html is not None:
         write_whole(config.html, _page(config, result), option="--html")
     return result
+
+
+def _require_named(manifest: "Manifest") -> tuple[str, ...]:
+    """Raise InputError where the pictures are no files, as --scratch takes them; say of how many it cannot name the file."""
+    from fovea.tasks.curve_scratch import is_nameable, require_files
+
+    require_files(manifest)
+    n = sum(not is_nameable(manifest, row) for row in manifest.rows if not row.problem)
+    names = count(n, "picture whose name", "pictures whose names")
+    return (f"{names} cannot be written in UTF-8 took no part from scratch.",) if n else ()
 
 
 def _require_untaught(config: Config, manifest: "Manifest") -> None:

@@ -16,6 +16,7 @@ from fovea.learn import nested_order
 from fovea.manifest import Manifest, Row
 from fovea.progress import Progress
 from fovea.tasks.learning import MeasuredLearning
+from fovea.tasks.lists import is_utf8
 from fovea.wording import percent
 
 if TYPE_CHECKING:
@@ -45,12 +46,30 @@ class ScratchPoint:
         }
 
 
+def require_files(manifest: Manifest) -> None:
+    """Raise InputError where the pictures are no files of their own."""
+    if manifest.packs:
+        raise InputError(
+            "--scratch takes pictures that are files of their own; these are packed. Write them out with `fovea data`, or "
+            "leave --scratch out."
+        )
+
+
+def is_nameable(manifest: Manifest, row: Row) -> bool:
+    """Return whether a table can name a picture, as training from scratch is given it."""
+    return is_utf8(_path(manifest, row)) and is_utf8(row.label or "") and is_utf8(row.group)
+
+
+def _path(manifest: Manifest, row: Row) -> str:
+    return manifest.file(row).absolute().as_posix()
+
+
 def learn_from_scratch(
     config: "Config", plan: "SplitPlan", *, measured: MeasuredLearning, progress: Progress
 ) -> tuple[ScratchPoint, ...]:
     """Train the network from nothing on nested subsets of the training part; the same pictures judge it.
 
-    Raises InputError where nothing is held out to judge it by, or the pictures are no files of their own.
+    Those that no table can name take no part. Raises InputError where nothing is held out to judge it by.
     """
     manifest = plan.manifest
     if measured.protocol != "held-out":
@@ -58,13 +77,10 @@ def learn_from_scratch(
             f"--scratch needs pictures to judge by, and {str(config.photos)!r} has too few to hold any out. Label more, or "
             "leave --scratch out."
         )
-    if manifest.packs:
-        raise InputError(
-            "--scratch takes pictures that are files of their own; these are packed. Write them out with `fovea data`, or "
-            "leave --scratch out."
-        )
     names = measured.class_names
-    used = [row for row in manifest.rows if row.label in names and not row.problem]
+    used = [
+        row for row in manifest.rows if row.label in names and not row.problem and is_nameable(manifest, row)
+    ]
     train, valid = ([row for row in used if row.split == side] for side in ("train", "valid"))
     order = nested_order(np.array([names.index(row.label or "") for row in train]), seed=config.seed)
     sizes = [max(len(train) // 2**k, 2 * len(names)) for k in range(N_SIZES)]
@@ -101,9 +117,7 @@ def _table(manifest: Manifest, rows: Sequence[Row]) -> bytes:
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(("path", "label", "split", "group"))
-    table.writerows(
-        (manifest.file(row).absolute().as_posix(), row.label, row.split, row.group) for row in rows
-    )
+    table.writerows((_path(manifest, row), row.label, row.split, row.group) for row in rows)
     return text.getvalue().encode()
 
 

@@ -25,6 +25,8 @@ LEAST_PICTURES = 30
 """Labelled pictures below which a curve would tell nothing."""
 LEAST_JUDGED = 20
 LEAST_UNITS = 2
+LEAST_SIZES = 2
+"""Of subsets; with two pictures a class there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,15 @@ class LabelledFeatures:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLearning:
-    """The curve; of each size the median seconds of a fit; how many pictures judged it, how, and the classes it is of."""
+    """The curve; of each size the median seconds of a fit; how many pictures judged it, how, and the classes it is of.
+
+    `n_judged_largest` is how many of these judged the largest size: cross-validated, fewer where fits take long.
+    """
 
     learning: Learning
     seconds: tuple[float, ...]
     n_judged: int
+    n_judged_largest: int
     protocol: str
     class_names: tuple[str, ...]
 
@@ -54,6 +60,7 @@ class MeasuredLearning:
         return {
             "protocol": self.protocol,
             "n_judged": self.n_judged,
+            "n_judged_largest": self.n_judged_largest,
             "n_classes": k,
             "points": [
                 {
@@ -142,12 +149,15 @@ def measure_learning(
         threads=threads,
         progress=progress,
     )
+    if len(subsets.sizes) < LEAST_SIZES:
+        return None
     return MeasuredLearning(
         learning=learning_curve(
             subsets.right, sizes=subsets.sizes, n_now=n, n_then=2 * n, units=subsets.units, seed=seed
         ),
         seconds=tuple(np.nanmedian(subsets.seconds, axis=1).tolist()),
         n_judged=subsets.right.shape[2],
+        n_judged_largest=int((~np.isnan(subsets.right[-1]).all(axis=0)).sum()),
         protocol="cross-validated" if judged is None else "held-out",
         class_names=tuple(names),
     )
@@ -159,8 +169,8 @@ def sentence(measured: MeasuredLearning) -> str:
     now = measured.learning.growth.accuracy(ahead.n)
     low, high = ahead.gain_interval
     gain = f"{100 * ahead.gain:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-    said = f"{ahead.n:,} labelled pictures reach {percent(now)}; twice as many would reach some {percent(ahead.accuracy)}: {gain}"
-    return f"{said}. {_ADVICE[ahead.verdict]}"
+    then = f"twice as many would reach some {percent(ahead.accuracy)}: {gain}"
+    return f"By the law through the points, {ahead.n:,} labelled pictures reach {percent(now)}; {then}. {_ADVICE[ahead.verdict]}"
 
 
 def learning_page(
@@ -181,6 +191,7 @@ def learning_page(
         ahead=GrowthPoint(n_then, ahead.accuracy, ahead.interval, 0.0),
         n_classes=len(measured.class_names),
         n_judged=measured.n_judged,
+        n_judged_largest=measured.n_judged_largest,
         protocol=measured.protocol,
         scratch=tuple(scratch),
         net=net,
