@@ -45,6 +45,15 @@ def test_each_round_adds_its_share_of_every_class() -> None:
     assert ((fit.added.probabilities > 1 / 3) & (fit.added.probabilities <= 1)).all()
 
 
+@pytest.mark.parametrize("spread", [1.5, 2.5])
+def test_probabilities_of_what_was_added_are_calibrated(spread: float) -> None:
+    features, labels = draw(1560, seed=4, spread=spread)
+    _, fit = learn(features[:60], labels[:60], features[60:])
+    share_right = (fit.added.labels == labels[60:][fit.added.rows]).mean()
+    assert len(fit.added.rows) > 700
+    assert fit.added.probabilities.mean() == pytest.approx(share_right, abs=0.05)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_round_after_which_accuracy_falls_is_not_kept(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -22,6 +22,7 @@ _TOGETHER = 64  # columns at a time
 _N_ASKED = (
     256  # rows by which it is told how loud the others are: for a tenth of these more would say the same
 )
+_LEAST = 1e-6  # a probability that no neighbour speaks for
 _ROUNDS = 15  # 0.7^15: what comes from further away is less than half a percent
 
 
@@ -36,6 +37,11 @@ class Neighbourhood:
         heard = self._hear(probabilities)
         mixed: NDArray[np.float64] = heard / heard.sum(axis=1, keepdims=True)
         return mixed
+
+    def logits(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logarithms (m, k) of what `spread` returns, for a temperature; what nobody speaks for is -13.8."""
+        logits: NDArray[np.float64] = np.log(self.spread(probabilities) + _LEAST)
+        return logits
 
     def loudness(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how much everybody (m,) hears of these rows (n,) together, and these of the others of them.

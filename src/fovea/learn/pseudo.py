@@ -38,7 +38,11 @@ _TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What was added: `rows` int64 (a,) of the unlabelled, ascending, their `labels` int64, `probabilities` and `rounds`."""
+    """What was added: `rows` int64 (a,) of the unlabelled, ascending, their `labels` int64, `probabilities` and `rounds`.
+
+    A probability is that of the label, calibrated (one temperature) by the same answers for labelled pictures whose own labels
+    were not known then.
+    """
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -93,18 +97,24 @@ class _Pool:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
+    """Rows (a,) of the pool, the labels that they were answered with, and the logits (a, k) of these answers, not tempered."""
+
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    logits: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Student:
-    """Weights (k, r) and bias (k,) on scores, and what they were learned from beside the labelled."""
+    """Weights (k, r) and bias (k,) on scores, and what they were learned from beside the labelled.
+
+    `heard` (n, k) are the answers, as those of the chosen, for the labelled rows.
+    """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     chosen: _Chosen
+    heard: NDArray[np.float64]
 
 
 def fit_pseudo(
@@ -167,11 +177,13 @@ def fit_pseudo(
     for number in range(1, n_rounds + 1):
         progress("pseudo-labels", number, n_rounds + 1)
         oof = np.empty_like(probe.oof_logits)
+        heard = np.empty(oof.shape)
         for at, fold in enumerate(numbers):
             student = _teach(pool, apart[at], known=folds != fold, number=number)
             apart[at] = _answer(pool, student)
             out = np.flatnonzero(folds == fold)
             oof[out] = pool.scores[out] @ student.weights.T + student.bias
+            heard[out] = student.heard[out]
         student = _teach(pool, answers, known=everything, number=number)
         answers = _answer(pool, student)
         tried = _judge(number, len(student.chosen.rows), oof, labels)
@@ -182,7 +194,9 @@ def fit_pseudo(
         best = PseudoFit(
             _head(pool, student),
             oof,
-            _add(best.added, student.chosen, tried, n=len(labels)),
+            _add(
+                best.added, student.chosen, tried, n=len(labels), temperature=fit_temperature(heard, labels)
+            ),
             (*best.rounds, tried),
             best.n_strangers,
         )
@@ -261,7 +275,8 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
     if pool.has_strangers:
         free &= _near_labelled(pool, known)
     share = SHARES[min(number, len(SHARES)) - 1]
-    chosen = _choose(pool.neighbourhood.spread(sure), free=free, share=share)
+    heard = pool.neighbourhood.logits(sure)
+    chosen = _choose(heard, free=free, share=share)
     rows = np.concatenate([by_hand, chosen.rows])
     labels = np.concatenate([pool.labels[by_hand], chosen.labels])
     weight = float(np.clip(len(chosen.rows) / len(by_hand), 1, BY_HAND))
@@ -275,7 +290,7 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
         found = solve(Problems(space, Softmax(labels, k, SMOOTHING), shares, PENALTY), tolerance=_TOLERANCE)
         learned = space.weights(found.params[:, 0])
     bias = found.bias[:, 0] - found.bias[:, 0].mean()
-    return _Student(learned.astype(np.float32), bias.astype(np.float32), chosen)
+    return _Student(learned.astype(np.float32), bias.astype(np.float32), chosen, heard[: len(known)].copy())
 
 
 def _near_labelled(pool: _Pool, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -285,16 +300,16 @@ def _near_labelled(pool: _Pool, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return near
 
 
-def _choose(probabilities: NDArray[np.float64], *, free: NDArray[np.bool_], share: float) -> _Chosen:
+def _choose(logits: NDArray[np.float64], *, free: NDArray[np.bool_], share: float) -> _Chosen:
     """Return of each answered class the surest share of the free rows, ascending."""
-    answered, surest = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    answered, surest = logits.argmax(axis=1), logits.max(axis=1)
     kept = []
-    for number in range(probabilities.shape[1]):
+    for number in range(logits.shape[1]):
         inside = np.flatnonzero(free & (answered == number))
         best = inside[np.argsort(-surest[inside], kind="stable")]
         kept.append(best[: int(np.ceil(share * len(best)))])
     rows = np.sort(np.concatenate(kept))
-    return _Chosen(rows, answered[rows], surest[rows])
+    return _Chosen(rows, answered[rows], logits[rows].astype(np.float32))
 
 
 def _answer(pool: _Pool, student: _Student) -> NDArray[np.floating]:
@@ -324,7 +339,7 @@ def _none_added() -> Added:
     return Added(nothing, nothing, np.empty(0), nothing)
 
 
-def _add(earlier: Added, chosen: _Chosen, tried: Round, *, n: int) -> Added:
+def _add(earlier: Added, chosen: _Chosen, tried: Round, *, n: int, temperature: float) -> Added:
     """Return what a round learned from; what an earlier one had with the same label keeps that round's number."""
     rows = chosen.rows - n
     first = {
@@ -332,4 +347,5 @@ def _add(earlier: Added, chosen: _Chosen, tried: Round, *, n: int) -> Added:
         for row, label, number in zip(earlier.rows, earlier.labels, earlier.rounds, strict=True)
     }
     rounds = [first.get(pair, tried.number) for pair in zip(rows, chosen.labels, strict=True)]
-    return Added(rows, chosen.labels, chosen.probabilities, np.array(rounds, np.int64))
+    probabilities = softmax(chosen.logits, temperature).max(axis=1)
+    return Added(rows, chosen.labels, probabilities, np.array(rounds, np.int64))

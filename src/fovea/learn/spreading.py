@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.judge import cross_fitted, fit_temperature, softmax
-from fovea.learn.neighbourhood import Neighbourhood, find_neighbourhood
+from fovea.learn.neighbourhood import find_neighbourhood
 from fovea.learn.probe.fit import fit_probe
 
 if TYPE_CHECKING:
     from fovea.features import Stage
-
-_LEAST = 1e-6  # a probability that no neighbour speaks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,8 @@ def fit_spread(
         )
         temperature = fit_temperature(probe.oof_logits, labels[some])
         told = softmax(probe.head.logits(features), temperature).astype(np.float64)
-        return _mix(near, told, rows=rows, labels=labels[some])
+        told[rows] = np.eye(len(class_names))[labels[some]]  # the labelled say their labels
+        return near.logits(told)
 
     oof = np.empty((len(known), len(class_names)))
     for number in np.unique(folds):
@@ -73,11 +72,3 @@ def fit_spread(
         oof[out] = hear(~out)[known[out]]
     every = hear(np.ones(len(known), bool))
     return SpreadFit(softmax(every, fit_temperature(oof, labels)), cross_fitted(oof, labels, parts=folds))
-
-
-def _mix(
-    near: Neighbourhood, told: NDArray[np.float64], *, rows: NDArray[np.int64], labels: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the logarithms of what is heard, the labelled rows saying their labels."""
-    told[rows] = np.eye(told.shape[1])[labels]
-    return np.asarray(np.log(near.spread(told) + _LEAST), np.float64)
