@@ -198,6 +198,10 @@ def test_other_networks_and_spaces_have_indexes_of_their_own(index: CatalogueInd
     for made in others:
         with open_index(made) as other:
             assert held(other) == {}
+    assert list_indexes("/photos") == [MADE]  # what was only begun is none
+    for made in others:
+        with open_index(made) as other:
+            other.append([entry("b")], np.ones((1, made.width), np.float32))
     with open_index(replace(MADE, catalogue="/elsewhere")):
         assert sorted(list_indexes("/photos"), key=str) == sorted([MADE, *others], key=str)
 
@@ -303,7 +307,29 @@ def test_a_full_disk_is_told_as_one(index: CatalogueIndex, monkeypatch: pytest.M
         index.append([entry("a")], vectors(1))
 
 
+def test_one_damaged_page_of_many_is_told(index: CatalogueIndex) -> None:
+    names = [f"{number:03}{'x' * 400}" for number in range(400)]
+    index.append([entry(name) for name in names], vectors(*range(400)))
+    index.close()
+    file = folder_of(MADE) / "index-1.sqlite"
+    n_pages = file.stat().st_size // 4096
+    told = 0
+    for page in range(n_pages // 2, n_pages):
+        content = file.read_bytes()
+        file.write_bytes(content[: page * 4096] + bytes(4096) + content[(page + 1) * 4096 :])
+        with open_index(MADE) as again:
+            for ask in (again.entries, again.slots, lambda: again.values("sha256")):
+                try:
+                    ask()
+                except StoreError as error:
+                    assert str(error).endswith("your pictures and the store stay as they are.")
+                    told += 1
+        file.write_bytes(content)
+    assert told > n_pages // 2
+
+
 def test_looking_for_an_index_makes_no_file(index: CatalogueIndex) -> None:
+    index.append([entry("a")], vectors(1))
     foreign = index.folder.parent / "foreign"
     foreign.mkdir()
     assert list_indexes("/photos") == [MADE]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import fovea
 from fovea.errors import InputError, StoreError
-from fovea.features import open_store
-from fovea.features.index_folder import open_folder
+from fovea.features import index_folder, open_store
+from fovea.features.index_folder import delete_index, open_folder, open_index
 from fovea.features.index_rows import Made
 from fovea.tasks import index as index_module
 from fovea.tasks.index import Result, index
@@ -84,6 +85,28 @@ def test_what_is_new_changed_or_gone_is_followed(photos: Path, draw_class: Calla
     assert counts(result) == (1, 1, 4, 1)
     assert result.n_pictures == 6
     assert "stripes/stripes_002.png" not in paths(result)
+
+
+def test_vectors_of_what_changed_are_let_go(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_folder, "_SLACK", 0)
+    changing = photos / "dots" / "dots_000.png"
+    for number in range(30):
+        Image.new("RGB", (20, 20), (8 * number, 0, 0)).save(changing)
+        result = index(photos)
+    with open_folder(Path(result.folder)) as opened:
+        assert len(opened.entries()) == 6
+        assert len(opened.read_vectors()) <= 13  # twice as many and the last one
+
+
+def test_an_index_that_was_only_begun_binds_nobody(photos: Path) -> None:
+    result = index(photos)
+    with open_folder(Path(result.folder)) as opened:
+        made = opened.made
+    delete_index(made)
+    open_index(
+        replace(made, backbone="other", fingerprint="b" * 64)
+    ).close()  # as one that was ended in its first pictures
+    assert index(photos).n_pictures == 6
 
 
 def test_a_file_that_is_only_touched_is_unchanged(photos: Path) -> None:

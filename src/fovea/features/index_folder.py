@@ -67,8 +67,8 @@ class CatalogueIndex:
 
     def read_meta(self, key: str) -> Any:
         """Return what was noted under a name, None where nothing was."""
-        row = self._run("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return json.loads(rows[0][0]) if rows else None
 
     def write_meta(self, **values: Any) -> None:
         """Note values under their names."""
@@ -89,8 +89,8 @@ class CatalogueIndex:
 
     def entries(self) -> dict[str, Entry]:
         """Return all pictures by their path."""
-        found = self._run("SELECT path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture")
-        return {one.path: one for one in map(entry_of, found.fetchall())}
+        found = self._rows("SELECT path, label, split, sha256, size_bytes, mtime_ns, inode FROM picture")
+        return {one.path: one for one in map(entry_of, found)}
 
     def append(self, entries: Sequence[Entry], vectors: NDArray[np.float32]) -> int:
         """Add pictures, or put new content in place of what their paths had; float32 (n, width). Return how many were new.
@@ -122,7 +122,7 @@ class CatalogueIndex:
             self._connection.executemany(
                 "DELETE FROM picture WHERE path = ?", [(as_blob(path),) for path in gone]
             )
-            (n_pictures,) = self._run("SELECT count(*) FROM picture").fetchone()
+            ((n_pictures,),) = self._rows("SELECT count(*) FROM picture")
             self._note(n_pictures=n_pictures)
             if self.read_meta("n_slots") > 2 * n_pictures + _SLACK:
                 self._compact()
@@ -136,7 +136,7 @@ class CatalogueIndex:
 
     def is_whole(self) -> bool:
         """Return whether the database is not damaged, by reading all of it."""
-        return [tuple(row) for row in self._run("PRAGMA quick_check")] == [("ok",)]
+        return self._rows("PRAGMA quick_check") == [("ok",)]
 
     def read_vectors(self) -> NDArray[np.float32]:
         """Return the vectors of all slots, float32 (n_slots, width), mapped from the file."""
@@ -162,8 +162,8 @@ class CatalogueIndex:
             raise ValueError(f"columns are {', '.join(COLUMNS)}")
         chosen = "".join(f" AND {column} = ?" for column in COLUMNS if column in where)
         values = (first, *(as_blob(where[column]) for column in COLUMNS if column in where))
-        found = self._run(f"SELECT slot FROM picture WHERE slot >= ?{chosen} ORDER BY slot", values)
-        return np.fromiter((slot for (slot,) in found.fetchall()), np.int64)
+        found = self._rows(f"SELECT slot FROM picture WHERE slot >= ?{chosen} ORDER BY slot", values)
+        return np.fromiter((slot for (slot,) in found), np.int64)
 
     @property
     def has_gaps(self) -> bool:
@@ -174,10 +174,10 @@ class CatalogueIndex:
         """Return the values that a column has; ValueError where there is no such column."""
         if column not in COLUMNS:
             raise ValueError(f"columns are {', '.join(COLUMNS)}")
-        found = self._run(
+        found = self._rows(
             f"SELECT DISTINCT {column} FROM picture WHERE length({column}) > 0 ORDER BY {column}"
         )
-        return [as_text(value) for (value,) in found.fetchall()]
+        return [as_text(value) for (value,) in found]
 
     def read(self, slots: Sequence[int]) -> dict[int, Entry]:
         """Return the pictures in these slots."""
@@ -189,31 +189,32 @@ class CatalogueIndex:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See the index as it is now for as long as this lasts, whoever writes meanwhile."""
-        self._run("BEGIN")
+        self._rows("BEGIN")
         try:
             yield
         finally:
-            self._run("COMMIT")
+            self._rows("COMMIT")
 
     def damage(self, what: object) -> StoreError:
         """Return what to tell the user where the index cannot be used, by the error or what is wrong."""
         return trouble(self.folder, what)
 
-    def _run(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of an answer: a damaged page shows only when its rows are fetched."""
         try:
-            return self._connection.execute(query, values)
+            return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise self.damage(error) from error
 
     def _chunked(self, query: str, keys: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            yield from self._run(f"{query} ({','.join('?' * len(chunk))})", chunk).fetchall()
+            yield from self._rows(f"{query} ({','.join('?' * len(chunk))})", chunk)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One step, all or nothing; other processes wait."""
-        self._run("BEGIN IMMEDIATE")
+        self._rows("BEGIN IMMEDIATE")
         self._replaced.clear()
         try:
             yield
@@ -283,14 +284,14 @@ def _catalogue_folder(catalogue: str) -> Path:
 
 
 def list_indexes(catalogue: str) -> list[Made]:
-    """Return the indexes that there are of a catalogue; those that cannot be read are left out."""
+    """Return the indexes that there are of a catalogue; those that cannot be read, or hold no picture yet, are left out."""
     folders = sorted(_catalogue_folder(catalogue).glob("*"))
-    return [made for made in map(_made_in, folders) if made]
+    return [made for made in (_made_in(folder, least_pictures=1) for folder in folders) if made]
 
 
-def _made_in(folder: Path) -> Made | None:
+def _made_in(folder: Path, *, least_pictures: int = 0) -> Made | None:
     with suppress(StoreError, sqlite3.Error), open_folder(folder) as index:
-        return index.made
+        return index.made if index.read_meta("n_pictures") >= least_pictures else None
     return None
 
 

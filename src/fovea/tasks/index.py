@@ -242,7 +242,7 @@ def _bring_up(
         progress("index", len(found) - len(todo) + start + len(chunk.rows), len(found))
     gone = [path for path in known if path not in found or path in unreadable]
     counts.n_gone = len(gone)
-    if gone or relabelled:
+    if gone or relabelled or counts.n_changed:  # what changed left its old vectors, which are let go there
         index.update(relabelled, gone=gone)
     return counts
 
