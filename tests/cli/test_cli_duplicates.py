@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fovea.cli.duplicates import SHOWN
 from fovea.tasks import duplicates_find
 
 Fovea = Callable[..., Any]
@@ -30,6 +31,13 @@ def test_words_name_the_copy_its_kind_and_what_stays(fovea: Fovea, twice: Path, 
     assert "    red/0.png  same bytes" in said.out.splitlines()
     assert f"What could go: {target}, by paths below {twice}; nothing was removed." in said.out
     assert (twice / "red" / "0.png").is_file()
+
+
+def test_of_a_large_group_it_is_told_how_many_more_there_are(fovea: Fovea, photos: Path) -> None:
+    for number in range(SHOWN + 2):
+        shutil.copy(photos / "red" / "0.png", photos / "red" / f"copy{number}.png")
+    said = fovea("duplicates", photos).out.splitlines()
+    assert "    ... and 3 more" in said
 
 
 def test_a_copy_without_a_label_contradicts_none(fovea: Fovea, photos: Path, tmp_path: Path) -> None:

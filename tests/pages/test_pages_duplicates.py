@@ -29,7 +29,7 @@ def page() -> DuplicatesPage:
         n_groups=3,
         n_removable=(("same bytes", 2), ("same pixels", 0), ("near", 1)),
         n_scenes=1,
-        groups=(CopyGroup((stays, copy), n=2),),
+        groups=(CopyGroup((stays, copy), n=2, n_labels=2, n_splits=2),),
         scenes=(((Thumb("c.jpg"), Thumb("d.jpg")), 5),),
         doubtful=((Thumb("e.jpg"), Thumb("f.jpg"), 0.31),),
         recalls=(("crop", 0.98), ("jpeg", 1.0)),

@@ -1,6 +1,7 @@
 """`duplicates` end to end on drawn pictures: each kind of copy is found, strangers are not, nothing is removed."""
 
 import csv
+import re
 import shutil
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from fovea.tasks import duplicates as task
 from fovea.tasks import duplicates_find
 from fovea.tasks.duplicates import Result, duplicates
 from fovea.tasks.duplicates_find import Contents, compare, find_pairs
+from fovea.tasks.duplicates_write import shown_first
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +228,27 @@ def test_of_thirty_files_with_the_same_pixels_one_stays(tmp_path: Path, keep: st
     assert {one.copy_of for one in group[1:]} == {kept}
     assert [one.path for one in group if one.kind == "same bytes"] == (["copy.png"] if keep == "best" else [])
     assert len(group) == 31
+
+
+def test_of_a_large_group_the_page_shows_the_one_that_contradicts(tmp_path: Path) -> None:
+    for number in range(12):
+        folder = tmp_path / "photos" / ("dog" if number == 9 else "cat")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.linear_gradient("L").resize((40, 30)).save(folder / f"{number:02}.png")
+    duplicates(
+        tmp_path / "photos", html=tmp_path / "page.html", keep="first", csv=tmp_path / "r.csv", threads=1
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert re.search(r"12\s+pictures, 8 shown", page)
+    assert "more than one label" in page
+    assert "dog/09.png" in page
+    assert "cat/11.png" not in page
+
+
+def test_a_page_shows_the_first_and_one_of_each_kind_before_the_rest() -> None:
+    sides = [("cat", "train")] * 9 + [("dog", "train"), ("cat", "valid"), ("cat", "train")]
+    assert shown_first(sides) == [0, 1, 2, 3, 4, 5, 9, 10]
+    assert shown_first(sides[:3]) == [0, 1, 2]
 
 
 def test_two_files_of_the_same_bytes_alone_are_told(tmp_path: Path) -> None:

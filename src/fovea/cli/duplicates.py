@@ -71,6 +71,7 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
         said += [
             f"    {one.path}  {one.kind}{', mirrored' if one.is_mirrored else ''}" for one in group[1:SHOWN]
         ]
+        said += [f"    ... and {len(group) - SHOWN:,} more"] if len(group) > SHOWN else []
     if len(result.groups) > SHOWN:
         said.append(
             f"... and {len(result.groups) - SHOWN:,} more groups; --html shows them, --json lists all."

@@ -23,10 +23,12 @@ class ShownCopy:
 
 @dataclass(frozen=True, slots=True)
 class CopyGroup:
-    """Some copies of one picture, what stays first; `n` counts those not given too."""
+    """Some copies of one picture, what stays first; `n`, `n_labels` and `n_splits` count in those not given too."""
 
     copies: tuple[ShownCopy, ...]
     n: int
+    n_labels: int
+    n_splits: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fovea.errors import FoveaError
 from fovea.features import available_cores
+from fovea.manifest import Row
 from fovea.pages import Thumb
 from fovea.pages.duplicates import CopyGroup, DuplicatesPage, ShownCopy, render_duplicates
 from fovea.pictures import thumbnail_jpeg
@@ -37,9 +38,19 @@ def removal_csv(groups: "Iterable[Sequence[Member]]") -> bytes:
 
 def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progress: Progress) -> bytes:
     """Return the page of a search for duplicates."""
-    groups = [group[:MAX_MEMBERS] for group in result.groups[:MAX_GROUPS]]
-    scenes = [paths[:MAX_MEMBERS] for paths in result.scenes[:MAX_SCENES]]
     at = {path: k for k, path in enumerate(stored.paths)}
+
+    def row_of(path: str) -> Row:
+        return stored.manifest.rows[int(stored.rows[at[path]])]
+
+    sides = [
+        [(row.label, row.split) for row in (row_of(one.path) for one in group)]
+        for group in result.groups[:MAX_GROUPS]
+    ]
+    groups = [
+        [group[k] for k in shown_first(side)] for group, side in zip(result.groups, sides, strict=False)
+    ]
+    scenes = [paths[:MAX_MEMBERS] for paths in result.scenes[:MAX_SCENES]]
     wanted = {one.path for group in groups for one in group} | {path for paths in scenes for path in paths}
     wanted |= {path for pair in result.doubtful for path in pair[:2]}
     threads = config.network.threads or available_cores()
@@ -50,7 +61,7 @@ def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progr
     )
 
     def thumb(path: str) -> Thumb:
-        row = stored.manifest.rows[int(stored.rows[at[path]])]
+        row = row_of(path)
         return Thumb(path=path, label=row.label, split=row.split, jpeg=jpegs.get(path))
 
     page = DuplicatesPage(
@@ -60,8 +71,13 @@ def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progr
         n_removable=tuple((kind, result.count(kind)) for kind in ("same bytes", "same pixels", "near")),
         n_scenes=len(result.scenes),
         groups=tuple(
-            CopyGroup(tuple(_shown(one, thumb(one.path)) for one in shown), n=len(group))
-            for shown, group in zip(groups, result.groups, strict=False)
+            CopyGroup(
+                tuple(_shown(one, thumb(one.path)) for one in shown),
+                n=len(side),
+                n_labels=len({label for label, _ in side} - {None}),
+                n_splits=len({split for _, split in side} - {""}),
+            )
+            for shown, side in zip(groups, sides, strict=True)
         ),
         scenes=tuple(
             (tuple(map(thumb, shown)), len(paths))
@@ -78,6 +94,13 @@ def duplicates_page(config: "Config", result: "Result", *, stored: Stored, progr
         private=config.private,
     )
     return render_duplicates(page).encode(errors="surrogateescape")
+
+
+def shown_first(sides: Sequence[tuple[str | None, str]]) -> list[int]:
+    """Return which members of a group a page shows, by the label and split of each: the first, then one of each other kind."""
+    firsts = {side: k for k, side in reversed(list(enumerate(sides)))}
+    order = sorted(range(len(sides)), key=lambda k: (firsts[sides[k]] != k, k))
+    return sorted(order[:MAX_MEMBERS])
 
 
 def _shown(one: "Member", thumb: Thumb) -> ShownCopy:
