@@ -14,6 +14,7 @@ from fovea.errors import InputError, ManifestError, OutputError
 from fovea.judge import Cut
 from fovea.tasks.filter import Result, filter_pictures
 from fovea.tasks.filter_words import tell_cut
+from fovea.tasks.train.train import train
 
 NO_LABELS = (
     "No labels were given, so there are no verdicts yet. Have pictures drawn at random with `--ask first.csv` (without --csv), "
@@ -180,6 +181,25 @@ def test_a_name_that_no_list_can_hold_is_told(job: Path, tmp_path: Path) -> None
     result = filter_pictures(tmp_path / "photos", ask=tmp_path / "first.csv")
     assert read(tmp_path / "first.csv") == []
     assert result.notes == ("1 name of a file cannot be written in UTF-8: left out of the list to fill in.",)
+
+
+def test_a_network_that_learned_the_labels_promises_nothing(job: Path, tmp_path: Path) -> None:
+    rows = read(job / "labels.csv")
+    lines = [f"{job / 'photos' / row['path']},{row['label']}" for row in rows]
+    (tmp_path / "first.csv").write_text("\n".join(["path,label", *lines]))
+    run = train(tmp_path / "first.csv", out=tmp_path / "run").folder
+    settings = {"labels": job / "labels.csv", "backbone": str(run)}
+    assert filter_pictures(job / "photos", **settings).verdicts  # a probe leaves its network as it was
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "training": {"kept": "the last block"}}))
+    with (run / "manifest.csv").open(newline="") as lines_of:
+        n_taught = sum(row["split"] == "train" for row in csv.DictReader(lines_of))
+    with pytest.raises(InputError) as caught:
+        filter_pictures(job / "photos", **settings)
+    assert str(caught.value) == (
+        f"The network of the run {str(run)!r} was trained on {n_taught + 1} of the 17 labelled pictures itself and knows their "
+        "labels, so what it promises of the others would be false. Take a network that was not, such as --backbone fovea-tiny."
+    )
 
 
 def test_copies_of_few_labelled_pictures_are_too_few(job: Path, tmp_path: Path) -> None:

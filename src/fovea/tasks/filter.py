@@ -21,11 +21,13 @@ from fovea.judge import Cut, find_cut
 from fovea.learn import SpreadFit, fit_spread
 from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers, without_documents
 from fovea.progress import Progress, silent
+from fovea.tasks.backbones import EMBEDDED, with_default
 from fovea.tasks.filter_words import opening, tell_cut
 from fovea.tasks.filter_write import write_outputs
 from fovea.tasks.lists import note_on_names
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, open_network, read_pictures, read_stored
+from fovea.tasks.taught import taught_by
 from fovea.tasks.written import require_free
 from fovea.wording import count, did_you_mean, some
 
@@ -211,6 +213,7 @@ def _filtered(config: Config, manifest: Manifest, *, progress: Progress) -> tupl
     with open_store() as store:
         stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
     known = _known(stored, labels, sample=sample)
+    _require_untaught(config, stored, known)
     progress("filter", 0, 1)
     fit = _fit(stored, known, config=config)
     progress("filter", 1, 1)
@@ -310,6 +313,19 @@ def _known(stored: Stored, labels: dict[str, bool], *, sample: set[str]) -> _Kno
         is_wanted=np.array([said[number] for number in stored.content[rows].tolist()], bool),
         is_sample=np.array([paths[k] in sample for k in rows.tolist()], bool),
     )
+
+
+def _require_untaught(config: Config, stored: Stored, known: _Known) -> None:
+    """Raise InputError where the network was trained on the labels by which it would be judged."""
+    network = with_default(config.backbone)[0].backbone
+    taught = taught_by(network)
+    n_taught = sum(stored.manifest.rows[k].sha256 in taught for k in stored.rows[known.rows].tolist())
+    if n_taught:
+        raise InputError(
+            f"The network of the run {network!r} was trained on {n_taught:,} of the {count(len(known.rows), 'labelled picture')} "
+            "itself and knows their labels, so what it promises of the others would be false. Take a network that was not, such as "
+            f"--backbone {EMBEDDED}."
+        )
 
 
 def _fit(stored: Stored, known: _Known, *, config: Config) -> SpreadFit:
