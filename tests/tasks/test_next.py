@@ -278,11 +278,46 @@ def test_the_page_says_to_train_since_the_run(pile: Path, tmp_path: Path) -> Non
     assert told in (tmp_path / "next.html").read_text()
 
 
-def test_pictures_inside_a_pack_are_said_to_be_in_no_table(tmp_path: Path) -> None:
+def test_a_labelled_picture_that_no_table_can_name_is_told(
+    pile: Path, tmp_path: Path, draw_class: Draw
+) -> None:
+    for kind in KINDS:
+        for number in range(20, 24):
+            draw_class(tmp_path / "photos" / kind, kind, number)
+    dots = tmp_path / "photos" / "dots"
+    (dots / "dots_020.png").rename(dots / os.fsdecode(b"\xff.png"))
+    train(tmp_path / "photos", out=tmp_path / "run")
+    found = next_labels(pile, run=tmp_path / "run", n=2, csv=tmp_path / "list.csv")
+    assert len(rows_of(tmp_path / "list.csv")) == 2 + 11
+    assert found.notes[-1] == (
+        "1 name of a file cannot be written in UTF-8: left out of the list, so their labels are lost to the next run."
+    )
+
+
+def write_pack(folder: Path) -> None:
+    """Write nine pictures of noise into one file, and three labels into another."""
     sizes = b"".join(n.to_bytes(4, "big") for n in (9, 28, 28))
     pixels = np.random.default_rng(0).integers(0, 256, 9 * 784, np.uint8).tobytes()
-    (tmp_path / "pile").mkdir()
-    (tmp_path / "pile" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + pixels)
+    folder.mkdir()
+    (folder / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + sizes + pixels)
+    (folder / "train-labels-idx1-ubyte").write_bytes(
+        b"\0\0\x08\x01" + sizes[:4] + bytes(k % 3 for k in range(9))
+    )
+
+
+def test_labels_of_packed_pictures_are_said_to_be_lost_to_the_list(pile: Path, tmp_path: Path) -> None:
+    write_pack(tmp_path / "pack")
+    train(tmp_path / "pack", out=tmp_path / "run")
+    found = next_labels(pile, run=tmp_path / "run", n=2, csv=tmp_path / "list.csv")
+    assert found.notes[-1] == (
+        "9 labelled pictures not in the list: no table can name pictures inside packed files. Write them out (`fovea data`), or "
+        "their labels are lost to the next run."
+    )
+
+
+def test_pictures_inside_a_pack_are_said_to_be_in_no_table(tmp_path: Path) -> None:
+    write_pack(tmp_path / "pile")
+    (tmp_path / "pile" / "train-labels-idx1-ubyte").unlink()
     assert next_labels(tmp_path / "pile", n=2).notes == (
         "9 pictures inside packed files, which a table for fovea train cannot name: write them out as files of their own before "
         "you label them.",

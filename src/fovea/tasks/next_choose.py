@@ -22,7 +22,7 @@ from fovea.tasks.gather import last_average
 from fovea.tasks.learning import MeasuredLearning, measure_learning
 from fovea.tasks.lists import is_utf8
 from fovea.tasks.next import Config, Question, Result
-from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table, note_on_list
+from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table
 from fovea.tasks.stored import Stored, open_network, read_stored
 from fovea.tasks.taught import taught_by
 from fovea.tasks.train.prepare import N_FOLDS
@@ -38,7 +38,7 @@ _BLOCK = 2048
 
 def choose_next(config: Config, *, progress: Progress) -> Result:
     """Choose as `config` says, and write what it asks for."""
-    from fovea.tasks.next_write import write_outputs
+    from fovea.tasks.next_write import notes_on_list, write_outputs
 
     begun = time.perf_counter()
     model, encoder, notes = _open(config, progress=progress)
@@ -63,7 +63,11 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
         chosen, n_like, n_copies = _choose(asking, n=config.n, store=store)
         progress("choose", 1, 1)
     learning, no_curve = _learning(config, known, encoder=encoder, progress=progress)
-    listed = note_on_list(known) if config.csv else ()
+    listed = (
+        notes_on_list(config.csv, known, root=pool.manifest.root, private=config.private)
+        if config.csv
+        else ()
+    )
     result = Result(
         questions=tuple(
             _question(asking, row, n_like=like) for row, like in zip(chosen, n_like, strict=True)

@@ -17,7 +17,6 @@ from fovea.progress import Progress
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.learning import LabelledFeatures, units_of_stored
 from fovea.tasks.stored import Stored, read_stored
-from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.model import Classifier
@@ -28,7 +27,8 @@ class Known:
     """Pictures with a label: those whose features are at hand, and all contents that need not be asked about.
 
     `labelled`, `sha256s` and `reads` (which give the bytes) are in the same order; `files` are (absolute path, label, split) of
-    those whose file is there, for the list that goes back to `train`, and `n_unlisted` of how many none is.
+    those whose file is there, for the list that goes back to `train`, `n_packed` of how many there is none since they are packed,
+    and `n_unlisted` of how many there is none otherwise.
     """
 
     labelled: LabelledFeatures
@@ -36,6 +36,7 @@ class Known:
     reads: tuple[Callable[[], bytes], ...]
     asked: frozenset[str]
     files: tuple[tuple[Path, str, str], ...]
+    n_packed: int = 0
     n_unlisted: int = 0
     notes: tuple[str, ...] = ()
 
@@ -55,6 +56,7 @@ class Known:
             reads=(*self.reads, *(other.reads[k] for k in inside)),
             asked=self.asked | other.asked,
             files=tuple(dict.fromkeys((*self.files, *other.files))),
+            n_packed=self.n_packed + other.n_packed,
             n_unlisted=self.n_unlisted + other.n_unlisted,
             notes=(*self.notes, *other.notes),
         )
@@ -114,17 +116,6 @@ def known_by_run(
     return replace(known, notes=tuple(notes))
 
 
-def note_on_list(known: Known) -> tuple[str, ...]:
-    """Say which labels cannot go into the list that is filled in and learned from next."""
-    if not known.n_unlisted:
-        return ()
-    n = count(known.n_unlisted, "labelled picture")
-    return (
-        f"{n} not in the list: no file of theirs is where the run was trained on them, or here. Say where they lie now with "
-        "--photos, or their labels are lost to the next run.",
-    )
-
-
 def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int | None) -> Known:
     """Return the stored rows as known ones; what was read only as a test is no part of a curve."""
     manifest = stored.manifest
@@ -133,6 +124,7 @@ def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int
     kept = [row for row, is_kept in zip(rows, curve, strict=True) if is_kept]
     units: NDArray[np.int64] = units_of_stored(stored, store=store, threads=threads)[stored.rows]
     files = [row for row in asked if _has_file(manifest, row)]
+    n_packed = sum(manifest.pack(row) is not None for row in asked)
     return Known(
         labelled=LabelledFeatures(
             features=stored.features[curve],
@@ -144,7 +136,8 @@ def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int
         reads=tuple(partial(manifest.read, row) for row in kept),
         asked=frozenset(row.sha256 for row in asked),
         files=tuple((manifest.file(row).absolute(), row.label or "", row.split) for row in files),
-        n_unlisted=len(asked) - len(files),
+        n_packed=n_packed,
+        n_unlisted=len(asked) - len(files) - n_packed,
     )
 
 

@@ -15,10 +15,12 @@ from fovea.manifest import Manifest, Row
 from fovea.pages import Asked, NextPage, Thumb, render_next
 from fovea.pictures import thumbnail_jpeg
 from fovea.tasks.learning import learning_page, sentence
+from fovea.tasks.lists import is_utf8, note_on_names
 from fovea.tasks.next import Config, Result
 from fovea.tasks.next_known import Known
 from fovea.tasks.stored import Stored
 from fovea.tasks.written import write_whole
+from fovea.wording import count
 
 N_SHOWN = 600
 """Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
@@ -78,11 +80,26 @@ def _list(
         path = cell(manifest.file(row).absolute()) if is_file else row.path
         table.writerow((path, "", *(("train",) if with_splits else ()), question.why))
     for file, label, split in known.files:
-        with suppress(UnicodeEncodeError):  # what no table can hold
-            path = cell(file)
-            (path + label).encode()
+        if is_utf8(path := cell(file)) and is_utf8(label):
             table.writerow((path, label, *((split,) if with_splits else ()), LABELLED))
     return text.getvalue().encode("utf-8-sig")
+
+
+def notes_on_list(target: Path, known: Known, *, root: Path, private: bool) -> tuple[str, ...]:
+    """Say which labels cannot go into the list that is filled in and learned from next."""
+    names = [_cell(file, target=target, root=root, private=private) + label for file, label, _ in known.files]
+    notes = note_on_names(names, left_out_of="the list, so their labels are lost to the next run")
+    if known.n_packed:
+        notes += (
+            f"{count(known.n_packed, 'labelled picture')} not in the list: no table can name pictures inside packed files. Write "
+            "them out (`fovea data`), or their labels are lost to the next run.",
+        )
+    if known.n_unlisted:
+        notes += (
+            f"{count(known.n_unlisted, 'labelled picture')} not in the list: no file of theirs is where the run was trained on "
+            "them, or here. Say where they lie now with --photos, or their labels are lost to the next run.",
+        )
+    return notes
 
 
 def _cell(file: Path, *, target: Path, root: Path, private: bool) -> str:
