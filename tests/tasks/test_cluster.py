@@ -102,7 +102,18 @@ def test_a_picture_keeps_its_own_label_and_groups_without_a_name_are_left_out(
     named = cluster(flat, names=table, csv=labels)
     assert named.labels == {"first": len(found.groups[0].paths) - 1, "odd": 2}
     n_left = 72 - sum(named.labels.values())
-    assert named.notes[-1] == f"{n_left:,} pictures of groups without a name left out."
+    assert named.notes[-1] == f"{n_left:,} pictures without a name, or marked '-', left out."
+
+
+def test_what_is_marked_as_of_no_class_is_left_out(flat: Path, tmp_path: Path) -> None:
+    table, labels = tmp_path / "groups.csv", tmp_path / "labels.csv"
+    found = cluster(flat, groups=3, csv=table)
+    name_groups(table, {"1": "first", "2": "-"}, own={found.groups[0].paths[5]: "-"})
+    named = cluster(flat, names=table, csv=labels)
+    assert named.labels == {"first": len(found.groups[0].paths) - 1}
+    name_groups(table, {"1": "-", "2": "-"}, own={found.groups[0].paths[5]: "-"})
+    with pytest.raises(ManifestError, match="No label is filled in"):
+        cluster(flat, names=table, csv=tmp_path / "again.csv")
 
 
 def test_two_groups_of_one_name_become_one_class(flat: Path, tmp_path: Path) -> None:

@@ -139,6 +139,19 @@ def test_a_part_of_a_picture_finds_what_the_part_shows(
         assert labels(similar(tmp_path / "both.png", catalogue=photos, k=3, crop=crop)) == [kind] * 3
 
 
+def test_a_part_is_of_the_query_and_of_likes_where_there_is_none(
+    photos: Path, query: Path, tmp_path: Path, draw_class: Callable[..., Path]
+) -> None:
+    small = draw_class(tmp_path, "stripes", 31)  # 64 pixels: the part would reach out of it
+    wide = Image.new("RGB", (128, 64))
+    wide.paste(Image.open(query), (64, 0))
+    wide.save(tmp_path / "wide.png")
+    crop = (64, 0, 64, 64)
+    result = similar(tmp_path / "wide.png", catalogue=photos, unlike=[small], k=3, crop=crop)
+    assert labels(result) == ["dots"] * 3
+    assert labels(similar((), catalogue=photos, like=[tmp_path / "wide.png"], k=3, crop=crop)) == ["dots"] * 3
+
+
 @pytest.mark.parametrize("crop", [(-1, 0, 5, 5), (0, 0, 0, 5), (60, 0, 5, 5)])
 def test_a_part_outside_the_picture_is_refused(
     photos: Path, query: Path, crop: tuple[int, int, int, int]

@@ -54,7 +54,10 @@ def parse_where(context: click.Context, option: click.Parameter, values: tuple[s
 )
 @click.option("--unlike", multiple=True, type=click.Path(), help="And unlike these (again for more).")
 @click.option(
-    "--crop", callback=parse_crop, metavar="X,Y,W,H", help="Look for this part of the query, in pixels."
+    "--crop",
+    callback=parse_crop,
+    metavar="X,Y,W,H",
+    help="Look for this part of the query (without one, of what is liked), in pixels.",
 )
 @click.option(
     "--where",

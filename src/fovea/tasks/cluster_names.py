@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fovea.errors import ManifestError
-from fovea.manifest import Manifest, read_answers
+from fovea.manifest import LEAVE_OUT, Manifest, read_answers
 from fovea.manifest.records import Record, read_records
 from fovea.tasks.lists import is_utf8, list_bytes, note_on_names
 from fovea.wording import count, some
@@ -71,7 +71,7 @@ def notes_on_paths(manifest: Manifest) -> tuple[str, ...]:
 def read_names(file: Path, manifest: Manifest) -> Named:
     """Return what the labels in a CSV of `groups_csv` say: the one in a group's first row (rank 1) names the group.
 
-    A label in another row is that picture's own. Groups without a name leave no label.
+    A label in another row is that picture's own. Groups without a name leave no label, nor does what is marked "-".
 
     Raises:
         ManifestError: another file, paths that are not among the pictures, or no label at all.
@@ -84,7 +84,7 @@ def read_names(file: Path, manifest: Manifest) -> Named:
             "file that fovea cluster --csv wrote, with labels filled in."
         )
     own = read_answers(file, manifest)
-    if not own:
+    if set(own.values()) <= {LEAVE_OUT}:
         raise ManifestError(
             f"No label is filled in {str(file)!r}. Write a name for each group into the label of its first row (rank 1); the "
             "other rows may stay empty."
@@ -93,20 +93,23 @@ def read_names(file: Path, manifest: Manifest) -> Named:
     names = {
         record.cell("cluster"): own[path]
         for record in records
-        if record.cell("rank") == "1" and (path := known.get(record.cell("path"))) in own
+        if record.cell("rank") == "1"
+        and own.get(path := known.get(record.cell("path"), ""), LEAVE_OUT) != LEAVE_OUT
     }
     members: dict[str, list[str]] = {}
     for record in records:
         if path := known.get(record.cell("path")):
             members.setdefault(record.cell("cluster"), []).append(path)
     labels = {
-        path: own.get(path, names.get(number, ""))
+        path: label
         for number, paths in members.items()
         for path in paths
-        if path in own or number in names
+        if (label := own.get(path, names.get(number, LEAVE_OUT))) != LEAVE_OUT
     }
     n_left = sum(map(len, members.values())) - len(labels)
-    notes = [f"{count(n_left, 'picture')} of groups without a name left out."] if n_left else []
+    notes = (
+        [f"{count(n_left, 'picture')} without a name, or marked {LEAVE_OUT!r}, left out."] if n_left else []
+    )
     return Named(labels, tuple(map(tuple, members.values())), tuple(notes))
 
 

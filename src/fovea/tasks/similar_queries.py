@@ -47,7 +47,11 @@ def read_queries(config: "Config", *, space: Space, store: Store, progress: Prog
     """Return what the queries, likes and dislikes ask for. Raises InputError where one of them is no picture."""
     groups = [_expand(group) for group in (config.queries, config.like, config.unlike)]
     problems: list[str] = []
-    examples = [[_read(one, config.crop, problems) for one in group] for group in groups]
+    cut = 0 if groups[0] else 1  # what is liked, where that is all that is looked for
+    examples = [
+        [_read(one, config.crop if k == cut else None, problems) for one in group]
+        for k, group in enumerate(groups)
+    ]
     _refuse(problems)
     flat = [one for group in examples for one in group if one is not None]
     items = [one.item for one in flat]
