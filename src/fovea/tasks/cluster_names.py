@@ -91,10 +91,10 @@ def read_names(file: Path, manifest: Manifest) -> Named:
         )
     known = _known(records, manifest)
     names = {
-        record.cell("cluster"): own[path]
+        record.cell("cluster"): label
         for record in records
         if record.cell("rank") == "1"
-        and own.get(path := known.get(record.cell("path"), ""), LEAVE_OUT) != LEAVE_OUT
+        and (label := own.get(known.get(record.cell("path"), ""), LEAVE_OUT)) != LEAVE_OUT
     }
     members: dict[str, list[str]] = {}
     for record in records:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import open_store
+from fovea.features import EMBEDDED, open_store
 from fovea.judge import Cut, find_cut
 from fovea.learn import SpreadFit, fit_spread
 from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers, without_documents
 from fovea.progress import Progress, silent
-from fovea.tasks.backbones import EMBEDDED, with_default
+from fovea.tasks.backbones import with_default
 from fovea.tasks.filter_words import opening, tell_cut
 from fovea.tasks.filter_write import write_outputs
 from fovea.tasks.lists import note_on_names
