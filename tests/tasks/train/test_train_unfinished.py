@@ -62,6 +62,26 @@ def test_an_error_in_what_was_given_takes_the_checkpoints_away(error: Exception,
     assert not workspace.exists()
 
 
+def test_what_refuses_to_go_on_leaves_the_checkpoints_of_a_stopped_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        unfinished(out, settings=SETTINGS),
+        workspace_beside(out) as workspace,
+    ):
+        workspace.mkdir()
+        (workspace / "fit.checkpoint").write_bytes(b"hours")
+        raise KeyboardInterrupt
+    with (
+        pytest.raises(InputError),
+        unfinished(out, settings=SETTINGS) as marker,
+        workspace_beside(out) as workspace,
+    ):
+        raise InputError("the checkpoint is of a training with other settings")
+    assert marker.path.exists()
+    assert (workspace / "fit.checkpoint").read_bytes() == b"hours"
+
+
 def test_an_error_leaves_the_mark_of_a_stopped_run(tmp_path: Path) -> None:
     path = stopped_run(tmp_path / "run")
     with pytest.raises(InputError), unfinished(tmp_path / "run", settings=SETTINGS):

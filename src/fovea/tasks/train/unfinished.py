@@ -88,16 +88,18 @@ def unfinished(out: Path, *, settings: Mapping[str, Any]) -> Iterator[Marker]:
 def workspace_beside(out: Path) -> Iterator[Path]:
     """Name a hidden folder beside `out` for what training needs meanwhile; it goes when all is done, or failed for good.
 
-    A run that was killed, or met a full disk, finds its checkpoints there. Of several processes the first takes it away.
+    A run that was killed, or met a full disk, finds its checkpoints there, and whatever refuses to go on with them (other
+    settings, too little memory now) leaves them. Of several processes the first takes it away.
     """
     workspace = _workspace(out)
+    made = not workspace.exists()
     if is_follower():
         yield workspace
         return
     try:
         yield workspace
     except Exception as error:
-        if not can_go_on(error):
+        if made and not can_go_on(error):
             shutil.rmtree(workspace, ignore_errors=True)
         raise
 
