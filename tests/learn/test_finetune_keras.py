@@ -16,6 +16,7 @@ from fovea.features.card import read_card
 from fovea.features.convert import example_pictures
 from fovea.learn.finetune import open_trainable
 from fovea.learn.finetune.opening import _of_run
+from fovea.learn.finetune.tune import _copied
 from fovea.learn.trained import Trained
 from fovea.learn.training.step import learning_mode
 from fovea.model.export import export_trained
@@ -82,6 +83,19 @@ def test_a_run_tuned_from_a_file_begins_the_next(file: Path, tmp_path: Path, hid
     )
     again = _of_run(tmp_path, read_card(tmp_path), stages=())
     np.testing.assert_allclose(features(again, pixels), made.encoder.encode(pixels), atol=1e-3)
+
+
+def test_one_of_several_trainings_is_kept_with_its_answers(file: Path) -> None:
+    network, card = add_head(open_trainable(weights=file), class_names=("a", "b"))
+    torch.nn.init.normal_(network.head[-1].weight)
+    trained = Trained(network.eval(), card, "head.0", None, np.zeros((0, 2), np.float32))  # type: ignore[arg-type]
+    x = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        before = network(x)
+        kept = _copied(trained)
+        torch.nn.init.zeros_(network.head[-1].weight)  # the next training begins
+        torch.testing.assert_close(kept(x), before)
+        assert not torch.equal(network(x), before)
 
 
 def test_a_network_of_kerass_own_is_built_again_by_its_name(tmp_path: Path) -> None:

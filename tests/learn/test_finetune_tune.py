@@ -24,8 +24,10 @@ from fovea.learn.finetune.unfreezing import count_unfrozen
 from fovea.learn.trained import Pictures, Trained
 from fovea.learn.training import Machine, Training, overridden
 from fovea.learn.training.memory import Memory
+from fovea.learn.training.optimisers import make_optimizer
 from fovea.learn.training.planned import TooLittleTimeError
 from fovea.learn.training.processes import Processes
+from fovea.learn.training.settings import Optimisation
 from fovea.learn.training.timing import Trial
 from fovea.nets.blocks import find_blocks
 from fovea.nets.cut import Cut
@@ -338,7 +340,17 @@ def test_rates_fall_with_depth_and_the_head_is_slow() -> None:
     rates = {group.name: group.lr_factor for group in groups}
     expected = {"head": 0.1, "layer4": 1, "layer3": 0.7, "layer2": 0.49, "layer1": 0.343, "conv1": 0.2401}
     assert rates == pytest.approx(expected)
+    assert groups[-1].name == "head"
     assert sum(len(group.params) for group in groups) == len(list(headed.parameters()))
+
+
+def test_muon_leaves_the_head_to_adamw() -> None:
+    headed, _ = add_head(trainable(), class_names=NAMES)
+    optimizers = make_optimizer(
+        rate_groups(headed, trainable().blocks), settings=Optimisation(optimizer="muon")
+    )
+    by_adamw = [weight for group in optimizers.parts[1].param_groups for weight in group["params"]]
+    assert [weight is headed.head[-1].weight for weight in by_adamw if weight.ndim > 1] == [True]
 
 
 def test_what_shall_learn_must_be_one_block_or_more(tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ def test_the_last_stage_is_the_fourth_root_of_the_answers(
     np.testing.assert_allclose(found, probabilities**0.25, atol=1e-4)
 
 
+def test_a_softmax_that_is_a_layer_of_its_own_is_taken_off_too_and_off_a_copy(keras: Any) -> None:
+    import torch
+
+    model = small_model(keras, activation="linear")
+    planes = torch.rand(2, 3, 32, 32)
+    with quiet(keras), torch.no_grad():
+        logits = keras.ops.convert_to_numpy(model(255 * planes.permute(0, 2, 3, 1), training=False))
+        model.add(keras.layers.Softmax(name="answers"))
+        network = torch_network(keras, model, shape_px=(32, 32), bgr=False).eval()
+        for one in (network, copy.deepcopy(network)):
+            np.testing.assert_allclose(one(255 * planes).numpy(), logits, atol=1e-4)
+
+
 def test_the_usual_stages_are_the_last_maps_of_each_size_and_the_answers(keras: Any, file: Path) -> None:
     encoder = open_file(save(keras, small_model(keras), file))
     names = [one.name for one in encoder.stages]

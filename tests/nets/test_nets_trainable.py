@@ -158,6 +158,13 @@ def test_after_a_cut_the_network_is_whole_again() -> None:
     torch.testing.assert_close(headed(pictures()), before)
 
 
+def test_a_network_that_asks_below_the_module_for_more_than_values_is_not_cut() -> None:
+    card = WeightsCard("timm", "test_vit", 160, (0.5,) * 3, (0.5,) * 3)  # for its patches' grid
+    places = (Place("blocks.5", "mean"),)
+    headed, _ = add_head(Trainable(build_network(card), card, "head", (), places), class_names=("a", "b"))
+    assert find_cut(headed, "blocks.5", size_px=(160, 160)) is None
+
+
 def test_a_network_with_a_way_around_the_module_is_not_cut() -> None:
     class Around(torch.nn.Module):
         def __init__(self) -> None:

@@ -38,7 +38,6 @@ def torch_network(keras: Any, model: Any, *, shape_px: tuple[int, int], bgr: boo
     import torch
 
     with quiet(keras):
-        _linear_answers(keras, model)
         generator = torch.Generator().manual_seed(0)
         planes = torch.randn((1, 3, *shape_px), generator=generator)
         network = _network(keras, model, bgr=bgr)
@@ -84,17 +83,20 @@ def layers_of(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _linear_answers(keras: Any, model: Any) -> None:
-    """Take the softmax or sigmoid off the last layer: stages are made of the logits."""
+    """Take the softmax or sigmoid off the end, a layer of its own too: stages, and losses, are of the logits."""
     last = model.layers[-1]
     while hasattr(last, "layers"):
         last = last.layers[-1]
     if getattr(last, "activation", None) in (keras.activations.softmax, keras.activations.sigmoid):
         last.activation = keras.activations.linear
+    if isinstance(last, keras.layers.Softmax):
+        last.call = lambda inputs, mask=None: inputs
 
 
 def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
     import torch
 
+    _linear_answers(keras, model)
     aliases = _without_aliases()
     n_planes, axis = planes_of(model)
 

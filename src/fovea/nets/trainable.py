@@ -136,16 +136,21 @@ def add_head(
 
 def stop_unreached(headed: Headed, *, size_px: int) -> frozenset[nn.Parameter]:
     """Let weights that the head does not see (behind the last place) learn no more; return them."""
-    weights = [weight for weight in headed.network.parameters() if weight.requires_grad]
     with torch.enable_grad():
         features = headed.eval().features(torch.zeros(1, 3, size_px, size_px))
-        gradients: Sequence[Tensor | None] = [None] * len(weights)
-        if features.requires_grad:
-            gradients = torch.autograd.grad(features.sum(), weights, allow_unused=True)
-    unreached = [weight for weight, gradient in zip(weights, gradients, strict=True) if gradient is None]
+        unreached = unreached_by(features, headed)
     for weight in unreached:
         weight.requires_grad_(False)
-    return frozenset(unreached)
+    return unreached
+
+
+def unreached_by(features: Tensor, headed: Headed) -> frozenset[nn.Parameter]:
+    """Return the weights of the network under the head that learn, and of which these features do not depend."""
+    weights = [weight for weight in headed.network.parameters() if weight.requires_grad]
+    gradients: Sequence[Tensor | None] = [None] * len(weights)
+    if features.requires_grad and weights:
+        gradients = torch.autograd.grad(features.sum(), weights, allow_unused=True)
+    return frozenset(weight for weight, gradient in zip(weights, gradients, strict=True) if gradient is None)
 
 
 def start_from(headed: Headed, *, weights: Reals, bias: Reals, mean: Reals, scale: Reals) -> None:

@@ -98,8 +98,8 @@ class Part:
         return (job.n_train / job.processes.n + _FORWARD * job.n_valid) * self.step_seconds
 
     def search_seconds(self, job: Job) -> float:
-        """Return the seconds in which a learning rate is found, where that is wished."""
-        return job.wish.finds_rate * N_STEPS * job.batch_size / job.processes.n * self.step_seconds
+        """Return the seconds in which a learning rate is found, where that is wished; every process takes whole batches then."""
+        return job.wish.finds_rate * N_STEPS * job.batch_size * self.step_seconds
 
     def views_seconds(self, job: Job, *, n_views: int) -> float:
         """Return the seconds in which the frozen part of everything is computed."""

@@ -17,7 +17,7 @@ from fovea.learn.training import ArrayBatches, Batches, choose_machine
 from fovea.learn.training.processes import join_processes
 from fovea.nets.cut import Above, Cut, cut_off
 from fovea.nets.quick import quickened
-from fovea.nets.trainable import Headed
+from fovea.nets.trainable import Headed, unreached_by
 from fovea.nets.weights import WeightsCard
 from fovea.progress import Progress
 
@@ -60,10 +60,32 @@ def learning(
 
     above = Above(headed, cut, size_px=size_px)
     try:
-        with cut_off(headed, cut), quickened(above, example=values(rows[:2])):
+        with (
+            cut_off(headed, cut),
+            _without_unreached(above, example=values(rows[:2])),
+            quickened(above, example=values(rows[:2])),
+        ):
             yield Learning(above, values)
     finally:
         above.close()
+
+
+@contextmanager
+def _without_unreached(above: Above, *, example: Tensor) -> Iterator[None]:
+    """Let weights outside of all blocks that only matter below the cut, such as a class token, learn nothing meanwhile.
+
+    Several processes wait for a gradient of whatever learns.
+    """
+    with torch.enable_grad():
+        x = example.to(next(above.parameters()).device)
+        unreached = unreached_by(above.eval().features(x), above.headed)
+    for weight in unreached:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in unreached:
+            weight.requires_grad_(True)
 
 
 @dataclass(frozen=True, slots=True)

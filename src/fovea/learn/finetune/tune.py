@@ -33,6 +33,7 @@ from fovea.learn.training.processes import join_processes
 from fovea.learn.training.scoring import score_of
 from fovea.nets.trainable import Headed, Trainable, add_head, start_from, stop_unreached
 from fovea.nets.weights import WeightsCard
+from fovea.nets.zoo import build_network
 from fovea.progress import Progress, part_of, silent, unheard
 
 _LEFT_ALONE = Tuning()
@@ -129,7 +130,7 @@ def finetune(
             f"head.{len(headed.head) - 1}",
             history,
             logits,
-            settings=replace(plan.settings, optimisation=settings.optimisation),
+            settings=_told_of_each(plan, settings),
             plan=sentences,
             rate_search=search,
             is_whole=plan.part.cut is None,
@@ -154,13 +155,29 @@ def _train_each(
         headed.load_state_dict(start)
         announce(f"Training {number + 1} of {n_runs}.")
         trained = train_once(number)
-        runs.append(replace(trained, network=copy.deepcopy(trained.network)))
+        runs.append(replace(trained, network=_copied(trained)))
     first, *others = [one for one in runs if one.history.stopped != "non-finite"] or runs[:1]
     n_lost = sum(one.history.stopped == "non-finite" for one in runs)
     if 0 < n_lost < n_runs:
         note = f"{n_lost} of {n_runs} trainings did not stay finite and cannot be averaged."
         first = replace(first, history=replace(first.history, notes=(*first.history.notes, note)))
     return replace(first, others=tuple(others))
+
+
+def _copied(trained: Trained) -> nn.Module:
+    """Return the network once more, as its card builds it: not every network can be copied with the hooks that are on it."""
+    network = build_network(trained.card)
+    network.load_state_dict(trained.network.state_dict())
+    return network.to(next(trained.network.parameters()).device)
+
+
+def _told_of_each(plan: Plan, settings: Training) -> Training:
+    """Return the settings as one of the trainings had them: the rate that was found, and its part of the seconds."""
+    looping = plan.settings.looping
+    seconds = None if looping.seconds is None else looping.seconds / plan.n_runs
+    return replace(
+        plan.settings, optimisation=settings.optimisation, looping=replace(looping, seconds=seconds)
+    )
 
 
 def _announced(sentences: tuple[str, ...], announce: Callable[[str], None]) -> tuple[str, ...]:
@@ -251,7 +268,10 @@ def _of_run(number: int, plan: Plan, *, wish: Tuning, settings: Training, begun:
 
 
 def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[ParamGroup]:
-    """Return what learns, the head and these last blocks, in groups whose rates fall with depth; biases do not decay."""
+    """Return what learns, these last blocks and the head, in groups whose rates fall with depth; biases do not decay.
+
+    The head is last: Muon leaves the last matrix, the classifier, to AdamW.
+    """
     held = {id(one): one for one in headed.parameters() if one.requires_grad}
     groups: list[ParamGroup] = []
 
@@ -267,4 +287,4 @@ def rate_groups(headed: Headed, blocks: tuple[tuple[str, ...], ...]) -> list[Par
         for name in block:
             add(block[0], list(headed.network.get_submodule(name).parameters()), _FALLING**depth)
     add("rest", list(held.values()), _FALLING ** len(blocks))
-    return groups
+    return groups[::-1]
