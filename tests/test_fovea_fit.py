@@ -358,6 +358,38 @@ def test_a_run_needs_loaders_whose_pictures_can_be_made_again(loaders: Any, tmp_
     )
 
 
+def test_a_transform_that_is_not_what_its_names_say_is_refused_before_it_learns(
+    loaders: Any, tmp_path: Path
+) -> None:
+    torchvision = pytest.importorskip("torchvision.transforms")
+
+    class Normalize(torchvision.Normalize):
+        def forward(self, tensor: Any) -> Any:
+            return 3 * super().forward(tensor)
+
+    def chain(normalise: Any) -> Any:
+        steps = [torchvision.Resize((16, 16)), torchvision.ToTensor(), normalise([0.5] * 3, [0.25] * 3)]
+        return torchvision.Compose(steps)
+
+    network = small_network()
+    for normalise in (torchvision.Normalize, Normalize):
+        made = fovea.torch.loaders(
+            tmp_path / "photos", transform={"train": chain(normalise), "val": chain(normalise)}
+        )
+        if normalise is Normalize:
+            before = copy.deepcopy(network.state_dict())
+            with pytest.raises(InputError) as caught:
+                fovea.fit(network, made, epochs=1, out=tmp_path / "other")
+            assert str(caught.value).startswith(
+                "fit cannot write a run: what the transform of 'val' makes of the first 8 validation pictures is not what its "
+                "Resize, CenterCrop and Normalize say (it lies "
+            )
+            assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
+            assert not (tmp_path / "other").exists()
+        else:
+            assert fovea.fit(network, made, epochs=1, out=tmp_path / "run").run is not None
+
+
 def test_of_several_processes_the_first_alone_writes_the_run(
     loaders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

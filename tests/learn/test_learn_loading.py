@@ -36,6 +36,30 @@ def test_a_resize_to_both_sides_squashes(transforms: Any) -> None:
     assert entry == Entry(Preprocess(64, 96, "squash"), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
+@pytest.mark.parametrize(("scale", "unit"), [(True, 1.0), (False, 255.0)])
+def test_numbers_up_to_255_are_read_as_such(
+    scale: bool, unit: float, draw_pixels: Callable[..., NDArray[np.uint8]]
+) -> None:
+    import_torchvision()
+    v2 = import_module("torchvision.transforms.v2")
+    mean, std = [0.4 * unit] * 3, [0.2 * unit] * 3
+    steps = [
+        v2.ToImage(),
+        v2.Resize((32, 32)),
+        v2.ToDtype(torch.float32, scale=scale),
+        v2.Normalize(mean, std),
+    ]
+    chain = v2.Compose(steps)
+    entry = entry_of(chain)
+    assert entry is not None
+    assert entry.mean == pytest.approx([0.4] * 3)
+    pixels = draw_pixels(seed=5, size_px=(32, 32))
+    own = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - entry.mean[0]) / entry.std[0]
+    torch.testing.assert_close(
+        own, chain(Image.fromarray(pixels)).as_subclass(torch.Tensor), atol=1e-4, rtol=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fovea.errors import InputError
-from fovea.learn.loading import Entry, Finish, Loader
+from fovea.learn.augment import normalise
+from fovea.learn.loading import Entry, Finish, Loader, Loaders, TransformedPictures
+from fovea.learn.pixels import Pixels
 from fovea.learn.trained import OnEpoch, Trained, teller, unwatched
 from fovea.learn.training import (
     Batch,
@@ -118,6 +121,22 @@ def fit_module(
     )
     logits, _ = answer_loader(module, valid)
     return Fitted(module, history, logits, told, plan=plan, rate_search=search)
+
+
+def misread(loaders: Loaders, pixels: Pixels) -> float:
+    """Return how far input by a transform of the user's lies from what `loaders.entry` makes of the same pictures.
+
+    The mean difference over the deviation of the former, of the first validation pictures, whose pixels uint8 (n, h, w, 3) are
+    given as the entry reads them; 0 where the loaders make their own.
+    """
+    data, entry = cast("Any", loaders.valid.dataset), loaders.entry
+    if entry is None or not isinstance(data, TransformedPictures):
+        return 0.0
+    own = normalise(entry.mean, entry.std)(torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2))
+    theirs = torch.stack([torch.as_tensor(data[number][0]) for number in range(len(pixels))])
+    if own.shape != theirs.shape:
+        return math.inf
+    return float((own - theirs).abs().mean() / theirs.std().clamp_min(1e-6))
 
 
 def describe(fitted: Fitted, entry: Entry, *, class_names: Sequence[str]) -> Trained:

@@ -105,7 +105,10 @@ def pair_of(loaders: Any) -> dict[str, Loader]:
 
 
 def entry_of(transform: Any) -> Entry | None:
-    """Return what torchvision's usual chain does: Resize, CenterCrop, ToTensor, Normalize. None for any other transform."""
+    """Return what torchvision's usual chain does: Resize, CenterCrop, ToTensor, Normalize. None for any other transform.
+
+    `ToDtype` leaves bytes from 0 to 255 as they are unless it is told to scale them; what then normalises is for such numbers.
+    """
     steps = {type(one).__name__: one for one in getattr(transform, "transforms", ())}
     order = [name for name in steps if name not in _TO_TENSOR]
     normalise = steps.get("Normalize")
@@ -113,8 +116,10 @@ def entry_of(transform: Any) -> Entry | None:
         tuple(getattr(normalise, kind, usual)) for kind, usual in (("mean", (0,) * 3), ("std", (1,) * 3))
     )
     wide = [] if normalise is None else ["Normalize"]
-    if len(mean) != 3 or len(std) != 3 or not any(name in steps for name in _TO_UNIT):
+    unit = _unit_of(steps)
+    if len(mean) != 3 or len(std) != 3 or unit is None:
         return None
+    mean, std = (tuple(unit * value for value in values) for values in (mean, std))
     sides = _sides(steps.get("Resize")), _sides(steps.get("CenterCrop"))
     if order == ["Resize", "CenterCrop", *wide] and len(sides[0]) == 1:
         height_px, width_px = sides[1] * (3 - len(sides[1]))
@@ -125,6 +130,16 @@ def entry_of(transform: Any) -> Entry | None:
     if order == ["Resize", *wide] and len(sides[0]) == 2:
         return Entry(Preprocess(*sides[0], "squash"), _three(mean), _three(std))
     return None
+
+
+def _unit_of(steps: Mapping[str, Any]) -> float | None:
+    """Return which of the values from 0 to 1 a chain turns into 1.0; None where it leaves bytes."""
+    if any(name in steps for name in _TO_UNIT if name != "ToDtype") or getattr(
+        steps.get("ToDtype"), "scale", False
+    ):
+        return 1.0
+    dtype = getattr(steps.get("ToDtype"), "dtype", None)
+    return 1 / 255 if isinstance(dtype, torch.dtype) and dtype.is_floating_point else None
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from fovea.learn.pixels import read_pixels
-from fovea.manifest import Manifest
-from fovea.progress import Progress
+from fovea.errors import InputError
+from fovea.learn.pixels import Pixels, read_pixels
+from fovea.manifest import Manifest, Row
+from fovea.progress import Progress, silent
 from fovea.tasks.options import MethodOptions, SourceOptions, TrainingOptions, configure
 from fovea.tasks.several import end_follower
 from fovea.tasks.train import train as task
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fovea.learn.fitting import Fitted
-    from fovea.learn.loading import Loaders
+    from fovea.learn.loading import Entry, Loaders
+
+_N_COMPARED = 8
+_WELL_READ = 0.25
+"""Deviations: another kernel of resizing makes some hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
         begun = time.perf_counter()
         room.workspace.mkdir(parents=True, exist_ok=True)
+        _require_well_read(fit, room=room)
         done.append(fit.train(progress=room.progress, checkpoint=room.workspace / "fit.checkpoint"))
         end_follower()
         attempt = _export(fit, done[0], name=name, begun=begun, room=room)
@@ -72,19 +78,28 @@ def run_fit(fit: Fit, *, out: Path, seed: int, progress: Progress) -> "Fitted":
     return dataclasses.replace(done[0], run=run)
 
 
-def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) -> Attempt:
-    """Bring the module into the runtime's form, with its answers to the validation pictures as a model reads them."""
-    from fovea.learn.fitting import describe
-    from fovea.learn.trained import Pictures
-    from fovea.model.export import export_trained
+def _require_well_read(fit: Fit, *, room: Room) -> None:
+    """Raise InputError where a run would read pictures in another way than the user's transform does: it would answer badly."""
+    from fovea.learn.fitting import misread
 
+    apart = misread(fit.loaders, _read_valid(fit, room=room, most=_N_COMPARED)[1])
+    if apart > _WELL_READ:
+        raise InputError(
+            f"fit cannot write a run: what the transform of 'val' makes of the first {_N_COMPARED} validation pictures is not what "
+            f"its Resize, CenterCrop and Normalize say (it lies {apart:.2g} deviations away). Use fovea.torch.loaders without a "
+            "transform, or leave out out=."
+        )
+
+
+def _read_valid(fit: Fit, *, room: Room, most: int | None = None) -> "tuple[list[Row], Pixels]":
+    """Return the (first) validation pictures as the entry of the loaders reads them."""
     entry = fit.loaders.entry
     if entry is None:
         raise ValueError("expected loaders whose validation transform is known")
     manifest, preprocess = fit.loaders.manifest, entry.preprocess
     rows = [
         row for row in manifest.rows if row.split == "valid" and not row.problem and row.label is not None
-    ]
+    ][:most]
     pixels = read_pixels(
         [partial(manifest.read, row) for row in rows],
         height_px=preprocess.height_px,
@@ -92,14 +107,25 @@ def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) 
         fit=preprocess.fit,
         crop=preprocess.crop,
         folder=room.workspace,
-        progress=room.progress,
+        progress=silent if most else room.progress,
     )
+    return rows, pixels
+
+
+def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) -> Attempt:
+    """Bring the module into the runtime's form, with its answers to the validation pictures as a model reads them."""
+    from fovea.learn.fitting import describe
+    from fovea.learn.trained import Pictures
+    from fovea.model.export import export_trained
+
+    rows, pixels = _read_valid(fit, room=room)
+    entry = cast("Entry", fit.loaders.entry)
     trained = describe(fitted, entry, class_names=fit.loaders.class_names)
     exported = export_trained(
         trained,
         Path(tempfile.mkdtemp(prefix="network.", dir=room.workspace)),
         name=name,
-        preprocess=preprocess,
+        preprocess=entry.preprocess,
         examples=pixels,
     )
     logits = exported.head.logits(exported.encoder.encode(pixels))
