@@ -22,10 +22,27 @@ def test_a_layer_that_does_not_learn_now_has_no_norm() -> None:
     assert gradient_norms(network) == {"faint": pytest.approx(1e-20)}
 
 
-def test_a_network_inside_one_child_is_told_by_its_own_layers() -> None:
-    network = nn.Sequential(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+def test_every_layer_is_told_however_deep_it_lies() -> None:
+    network = nn.Sequential(nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))), nn.LayerNorm(1))
     network(torch.ones(1, 1)).sum().backward()
-    assert set(gradient_norms(network)) == {"0.0", "0.1"}
+    network[0][0].weight.grad, network[0][1][0].weight.grad = torch.ones(1, 1), torch.ones(1, 1)
+    assert list(gradient_norms(network)) == ["0.0", "0.1.0"]
+
+
+def test_a_network_of_vectors_alone_is_one_layer() -> None:
+    network = nn.LayerNorm(2)
+    network(torch.tensor([[1.0, 3.0]]))[0, 0].backward()
+    assert list(gradient_norms(network)) == ["network"]
+
+
+def test_what_vanishes_through_logistic_layers_is_seen() -> None:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(8) for layer in (nn.Linear(20, 20), nn.Sigmoid())]
+    network = nn.Sequential(nn.Sequential(*layers), nn.Linear(20, 2))
+    network(torch.randn(50, 20)).logsumexp(1).mean().backward()
+    norms = list(gradient_norms(network).values())
+    assert len(norms) == 9
+    assert norms[0] < 1e-4 * max(norms)
 
 
 def test_units_that_answer_nothing_to_any_picture_are_dead() -> None:

@@ -10,13 +10,13 @@ _RELUS = (nn.ReLU, nn.ReLU6)
 
 @torch.no_grad()
 def gradient_norms(network: nn.Module) -> dict[str, float]:
-    """Return the Euclidean norm of the gradient of each top-level layer that learns, in running order.
+    """Return the Euclidean norm of the gradient of each layer that learns a matrix or filters, in the order of their making.
 
     A layer whose gradient is nothing but zeros does not learn (now): what vanishes on its way down leaves something.
     """
     norms = {}
-    for name, layer in _layers(network):
-        gradients = [weight.grad for weight in layer.parameters() if weight.grad is not None]
+    for name, weights in _layers(network):
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
         if norm != 0:
             norms[name] = norm
@@ -66,13 +66,13 @@ def find_non_finite(network: nn.Module, x: Tensor) -> str:
     return "the loss"
 
 
-def _layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield what is directly below the network; one wrapped in a single child is unwrapped."""
-    children = list(network.named_children())
-    while len(children) == 1 and any(children[0][1].children()):
-        prefix, network = children[0]
-        children = [(f"{prefix}.{name}", child) for name, child in network.named_children()]
-    yield from children or [("network", network)]
+def _layers(network: nn.Module) -> Iterator[tuple[str, list[nn.Parameter]]]:
+    """Yield each layer that has a weight of two axes or more itself, with its own weights; else the whole network."""
+    layers = [
+        (name, list(layer.parameters(recurse=False))) for name, layer in network.named_modules() if name
+    ]
+    layers = [(name, own) for name, own in layers if any(weight.ndim > 1 for weight in own)]
+    yield from layers or [("network", list(network.parameters()))]
 
 
 def _free(name: str, taken: dict[str, Tensor]) -> str:
