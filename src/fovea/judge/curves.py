@@ -34,7 +34,10 @@ _STILL_FALLING = 0.97  # of the loss a fifth of the epochs earlier: below this, 
 _LONG_FALLING = 0.9  # the same of the loss at half of the epochs, for schedules whose end is flat
 _DEAD = 0.4  # of a layer's units; of random ones behind a ReLU hardly any is dead on 64 pictures
 _BLOCKED = 0.95  # of a layer's units dead: it lets nothing through
-_EXPLODES, _VANISHES = 1e3, 1e-4  # a gradient's length; the first layer's share of the longest
+_EXPLODES, _VANISHES = (
+    1e3,
+    1e-3,
+)  # a gradient's length; the first layer's share of the longest (healthy ones: 0.02 and more)
 _JUMP = 1.1  # times the epoch before: a training loss above this rises
 _FEW = 3  # epochs: fewer make no curve
 _FLAT = 0.02  # of its first value: a training loss that fell by less has not begun to learn
@@ -83,7 +86,7 @@ def diagnose(
         return (Finding("non-finite", seen, together(used, *steps)),)
     if len(records) < _FEW:
         text = f"{len(records)} of at least {_FEW} epochs: too few to say from the curves how it went."
-        return (Finding("too short", text, train_longer(used, max(10, 3 * len(records)))),)
+        return (Finding("too short", text, _long_enough(history, used)),)
     units, gradients = _of_units(records, used), _of_gradients(records, used)
     rate = _of_rate(records, used, chance=chance)
     if _blocks(records):
@@ -228,8 +231,20 @@ def _longer(history: Mapping[str, Any], used: Used) -> str:
         return epochs
     if history["stopped"] == "seconds":
         return allow_more_seconds(used)
-    fits = 2 * sum(record["seconds"] for record in history["records"]) <= used["seconds"]
-    return epochs if fits else f"{epochs} and {allow_more_seconds(used)}"
+    return epochs if _fit_in(2, history, used) else f"{epochs} and {allow_more_seconds(used)}"
+
+
+def _long_enough(history: Mapping[str, Any], used: Used) -> str:
+    """Return epochs of which something can be told; the time for them where a budget left room for so few."""
+    n_epochs = max(10, 3 * len(history["records"]))
+    if used.get("seconds") is None or _fit_in(n_epochs / max(1, len(history["records"])), history, used):
+        return train_longer(used, n_epochs)
+    return allow_more_seconds(used)
+
+
+def _fit_in(times: float, history: Mapping[str, Any], used: Used) -> bool:
+    """Return whether so many times the epochs fit the budget that there was."""
+    return times * sum(float(record["seconds"]) for record in history["records"]) <= float(used["seconds"])
 
 
 def _fits(history: Mapping[str, Any], *, is_told: bool) -> Finding:

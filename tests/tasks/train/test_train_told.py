@@ -15,6 +15,7 @@ def told(*kinds: str, kept: str = "lenet5", method: str = "scratch") -> dict[str
     attempts = [
         {
             "name": name,
+            "net": None if name == "a0" else "lenet5",
             "findings": [
                 {"kind": kind, "text": f"Seen: {kind}.", "try_next": "" if kind == "fits" else "--lr 0.1"}
             ],
@@ -46,7 +47,17 @@ def test_the_answers_of_a_failed_training_advise_nothing(kept: str) -> None:
 
 def test_a_failed_training_whose_network_was_not_kept_leaves_the_advice() -> None:
     found = steps_after(told("rate too high", kept="the probe", method="auto"), [LABELS], n_quarantined=0)
-    assert found == ["lenet5: Seen: rate too high. Try next: --lr 0.1.", LABELS]
+    assert found == [
+        "lenet5: Seen: rate too high. Try next: --method scratch --net lenet5 --lr 0.1.",
+        LABELS,
+    ]
+
+
+def test_where_several_ways_were_tried_a_rate_is_advised_for_its_own() -> None:
+    assert steps_after(told("rate too high", "too short", method="auto"), [], n_quarantined=0) == [
+        "a0: Seen: rate too high. Try next: --method finetune --lr 0.1.",
+        "lenet5: Seen: too short. Try next: --method scratch --net lenet5 --lr 0.1.",
+    ]
 
 
 def test_the_same_advice_for_several_networks_is_given_once() -> None:

@@ -82,6 +82,7 @@ class Attempt:
         is_told = history["stopped"] == "non-finite"  # by the findings
         return {
             "name": self.name,
+            "net": self.net,
             "seconds": round(self.seconds, 3),
             "plan": list(self.trained.plan),
             "notes": [*([] if is_told else history["notes"]), *self.exported.notes],

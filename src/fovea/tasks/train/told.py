@@ -32,15 +32,25 @@ def steps_after(told: Mapping[str, Any], steps: Sequence[str], *, n_quarantined:
     """
     found = [(one["name"], finding) for one in told["attempts"] for finding in one["findings"]]
     advice: dict[str, str] = {}
-    for name, one in found:
-        if one["try_next"]:
-            advice.setdefault(one["kind"], f"{name}: {one['text']} Try next: {one['try_next']}.")
+    for attempt in told["attempts"]:
+        for one in attempt["findings"]:
+            if one["try_next"]:
+                step = _of_one(attempt, one["try_next"], method=told["method"])
+                advice.setdefault(one["kind"], f"{attempt['name']}: {one['text']} Try next: {step}.")
     if any(name in told["kept_of"] and finding["kind"] in _FAILED for name, finding in found):
         return [
             *advice.values(),
             *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
         ]
     return [*advice.values(), *steps]
+
+
+def _of_one(attempt: Mapping[str, Any], step: str, *, method: str) -> str:
+    """Return options for one training; where `auto` tried several, with its method: what mends one may break another."""
+    if method != "auto" or not step.startswith("--"):
+        return step
+    net = attempt["net"]
+    return f"--method {'finetune' if net is None else f'scratch --net {net}'} {step}"
 
 
 def training_part(told: Mapping[str, Any] | None, *, target: str = "classes") -> pages.Training | None:
