@@ -54,6 +54,14 @@ def student(job: Path) -> Run:
         )
 
 
+def test_one_student_is_trained(job: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        distil(job / "teacher", job / "photos", out=tmp_path / "run", ensemble=3, **QUICK)
+    assert str(caught.value) == (
+        "ensemble is 3: one student is trained. Distil several with a seed each, and join them with `fovea average`."
+    )
+
+
 def test_teacher_student_and_the_same_network_alone_stand_side_by_side(job: Path, student: Run) -> None:
     told = student.metrics["training"]
     names = [f"the teacher {job / 'teacher'}", "lenet5 without a teacher", "lenet5 distilled"]

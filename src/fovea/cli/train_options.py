@@ -192,7 +192,7 @@ _OPTIONS = (
         {"default": (), "metavar": "WIDTHS"},
     ),
     Told("activation", str, "Activation in networks of our own: relu, logistic, tanh, gelu, ...", _WORDS),
-    Told("init", str, "First weights of networks of our own: xavier, he, normal, ...", _WORDS),
+    Told("init", str, "First weights of --net: xavier, he, normal, ...", _WORDS),
     Told(
         "device",
         click.Choice(["auto", "cpu", "cuda", "mps"]),

@@ -16,11 +16,15 @@ def named(page: Page) -> Page:
 
 
 def change_leaves(value: Any, change: Callable[[str | bytes], str | bytes | None]) -> Any:
-    """Return frozen dataclasses and tuples with every text and every bytes in them changed."""
+    """Return frozen dataclasses, tuples, lists and the values of dictionaries with every text and every bytes in them changed."""
     if isinstance(value, str | bytes):
         return change(value)
     if isinstance(value, tuple):
         return tuple(change_leaves(entry, change) for entry in value)
+    if isinstance(value, list):
+        return [change_leaves(entry, change) for entry in value]
+    if isinstance(value, dict):
+        return {key: change_leaves(entry, change) for key, entry in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return replace(
             value, **{one.name: change_leaves(getattr(value, one.name), change) for one in fields(value)}

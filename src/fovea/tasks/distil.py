@@ -161,6 +161,11 @@ def _check(config: Config) -> None:
         raise InputError(
             f"--features is {teaching.features!r}; it is the weight of the teacher's features in the loss, 0 or more, such as 1."
         )
+    if config.training.how.ensemble > 1:
+        raise InputError(
+            f"ensemble is {config.training.how.ensemble}: one student is trained. Distil several with a seed each, and join them "
+            "with `fovea average`."
+        )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(
             'fovea distil trains a network, which needs torch. Install it: pip install "fovea-vision[torch]".'

@@ -10,6 +10,9 @@ from fovea.tasks.train.train import Run, train
 
 pytest.importorskip("torch")
 
+from fovea.learn.scratch import making
+from fovea.learn.training.planned import TooLittleTimeError
+
 QUICK = {"method": "scratch", "net": "lenet5", "epochs": 2, "batch_size": 16, "augment": "none", "threads": 1}
 
 
@@ -54,6 +57,26 @@ def test_a_fine_tuned_ensemble_stands_beside_the_probe(photos: Path, tmp_path: P
     told = run.metrics["training"]
     assert [one["name"] for one in told["standings"]] == ["the probe", "2 times fovea-tiny fine-tuned"]
     assert [one["name"][-6:] for one in told["attempts"]] == ["seed 0", "seed 1"]
+
+
+def test_members_that_no_longer_fit_a_budget_leave_those_that_do(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_begun = 0
+
+    def plan(*given: Any, **named: Any) -> Any:
+        nonlocal n_begun
+        n_begun += 1
+        if n_begun > 2:
+            raise TooLittleTimeError("3 s are left, too few for one epoch. Raise --budget by 9 s or more.")
+        return plan_training(*given, **named)
+
+    plan_training = making.plan_training
+    monkeypatch.setattr(making, "plan_training", plan)
+    run = train(photos, out=tmp_path / "run", ensemble=4, budget=600, **QUICK)
+    told = run.metrics["training"]
+    assert told["kept"] == "2 times lenet5 from scratch"
+    assert len(told["attempts"]) == 2
 
 
 @pytest.mark.parametrize(

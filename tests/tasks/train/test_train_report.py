@@ -15,9 +15,19 @@ from PIL import Image
 from fovea.errors import InputError, MissingInputError, ModelError
 from fovea.features import open_backbone
 from fovea.manifest import Manifest, Row, read_manifest
-from fovea.tasks.train.report import without_places
+from fovea.tasks.train.method import TrainingFacts
+from fovea.tasks.train.report import told_training, without_places
 from fovea.tasks.train.since import Answer, read_earlier, write_answers
 from fovea.tasks.train.train import Run, train
+
+
+def test_what_is_told_of_training_names_no_place_in_private() -> None:
+    facts = TrainingFacts("average", "the mean of 2", "The mean of '/home/me/a' and '/home/me/b' is kept.")
+    told = told_training(facts, private=True)
+    assert told is not None
+    assert told["text"] == "The mean of '…/a' and '…/b' is kept."
+    assert told_training(facts, private=False) == facts.to_json()
+    assert told_training(None, private=True) is None
 
 
 @pytest.fixture(scope="module")

@@ -26,18 +26,32 @@ def train_several(
     train_one: Callable[["Room", float | None], "Attempt"], *, seconds: float | None, room: "Room"
 ) -> "Attempt":
     """Return what `train_one` trains, or the average of as many as the ensemble has; `seconds` are for all together."""
+    from fovea.learn.training.planned import TooLittleTimeError
+
     n = room.config.training.how.ensemble
     if n == 1:
         return train_one(room, seconds)
     end = None if seconds is None else time.perf_counter() + seconds
-    attempts = []
+    attempts: list[Attempt] = []
     for number in range(n):
         seed = room.config.seed + number
         room.announce(f"Member {number + 1} of {n}, seed {seed}.")
         own = replace(room, config=replace(room.config, seed=seed), workspace=room.workspace / f"seed-{seed}")
-        attempt = train_one(own, None if end is None else (end - time.perf_counter()) / (n - number))
+        left = None
+        if end is not None:  # the conversion of one is kept of the budget already
+            later = n - number - 1
+            left = (end - time.perf_counter() - later * MEMBER_SECONDS) / (later + 1)
+        try:
+            attempt = train_one(own, left)
+        except TooLittleTimeError as error:
+            if not attempts:
+                raise
+            room.announce(f"{len(attempts)} of {n} members fit the budget. {error}")
+            break
         attempts.append(replace(attempt, name=f"{attempt.name}, seed {seed}"))
-    return _averaged(attempts, name=f"{n} times {attempt.name}", room=room)
+    if len(attempts) == 1:
+        return replace(attempt, name=attempts[0].name)
+    return _averaged(attempts, name=f"{len(attempts)} times {attempt.name}", room=room)
 
 
 def averages_with_probe(goal: "Goal", *, room: "Room") -> bool:

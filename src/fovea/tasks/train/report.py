@@ -13,6 +13,7 @@ from fovea.pages import report as pages
 from fovea.pages.privacy import without_secrets
 from fovea.progress import Progress
 from fovea.tasks.train.evidence import Changes, Evidence, fair_probabilities, find_changes
+from fovea.tasks.train.method import TrainingFacts
 from fovea.tasks.train.page import make_page
 from fovea.tasks.train.shared import run_facts
 from fovea.tasks.train.since import write_answers
@@ -73,7 +74,7 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
         "penalty": evidence.fit.head.penalty,
         "notes": list(evidence.notes),
     }
-    training = None if evidence.training is None else evidence.training.to_json()
+    training = told_training(evidence.training, private=evidence.config.private)
     metrics["next_steps"] = _next_steps(evidence, training)
     words = {name: words_of(name) for name in evidence.verdict.class_names if words_of(name)}
     if words:
@@ -93,6 +94,13 @@ def _metrics(evidence: Evidence, changes: Changes | None) -> dict[str, Any]:
             "text": changes.comparison.text,
         }
     return metrics
+
+
+def told_training(training: TrainingFacts | None, *, private: bool) -> dict[str, Any] | None:
+    """Return metrics.json's `training`, None where nothing but the probe was asked for; private without absolute paths."""
+    if training is None:
+        return None
+    return without_secrets(training.to_json()) if private else training.to_json()
 
 
 def _mistakes(evidence: Evidence) -> list[dict[str, Any]]:

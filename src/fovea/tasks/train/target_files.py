@@ -21,7 +21,7 @@ from fovea.progress import Progress
 from fovea.tasks.copies import Copies
 from fovea.tasks.gather import Gathered
 from fovea.tasks.train.method import TrainingFacts
-from fovea.tasks.train.report import json_bytes, without_places
+from fovea.tasks.train.report import json_bytes, told_training, without_places
 from fovea.tasks.train.shared import (
     SHOWN,
     Thumbs,
@@ -140,8 +140,9 @@ def target_files(
             *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
         ],
     }
-    if evidence.training is not None:
-        metrics["training"] = evidence.training.to_json()
+    training = told_training(evidence.training, private=evidence.config.private)
+    if training is not None:
+        metrics["training"] = training
         metrics["next_steps"] = steps_after(
             metrics["training"], metrics["next_steps"], n_quarantined=n_quarantined
         )
