@@ -31,6 +31,13 @@ def pile(tmp_path: Path, draw_class: Draw) -> Path:
     return tmp_path / "pile"
 
 
+def draw_classes(folder: Path, draw_class: Draw, numbers: range) -> None:
+    """Draw so many pictures of each kind into class folders."""
+    for kind in KINDS:
+        for number in numbers:
+            draw_class(folder / kind, kind, number)
+
+
 def filled(table: Path) -> Path:
     """Write the truth into the empty labels of a list."""
     with table.open(encoding="utf-8-sig", newline="") as file:
@@ -159,9 +166,7 @@ def test_pictures_of_a_run_that_are_gone_are_told(
 @pytest.fixture
 def moved(pile: Path, tmp_path: Path, draw_class: Draw) -> Path:
     """Return a run on class folders of 3 x 5 pictures, which lie in `elsewhere` by other names since."""
-    for kind in KINDS:
-        for number in range(100, 105):
-            draw_class(tmp_path / "photos" / kind, kind, number)
+    draw_classes(tmp_path / "photos", draw_class, range(100, 105))
     train(tmp_path / "photos", out=tmp_path / "run", private=True)
     (tmp_path / "elsewhere").mkdir()
     for path in (tmp_path / "photos").glob("*/*"):
@@ -217,9 +222,7 @@ def test_a_place_of_the_runs_pictures_that_cannot_be_is_refused(
 def test_no_curve_is_drawn_of_pictures_that_the_network_was_trained_on(
     pile: Path, tmp_path: Path, draw_class: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind in KINDS:
-        for number in range(100, 112):
-            draw_class(tmp_path / "photos" / kind, kind, number)
+    draw_classes(tmp_path / "photos", draw_class, range(100, 112))
     run = train(tmp_path / "photos", out=tmp_path / "run").folder
     assert next_labels(pile, run=run, n=2).learning is not None
     known = frozenset(row.sha256 for row in read_manifest(run / "manifest.csv").rows)
@@ -237,9 +240,7 @@ def test_no_curve_is_drawn_of_pictures_that_the_network_was_trained_on(
 def test_private_pages_and_lists_hold_no_picture_and_no_absolute_path(
     pile: Path, tmp_path: Path, draw_class: Draw
 ) -> None:
-    for kind in KINDS:
-        for number in range(100, 105):
-            draw_class(tmp_path / "photos" / kind, kind, number)
+    draw_classes(tmp_path / "photos", draw_class, range(100, 105))
     run = train(tmp_path / "photos", out=tmp_path / "run").folder
     (tmp_path / "lists").mkdir()
     table, page = tmp_path / "lists" / "list.csv", tmp_path / "page.html"
@@ -281,9 +282,7 @@ def test_the_page_says_to_train_since_the_run(pile: Path, tmp_path: Path) -> Non
 def test_a_labelled_picture_that_no_table_can_name_is_told(
     pile: Path, tmp_path: Path, draw_class: Draw
 ) -> None:
-    for kind in KINDS:
-        for number in range(20, 24):
-            draw_class(tmp_path / "photos" / kind, kind, number)
+    draw_classes(tmp_path / "photos", draw_class, range(20, 24))
     dots = tmp_path / "photos" / "dots"
     (dots / "dots_020.png").rename(dots / os.fsdecode(b"\xff.png"))
     train(tmp_path / "photos", out=tmp_path / "run")
@@ -295,7 +294,7 @@ def test_a_labelled_picture_that_no_table_can_name_is_told(
 
 
 def write_pack(folder: Path) -> None:
-    """Write nine pictures of noise into one file, and three labels into another."""
+    """Write nine pictures of noise into one file, and their labels, of three classes, into another."""
     sizes = b"".join(n.to_bytes(4, "big") for n in (9, 28, 28))
     pixels = np.random.default_rng(0).integers(0, 256, 9 * 784, np.uint8).tobytes()
     folder.mkdir()
