@@ -86,6 +86,20 @@ def test_a_row_said_twice_is_one_row(write_table: Write) -> None:
     assert manifest.notes == ("2 rows of labels.csv left out, saying what an earlier row says.",)
 
 
+@pytest.mark.parametrize(("columns", "is_left_out"), [("path,label,why", True), ("path,label,note", False)])
+def test_a_dash_is_an_answer_in_lists_that_were_given_out_and_a_class_in_others(
+    write_table: Write, columns: str, is_left_out: bool
+) -> None:
+    table = write_table(f"{columns}\na.jpg,-,typical\nb.jpg,dog,typical\n")
+    manifest = read_source(table, strict=True)
+    assert [row.is_left_out for row in manifest.rows] == [is_left_out, False]
+    if is_left_out:
+        assert manifest.rows[0].problem == "left out: labels.csv says that it belongs to no class"
+        assert manifest.notes == ("1 picture left out, marked '-' in labels.csv: of no class.",)
+    else:
+        assert manifest.class_names == ("-", "dog")
+
+
 def test_another_column_can_be_the_group(write_table: Write) -> None:
     table = write_table("path,label,group,patient\na.jpg,cat,x,p1\nb.jpg,dog,x,p2\n")
     assert [row.group for row in read_source(table, group_by="patient").rows] == ["p1", "p2"]

@@ -108,6 +108,47 @@ def test_runs_that_learned_from_each_others_held_out_pictures_are_refused(job: P
     )
 
 
+def write_table(folder: Path, photos: Path, *, given: bool, more: str = "") -> Path:
+    """Write a table of the drawn pictures; with `given` 8 of each class are valid and 8 test, and `more` is a row."""
+    rows = ["path,label,split" if given else "path,label"]
+    for kind in ("stripes", "dots", "plain"):
+        for k in range(40):
+            side = {0: ",valid", 1: ",test"}.get(k % 5, ",train") if given else ""
+            rows.append(f"{photos / kind / f'{kind}_{k:03d}.png'},{kind}{side}")
+    table = folder / ("given.csv" if given else "plain.csv")
+    table.write_text("\n".join([*rows, more]).strip() + "\n")
+    return table
+
+
+def sides_of(run: Run) -> tuple[int, int, int]:
+    """Return how many pictures were learned from, judged by, and tested."""
+    return run.metrics["n_train"], run.metrics["n_valid"], run.metrics["n_test"]
+
+
+def test_what_is_a_test_for_one_and_validation_for_another_is_judged_by(job: Path, tmp_path: Path) -> None:
+    first = train(write_table(tmp_path, job / "photos", given=True), out=tmp_path / "b", threads=1)
+    train(
+        write_table(tmp_path, job / "photos", given=False), out=tmp_path / "a", threads=1, since=first.folder
+    )
+    assert sides_of(first) == (72, 24, 24)
+    for number, runs in enumerate((["b", "a"], ["a", "b"])):
+        mean = average([tmp_path / name for name in runs], out=tmp_path / f"mean{number}", threads=1)
+        assert sides_of(mean) == (72, 48, 0)
+
+
+def test_what_is_a_test_for_all_stays_one_and_what_all_learned_from_is_no_leak(
+    job: Path, tmp_path: Path
+) -> None:
+    held_out = job / "photos" / "dots" / "dots_000.png"
+    shutil.copy(held_out, tmp_path / "copy.png")
+    table = write_table(tmp_path, job / "photos", given=True, more=f"{tmp_path / 'copy.png'},dots,train")
+    first = train(table, out=tmp_path / "b", threads=1)
+    shutil.copytree(first.folder, tmp_path / "c")
+    assert sides_of(first) == (73, 24, 24)
+    mean = average([first.folder, tmp_path / "c"], out=tmp_path / "mean", threads=1)
+    assert sides_of(mean) == (74, 23, 24)
+
+
 def test_one_run_is_no_average(job: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         average([job / "a"], out=tmp_path / "mean")

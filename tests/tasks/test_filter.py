@@ -163,6 +163,45 @@ def test_the_first_list_goes_on_to_verdicts(job: Path, tmp_path: Path) -> None:
     assert result.cuts["wanted"].n_labelled == sum("broken" not in row for row in rows) - 1
 
 
+def test_what_was_taken_as_junk_is_told(done: Result) -> None:
+    assert done.notes == ("Taken as junk: 'none' (4), 'lines' (4).",)
+
+
+@pytest.mark.parametrize("slip", ["Wanted", "wanted.", " WANTED "])
+def test_another_spelling_of_what_is_wanted_is_refused_not_taken_as_junk(
+    job: Path, tmp_path: Path, slip: str
+) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text((job / "labels.csv").read_text() + f"\ndots_020.png,{slip}\ndots_021.png,{slip}\n")
+    with pytest.raises(InputError) as refused:
+        filter_pictures(job / "photos", labels=table, n=0, threads=1)
+    assert str(refused.value) == (
+        f"2 pictures are labelled {slip.strip()!r} in {str(table)!r}, which is not 'wanted' to the letter and would be taken "
+        "as junk. Write 'wanted' if it is meant, else a word less like it."
+    )
+
+
+def test_of_files_with_the_same_bytes_the_label_that_was_given_last_counts(job: Path, tmp_path: Path) -> None:
+    (tmp_path / "later.csv").write_text("path,label\nagain.png,none\n")
+    tables = [job / "labels.csv", tmp_path / "later.csv"]
+    for labels, said in ((tables, "junk"), ([tables[0]], "wanted")):
+        found = filter_pictures(job / "photos", labels=labels, n=0, threads=1)
+        verdicts = {one.path: one.verdict for one in found.verdicts}
+        assert (verdicts["again.png"], verdicts["dots_000.png"]) == (said, said)
+        told = "1 picture labelled both ways, as files of the same bytes: what was said last counts."
+        assert (told in found.notes) is (said == "junk")
+
+
+def test_what_nobody_can_tell_is_not_asked_about_again(job: Path, tmp_path: Path, done: Result) -> None:
+    rows = "".join(f"{path},-\n" for path in done.questions[:3])
+    (tmp_path / "answers.csv").write_text(f"path,label\n{rows}{done.questions[3]},\n")
+    found = filter_pictures(
+        job / "photos", labels=[job / "labels.csv", tmp_path / "answers.csv"], n=60, threads=1
+    )
+    assert set(done.questions) - set(found.questions) == set(done.questions[:3])
+    assert found.n_labelled == done.n_labelled
+
+
 def kind(path: str) -> str:
     return "wanted" if path.startswith(("dots", "again")) else "other"
 

@@ -1,18 +1,10 @@
 """Which pictures a curve is judged by, and which count as one: by hand-made features, and by files with equal pixels."""
 
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from fovea.features import open_backbone, open_store
-from fovea.manifest import read_source
 from fovea.progress import silent
-from fovea.tasks.learning import LabelledFeatures, MeasuredLearning, measure_learning, units_of_stored
-from fovea.tasks.stored import read_stored
+from fovea.tasks.learning import LabelledFeatures, MeasuredLearning, measure_learning
 
 
 def measure(n_copies: int) -> MeasuredLearning | None:
@@ -80,23 +72,3 @@ def test_shots_of_one_scene_count_once_in_the_interval() -> None:
         low, high = found.learning.intervals[-1]
         widths.append(high - low)
     assert widths[1] > 1.5 * widths[0]  # 25 different ones against 100
-
-
-def test_equal_bytes_equal_pixels_and_groups_are_one_unit(
-    tmp_path: Path, draw_picture: Callable[..., Path]
-) -> None:
-    for number in range(8):
-        draw_picture(tmp_path / f"{'shot' if number < 2 else ''}{number}.png", seed=number)
-    shutil.copy(tmp_path / "2.png", tmp_path / "bytes.png")
-    with Image.open(tmp_path / "3.png") as picture:
-        picture.save(tmp_path / "pixels.bmp")
-    (tmp_path / "cut.png").write_bytes(b"no picture")
-    manifest = read_source(tmp_path, labelled=False, group_pattern="^shot")
-    with open_store() as store:
-        encoder = open_backbone(None)
-        units = units_of_stored(read_stored(manifest, encoder=encoder, store=store), store=store, threads=1)
-    of = {row.path: unit for row, unit in zip(manifest.rows, units.tolist(), strict=True)}
-    assert of["2.png"] == of["bytes.png"]
-    assert of["3.png"] == of["pixels.bmp"]
-    assert of["shot0.png"] == of["shot1.png"]
-    assert len(set(of.values())) == 11 - 3

@@ -145,6 +145,88 @@ def test_splits_that_were_given_go_with_the_list(pile: Path, tmp_path: Path, dra
     assert train(filled(tmp_path / "list.csv"), out=tmp_path / "run2").metrics["n_valid"] == 9
 
 
+def test_splits_and_groups_of_a_table_go_with_the_list(pile: Path, tmp_path: Path) -> None:
+    rows = [
+        f"{path.name},{kind if number < 5 else ''},{'valid' if number == 0 else 'test' if number == 1 else ''},burst {number // 2}"
+        for path in sorted(pile.iterdir())
+        for kind, number in [(path.stem[:-4], int(path.stem[-3:]))]
+    ]
+    (pile / "labels.csv").write_text("\n".join(["path,label,split,group", *rows]))
+    next_labels(pile / "labels.csv", n=4, csv=pile / "list.csv")
+    listed = {row["path"]: row for row in rows_of(pile / "list.csv")}
+    assert {row["split"] for row in listed.values() if not row["label"]} == {"train"}
+    assert {row["split"] for name, row in listed.items() if name.endswith("_000.png")} == {"valid"}
+    assert {row["split"] for name, row in listed.items() if name.endswith("_001.png")} == {"test"}
+    assert all(row["group"] == f"burst {int(name[-7:-4]) // 2}" for name, row in listed.items())
+
+
+def test_a_runs_rule_for_groups_is_kept_for_what_is_asked(
+    pile: Path, tmp_path: Path, draw_class: Draw
+) -> None:
+    draw_classes(tmp_path / "photos", draw_class, range(100, 106))
+    run = train(tmp_path / "photos", out=tmp_path / "run", group_pattern="_.*[02468]").folder
+    next_labels(pile, run=run, n=30, csv=tmp_path / "list.csv")
+    groups = {Path(row["path"]).stem[-3:]: row["group"] for row in rows_of(tmp_path / "list.csv")}
+    assert (groups["008"], groups["104"], groups["105"]) == ("_008", "_104", "_10")
+
+
+def test_a_file_that_holds_another_picture_since_has_no_label(
+    pile: Path, tmp_path: Path, draw_class: Draw
+) -> None:
+    draw_classes(tmp_path / "photos", draw_class, range(100, 105))
+    run = train(tmp_path / "photos", out=tmp_path / "run").folder
+    changed, swapped = (tmp_path / "photos" / "dots" / f"dots_{number}.png" for number in (100, 101))
+    swapped.rename(pile / "dots_101.png")
+    for path in (changed, swapped):
+        shutil.copy(pile / "stripes_003.png", path)
+    found = next_labels(pile, run=run, n=2, csv=tmp_path / "list.csv")
+    known = {row["path"]: row["label"] for row in rows_of(tmp_path / "list.csv") if row["label"]}
+    assert not {str(changed), str(swapped)} & set(known)
+    assert (len(known), known[str(pile / "dots_101.png")]) == (14, "dots")
+    assert found.notes[-1].startswith(
+        "1 labelled picture not in the list: no file of theirs is where the run"
+    )
+
+
+def test_a_correction_counts_more_than_what_the_run_was_told(
+    pile: Path, tmp_path: Path, draw_class: Draw
+) -> None:
+    for kind in KINDS:
+        for number in range(100, 108):
+            draw_class(tmp_path / "photos" / ("train" if number < 105 else "valid") / kind, kind, number)
+    run = train(tmp_path / "photos", out=tmp_path / "run").folder
+    wrong, held = tmp_path / "photos/train/dots/dots_100.png", tmp_path / "photos/valid/dots/dots_105.png"
+    for path in (wrong, held):
+        shutil.copy(path, pile / f"my {path.name}")
+    (tmp_path / "fixes.csv").write_text("path,label\nmy dots_100.png,plain\nmy dots_105.png,plain\n")
+    found = next_labels(pile, run=run, n=2, fixes=tmp_path / "fixes.csv", csv=tmp_path / "list.csv")
+    listed = {row["path"]: row for row in rows_of(tmp_path / "list.csv")}
+    assert (listed[str(pile / "my dots_100.png")]["label"], str(wrong) in listed) == ("plain", False)
+    assert (listed[str(pile / "my dots_105.png")]["split"], found.n_labelled) == ("valid", 15)
+    assert train(filled(tmp_path / "list.csv"), out=tmp_path / "again").metrics["n_valid"] == 9
+
+
+def test_a_picture_of_no_class_is_left_out_and_never_asked_about_again(pile: Path, tmp_path: Path) -> None:
+    next_labels(pile, n=15, csv=tmp_path / "first.csv")
+    table = filled(tmp_path / "first.csv")
+    junk = [row["path"] for row in rows_of(table)][:2]
+    for path in junk:
+        table.write_text(
+            table.read_text().replace(f"{path},{Path(path).name.partition('_')[0]}", f"{path},-")
+        )
+    run = train(table, out=tmp_path / "first")
+    assert (run.metrics["n_measured"], "-" in run.metrics["class_names"]) == (13, False)
+    assert "2 pictures left out, marked '-' in first.csv: of no class." in run.metrics["notes"]
+    shutil.copy(junk[0], pile / "once more.png")
+    for round_, n_left in (("second", 15), ("third", 10)):
+        found = next_labels(pile, run=run.folder, n=5, csv=tmp_path / f"{round_}.csv")
+        rows = rows_of(tmp_path / f"{round_}.csv")
+        assert found.n_unlabelled == n_left
+        assert not {row["path"] for row in rows if not row["label"]} & {*junk, str(pile / "once more.png")}
+        assert {row["label"] for row in rows if row["path"] in junk} == {"-"}
+        run = train(filled(tmp_path / f"{round_}.csv"), out=tmp_path / round_)
+
+
 def test_pictures_of_a_run_that_are_gone_are_told(
     pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

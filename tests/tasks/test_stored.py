@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fovea.errors import InputError, ManifestError
 from fovea.features import Encoder, open_backbone, open_store
 from fovea.manifest import read_source
 from fovea.pictures import decode, resize
 from fovea.tasks.options import SourceOptions
-from fovea.tasks.stored import last_columns, read_pictures, read_stored, require_some
+from fovea.tasks.stored import last_columns, read_pictures, read_stored, require_some, units_of_stored
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +193,32 @@ def test_one_picture_is_counted_as_one(photos: Path, encoder: Encoder):
         InputError, match=r"^'photos' holds 1 picture that can be read; grouping takes 4 or more\."
     ):
         require_some(stored, at_least=4, photos=Path("photos"), to_do="grouping")
+
+
+def test_equal_bytes_equal_pixels_and_groups_are_one_unit(
+    tmp_path: Path, draw_picture: Callable[..., Path]
+) -> None:
+    for number in range(8):
+        draw_picture(tmp_path / f"{'shot' if number < 2 else ''}{number}.png", seed=number)
+    shutil.copy(tmp_path / "2.png", tmp_path / "bytes.png")
+    with Image.open(tmp_path / "3.png") as picture:
+        picture.save(tmp_path / "pixels.bmp")
+    with Image.open(tmp_path / "4.png") as picture:
+        picture.convert("RGB").save(tmp_path / "again.jpg", quality=90)
+    (tmp_path / "cut.png").write_bytes(b"no picture")
+    manifest = read_source(tmp_path, labelled=False, group_pattern="^shot")
+    paths = [row.path for row in manifest.rows]
+    with open_store() as store:
+        encoder = open_backbone(None)
+        stored = read_stored(manifest, encoder=encoder, store=store)
+        of, near = (
+            dict(
+                zip(paths, units_of_stored(stored, store=store, threads=1, with_near=with_near), strict=True)
+            )
+            for with_near in (False, True)
+        )
+    assert of["2.png"] == of["bytes.png"]
+    assert of["3.png"] == of["pixels.bmp"]
+    assert of["shot0.png"] == of["shot1.png"]
+    assert len(set(of.values())) == 12 - 3
+    assert near["4.png"] == near["again.jpg"] != near["5.png"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from fovea.errors import InputError, ManifestError
 from fovea.manifest.places import below
 from fovea.manifest.records import Record, read_records
-from fovea.manifest.rows import Manifest
+from fovea.manifest.rows import LEFT_OUT, Manifest
 from fovea.wording import count, did_you_mean, some
 
 LEAVE_OUT = "-"
@@ -122,7 +122,7 @@ def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ..
     known = {row.label for row in manifest.rows if row.label is not None}
     _refuse_slips(answers, known=known, file=file)
     fixes, rows = [], []
-    reason = f"left out: {file.name} says that it belongs to no class"
+    reason = left_out_by(file)
     sign = None if LEAVE_OUT in known else LEAVE_OUT
     for row in manifest.rows:
         if row.path not in answers:
@@ -135,6 +135,11 @@ def apply_fixes(manifest: Manifest, file: Path) -> tuple[Manifest, tuple[Fix, ..
         else:
             rows.append(replace(row, label=label))
     return manifest.with_rows(rows, notes=_told(fixes, file=file, sign=sign)), tuple(fixes)
+
+
+def left_out_by(file: Path) -> str:
+    """Return the problem of a row that a table of answers leaves out."""
+    return f"{LEFT_OUT}{file.name} says that it belongs to no class"
 
 
 def _refuse_slips(answers: Mapping[str, str], *, known: set[str], file: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from fovea.manifest.packs import Pack, PackedPicture
 
 SPLITS = ("train", "valid", "test")
+LEFT_OUT = "left out: "
+"""How the problem of a row begins whose picture is fine, but which a person left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Row:
     """The round of pseudo-labelling that gave the label; 0: a person did, or nobody."""
     probability: float = 0.0
     """Of a pseudo-label, in [0, 1]; 0 where a person labelled."""
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether a person said that the picture belongs to no class."""
+        return self.problem.startswith(LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fovea.errors import ManifestError
+from fovea.manifest.fixes import LEAVE_OUT, left_out_by
 from fovea.manifest.folders import SPLIT_NAMES
 from fovea.manifest.packs import Wish
 from fovea.manifest.places import below, common_root
@@ -24,6 +25,8 @@ HEADER = "path,label[,split,group]"
 
 LABELS = ("label", "labels", "class", "category")
 """Columns that give the class, the first that is there."""
+WHY = "why"
+"""A column that only lists have that fovea gave out to be filled: in these "-" is an answer, not a class."""
 
 
 _EXPECTED = {
@@ -63,18 +66,28 @@ def read_table(table: Path, *, wish: Wish) -> Manifest:
             problem = _contradiction(record, first=first, path=path)
             if first is not record and not problem:
                 continue
+            if not problem and WHY in columns and record.cell("label") == LEAVE_OUT:
+                rows.append(Row(path, None, _split(record), record.cell(group_column), left_out_by(table)))
+                continue
         if problem:
             problem = f"row {record.number} of {table.name}: {problem}"
             problems.append(problem)
-        split = SPLIT_NAMES.get(record.cell("split").casefold(), "")
         path = path or f"{table.name}#{record.number}"
-        rows.append(Row(path, record.cell("label") or None, split, record.cell(group_column), problem))
+        rows.append(
+            Row(path, record.cell("label") or None, _split(record), record.cell(group_column), problem)
+        )
     if wish.strict and problems:
         raise ManifestError(
             f"{count(len(problems), 'row')} of {len(records):,} in {str(table)!r} cannot be used: "
             f"{'; '.join(problems[:5])}{_more(problems)}. Correct them, or leave out --strict."
         )
-    notes = _notes(table, n_repeated=len(records) - len(rows), problems=problems, outside=root != folder)
+    notes = _notes(
+        table,
+        n_repeated=len(records) - len(rows),
+        n_left_out=sum(row.is_left_out for row in rows),
+        problems=problems,
+        outside=root != folder,
+    )
     return Manifest(Path(root), tuple(rows), notes)
 
 
@@ -166,6 +179,10 @@ def _problem(record: Record, *, place: _Place, wish: Wish) -> str:
     return ""
 
 
+def _split(record: Record) -> str:
+    return SPLIT_NAMES.get(record.cell("split").casefold(), "")
+
+
 def _contradiction(record: Record, *, first: Record, path: str) -> str:
     """Say what an earlier row says otherwise about the same picture, "" where they agree."""
     for column in ("label", "split"):
@@ -219,11 +236,17 @@ def _more(problems: Sequence[object]) -> str:
     return f"; and {len(problems) - 5:,} more" if len(problems) > 5 else ""
 
 
-def _notes(table: Path, *, n_repeated: int, problems: list[str], outside: bool) -> tuple[str, ...]:
+def _notes(
+    table: Path, *, n_repeated: int, n_left_out: int, problems: list[str], outside: bool
+) -> tuple[str, ...]:
     notes = []
     if problems:
         listed = "; ".join(problems[:5])
         notes.append(f"{count(len(problems), 'row')} of {table.name} set aside: {listed}{_more(problems)}.")
+    if n_left_out:
+        notes.append(
+            f"{count(n_left_out, 'picture')} left out, marked {LEAVE_OUT!r} in {table.name}: of no class."
+        )
     if n_repeated:
         notes.append(f"{count(n_repeated, 'row')} of {table.name} left out, saying what an earlier row says.")
     if outside:

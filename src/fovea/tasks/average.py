@@ -33,6 +33,9 @@ from fovea.tasks.train.method import Outcome, TrainingFacts
 from fovea.tasks.train.since import Earlier
 from fovea.wording import count
 
+_SIDES = ("train", "valid", "test")
+"""The first of those on which a picture stands, in one run or in several, counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -92,7 +95,7 @@ def run(config: Config, *, progress: Progress = silent) -> task.Run:
     def learn(manifest: Manifest, *, earlier: Earlier | None, room: Room) -> Outcome:
         return _learn(members, _side(manifest, sides, names=members[0].model.class_names), room=room)
 
-    return task.run(_training(config, members[0]), learn=learn, progress=progress)
+    return task.run(_training(config, members[0]), learn=learn, networks=config.runs, progress=progress)
 
 
 def _open(folder: Path, *, threads: int | None) -> _Given:
@@ -108,30 +111,37 @@ def _open(folder: Path, *, threads: int | None) -> _Given:
 
 
 def _shared_sides(members: Sequence[_Given]) -> dict[str, str]:
-    """Return by content on which side a picture stands for all of them. Raises InputError."""
-    sides: dict[str, str] = {}
-    owners: dict[str, tuple[str, Row]] = {}
+    """Return by content on which side a picture stands for all of them. Raises InputError.
+
+    What is "train" none held out; what is "valid" for one of them is no test of their average.
+    """
+    sides: dict[str, tuple[str, str]] = {}
     for one in members:
-        for row in one.manifest.rows:
-            if row.problem or not row.split:
-                continue
-            earlier, (owner, _) = sides.get(row.sha256, row.split), owners.get(row.sha256, (one.name, row))
-            if earlier != row.split and owner != one.name:
-                raise _crossed(row, one.name, other=owner, its_side=earlier)
-            sides[row.sha256], owners[row.sha256] = row.split, (owner, row)
-    if "valid" not in sides.values():
+        for sha256, row in _told_by(one.manifest).items():
+            side, owner = sides.get(sha256, (row.split, one.name))
+            if (side == "train") != (row.split == "train"):
+                raise _crossed(row, one.name, other=owner, its_side=side)
+            sides[sha256] = min((side, owner), (row.split, one.name), key=lambda told: _SIDES.index(told[0]))
+    shared = {sha256: side for sha256, (side, _) in sides.items()}
+    if "valid" not in shared.values():
         raise InputError(
             f"No run held out a picture, so their average cannot be judged: {members[0].name!r} was cross-validated. Train them "
             "on more pictures, or on train/valid folders."
         )
-    return sides
+    return shared
+
+
+def _told_by(manifest: Manifest) -> dict[str, Row]:
+    """Return by content the row that tells what a run did with a picture: what it learned from may stand elsewhere too."""
+    told: dict[str, Row] = {}
+    for row in manifest.rows:
+        if not row.problem and row.split:
+            told[row.sha256] = min(told.get(row.sha256, row), row, key=lambda one: _SIDES.index(one.split))
+    return told
 
 
 def _crossed(row: Row, name: str, *, other: str, its_side: str) -> InputError:
-    sides = {row.split: name, its_side: other}
-    learner = sides.get("train", name)
-    holder = other if learner == name else name
-    held = its_side if learner == name else row.split
+    learner, holder, held = (name, other, its_side) if row.split == "train" else (other, name, row.split)
     return InputError(
         f"{learner!r} learned from {row.path!r}, which {holder!r} held out ({held}): their average cannot be judged on pictures "
         f"that one of them knows. Train it again on the same sides: fovea train PHOTOS --since {holder} --out FOLDER."

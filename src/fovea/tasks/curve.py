@@ -165,7 +165,7 @@ def _require_named(manifest: "Manifest") -> tuple[str, ...]:
 def _require_untaught(config: Config, manifest: "Manifest") -> None:
     """Raise InputError where the network was trained on these pictures: with fewer of their labels it would know them all."""
     from fovea.tasks.backbones import with_default
-    from fovea.tasks.taught import taught_by
+    from fovea.tasks.train.taught import taught_by
 
     network = with_default(config.backbone)[0].backbone
     taught = taught_by(network)
@@ -185,7 +185,8 @@ def _sides(
     import numpy as np
 
     from fovea.manifest import assign_splits
-    from fovea.tasks.learning import LabelledFeatures, units_of_stored
+    from fovea.tasks.learning import LabelledFeatures
+    from fovea.tasks.stored import units_of_stored
 
     rows = stored.manifest.rows
     units = units_of_stored(stored, store=store, threads=threads)

@@ -19,20 +19,20 @@ from fovea.errors import InputError
 from fovea.features import EMBEDDED, open_store
 from fovea.judge import Cut, find_cut
 from fovea.learn import SpreadFit, fit_spread
-from fovea.manifest import LEAVE_OUT, Manifest, fold_numbers, read_answers, without_documents
+from fovea.manifest import Manifest, fold_numbers, without_documents
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import with_default
+from fovea.tasks.filter_labels import Known, known_rows, read_labels
 from fovea.tasks.filter_words import opening, tell_cut
 from fovea.tasks.filter_write import write_outputs
 from fovea.tasks.lists import note_on_names
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, open_network, read_pictures, read_stored
-from fovea.tasks.taught import taught_by
+from fovea.tasks.train.taught import taught_by
 from fovea.tasks.written import require_free
-from fovea.wording import count, did_you_mean, some
+from fovea.wording import count
 
 VERDICTS = ("wanted", "junk", "unsure")
-LEAST_LABELS = 5
 N_FOLDS = 5
 N_QUESTIONS = 20
 N_FIRST = 100
@@ -167,9 +167,9 @@ def filter_pictures(
     Args:
         photos: a folder of pictures; its sub-folders are no classes.
         labels: a table path,label of a few of them, or several: a later one corrects an earlier. The label `wanted` is what is
-            looked for, every other one is junk; "-" and empty ones say nothing. The first is taken for a fair sample, by which
-            promises are made; answers to questions are harder than most and only teach. None: `ask` becomes a list of
-            pictures drawn at random, to begin with.
+            looked for, every other one is junk; empty ones say nothing, nor does "-", after which a picture is not asked about
+            again. The first is taken for a fair sample, by which promises are made; answers to questions are harder than most
+            and only teach. None: `ask` becomes a list of pictures drawn at random, to begin with.
         progress: is told how far each stage is.
         settings: any field of `Config` or its groups by name, such as `precision`, `n`, `csv`, `ask`, `html`, `wanted`.
 
@@ -207,12 +207,11 @@ def _run(config: Config, *, progress: Progress) -> Result:
 def _filtered(config: Config, manifest: Manifest, *, progress: Progress) -> tuple[Result, Manifest]:
     """Return what the labels say of the pictures, and the manifest with what came out when these were read."""
     labels = read_labels(config.labels, manifest, wanted=config.wanted)
-    sample = {path for path in read_answers(config.labels[0], manifest) if path in labels}
     encoder, notes = open_network(config.backbone, progress=progress)
     threads = config.backbone.threads
     with open_store() as store:
         stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
-    known = _known(stored, labels, sample=sample)
+    known = known_rows(stored, labels)
     _require_untaught(config, stored, known)
     progress("filter", 0, 1)
     fit = _fit(stored, known, config=config)
@@ -263,59 +262,7 @@ def _check(config: Config) -> None:
         require_free(getattr(config, option), option=f"--{option}")
 
 
-def read_labels(files: tuple[Path, ...], manifest: Manifest, *, wanted: str) -> dict[str, bool]:
-    """Return which of the labelled pictures are wanted, by path. Raises InputError where too few of either kind are labelled."""
-    answers: dict[str, str] = {}
-    for file in files:
-        answers |= read_answers(file, manifest)
-    found = Counter(label for label in answers.values() if label != LEAVE_OUT)
-    if wanted not in found:
-        raise InputError(
-            f"No picture is labelled {wanted!r} in {some([str(file) for file in files])}{did_you_mean(wanted, found)}; the labels "
-            f"there: {some(sorted(found)) or 'none'}. Name the one that is looked for: --wanted LABEL."
-        )
-    labels = {path: label == wanted for path, label in answers.items() if label != LEAVE_OUT}
-    n_wanted = sum(labels.values())
-    for kind, n in ((f"labelled {wanted!r}", n_wanted), ("of another label (junk)", len(labels) - n_wanted)):
-        if n < LEAST_LABELS:
-            raise InputError(
-                f"{count(n, 'picture')} {'is' if n == 1 else 'are'} {kind}, too few to learn from: label {LEAST_LABELS} or more of "
-                "what is wanted, and as many of what is not."
-            )
-    return labels
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The labelled rows (n), copies of a labelled picture too; whether each is wanted, and whether the first table names it."""
-
-    rows: NDArray[np.int64]
-    is_wanted: NDArray[np.bool_]
-    is_sample: NDArray[np.bool_]
-
-
-def _known(stored: Stored, labels: dict[str, bool], *, sample: set[str]) -> _Known:
-    paths = stored.paths
-    said = {
-        number: labels[path]
-        for path, number in zip(paths, stored.content.tolist(), strict=True)
-        if path in labels
-    }
-    n_wanted = sum(said.values())
-    if min(n_wanted, len(said) - n_wanted) < LEAST_LABELS:
-        raise InputError(
-            f"Of the labelled pictures {len(said):,} different ones can be read, {n_wanted:,} of them wanted: label {LEAST_LABELS} "
-            "or more of what is wanted, and as many of what is not."
-        )
-    rows = np.flatnonzero(np.isin(stored.content, list(said))).astype(np.int64)
-    return _Known(
-        rows=rows,
-        is_wanted=np.array([said[number] for number in stored.content[rows].tolist()], bool),
-        is_sample=np.array([paths[k] in sample for k in rows.tolist()], bool),
-    )
-
-
-def _require_untaught(config: Config, stored: Stored, known: _Known) -> None:
+def _require_untaught(config: Config, stored: Stored, known: Known) -> None:
     """Raise InputError where the network was trained on the labels by which it would be judged."""
     network = with_default(config.backbone)[0].backbone
     taught = taught_by(network)
@@ -328,7 +275,7 @@ def _require_untaught(config: Config, stored: Stored, known: _Known) -> None:
         )
 
 
-def _fit(stored: Stored, known: _Known, *, config: Config) -> SpreadFit:
+def _fit(stored: Stored, known: Known, *, config: Config) -> SpreadFit:
     labels = known.is_wanted.astype(np.int64)
     return fit_spread(
         stored.features,
@@ -342,7 +289,7 @@ def _fit(stored: Stored, known: _Known, *, config: Config) -> SpreadFit:
 
 
 def _decide(
-    stored: Stored, fit: SpreadFit, *, known: _Known, config: Config, notes: tuple[str, ...]
+    stored: Stored, fit: SpreadFit, *, known: Known, config: Config, notes: tuple[str, ...]
 ) -> Result:
     """Return the verdicts and the questions; the labels of questions, harder than most, say nothing of how sure it is."""
     precision, confidence = config.precision, config.confidence
@@ -378,15 +325,15 @@ def _decide(
             Verdict(path, str(verdict), float(p), bool(is_known))
             for path, verdict, p, is_known in zip(paths, verdicts, chance, labelled, strict=True)
         ),
-        questions=tuple(paths[k] for k in _ask(stored, chance, labelled=labelled, n=n)),
+        questions=tuple(paths[k] for k in _ask(stored, chance, answered=labelled | known.is_declined, n=n)),
         cuts=cuts,
-        notes=(*notes, *stored.notes),
+        notes=(*notes, *known.notes, *stored.notes),
     )
 
 
-def _ask(stored: Stored, chance: NDArray[np.float64], *, labelled: NDArray[np.bool_], n: int) -> list[int]:
+def _ask(stored: Stored, chance: NDArray[np.float64], *, answered: NDArray[np.bool_], n: int) -> list[int]:
     """Return the rows in most doubt, one of each content; spread over groups (`pick_unsure`) they taught less (lab/LOG.md)."""
     first = np.zeros(len(chance), bool)
     first[np.unique(stored.content, return_index=True)[1]] = True
-    free = np.flatnonzero(first & ~labelled)
+    free = np.flatnonzero(first & ~answered)
     return [int(k) for k in free[np.argsort(np.abs(chance[free] - 0.5), kind="stable")][:n]]

@@ -40,14 +40,16 @@ class Gathered:
 def add_hashes(
     manifest: Manifest, store: Store | None, *, threads: int | None = None, progress: Progress = silent
 ) -> Manifest:
-    """Return the manifest with the sha256 of every row that can be read; the others get a problem."""
-    wanted = [row for row in manifest.rows if not row.problem and not row.sha256]
+    """Return the manifest with the sha256 of every row that can be read, of those left out too; the others get a problem."""
+    wanted = [row for row in manifest.rows if not row.sha256 and (not row.problem or row.is_left_out)]
     hashes = read_hashes([_place(manifest, row) for row in wanted], store, threads=threads, progress=progress)
     found = {id(row): one for row, one in zip(wanted, hashes, strict=True)}
     rows = []
     for row in manifest.rows:
         one = found.get(id(row))
-        rows.append(row if one is None else replace(row, sha256=one.sha256, problem=one.problem))
+        rows.append(
+            row if one is None else replace(row, sha256=one.sha256, problem=row.problem or one.problem)
+        )
     return manifest.with_rows(rows)
 
 

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.features import Store
 from fovea.judge import Learning, learning_curve
 from fovea.learn import measure_subsets
-from fovea.manifest import equal_groups, join_units
 from fovea.pages import GrowthPlot, GrowthPoint
 from fovea.progress import Progress
-from fovea.tasks.copies import find_copies
-from fovea.tasks.gather import last_average
-from fovea.tasks.stored import Stored
 from fovea.wording import percent
 
 if TYPE_CHECKING:
@@ -88,27 +83,6 @@ class MeasuredLearning:
                 "verdict": ahead.verdict,
             },
         }
-
-
-def units_of_stored(stored: Stored, *, store: Store, threads: int | None) -> NDArray[np.int64]:
-    """Return a unit for every row of the manifest (n,), as `train` makes them: of one content, equal pixels or one group."""
-    rows = stored.manifest.rows
-    first = np.unique(stored.content, return_index=True)[1]
-    contents = stored.rows[first].tolist()
-    last = last_average(stored.encoder)
-    copies = find_copies(
-        stored.features[first, last.start : last.stop],
-        sha256s=[rows[k].sha256 for k in contents],
-        read=lambda k: stored.manifest.read(rows[contents[k]]),
-        store=store,
-        threads=threads,
-    )
-    return join_units(
-        len(rows),
-        equal_groups(["" if row.problem else row.sha256 for row in rows]),
-        [[contents[k] for k in group] for group in copies.same],
-        equal_groups([row.group for row in rows]),
-    )
 
 
 def measure_learning(

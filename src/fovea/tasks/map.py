@@ -18,8 +18,16 @@ from fovea.tasks.backbones import with_default
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.map_page import require_labels, write_page
 from fovea.tasks.options import BackboneOptions, SourceOptions, check_choice, configure
-from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored, require_some
-from fovea.tasks.taught import taught_by
+from fovea.tasks.stored import (
+    Stored,
+    last_columns,
+    open_network,
+    read_pictures,
+    read_stored,
+    require_some,
+    units_of_stored,
+)
+from fovea.tasks.train.taught import taught_by
 from fovea.tasks.written import require_free
 
 if TYPE_CHECKING:
@@ -122,6 +130,11 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
             threads=config.network.threads,
             progress=progress,
         )
+        units = (
+            units_of_stored(stored, store=store, threads=config.network.threads, with_near=True)[stored.rows]
+            if config.suspicion
+            else None
+        )
     require_some(stored, at_least=2, photos=config.photos, to_do="a map")
     threads = config.network.threads
     rows = compare_in(_compared(stored), seed=config.seed)
@@ -130,7 +143,15 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     kept = neighbours_kept(rows, places, seed=config.seed, threads=threads)
     progress("map", 1, 1)
     page, n_bytes = write_page(
-        config, stored, rows=rows, places=places, kept=kept, model=model, notes=notes, progress=progress
+        config,
+        stored,
+        rows=rows,
+        places=places,
+        kept=kept,
+        model=model,
+        units=units,
+        notes=notes,
+        progress=progress,
     )
     return Result(
         html=str(config.html),

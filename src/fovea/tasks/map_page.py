@@ -41,12 +41,16 @@ def write_page(
     places: NDArray[np.float32],
     kept: float,
     model: "Classifier | None",
+    units: NDArray[np.int64] | None,
     notes: tuple[str, ...],
     progress: Progress,
 ) -> tuple[MapPage, int]:
-    """Write the page of pictures laid out at `places` (m, 2); return its values and its size in bytes. Raises OutputError."""
+    """Write the page of pictures laid out at `places` (m, 2); return its values and its size in bytes. Raises OutputError.
+
+    `units` (m,), where labels are suspected: pictures of one number say nothing of each other.
+    """
     threads = config.network.threads or available_cores()
-    colourings = _colourings(config, stored, rows=rows, model=model)
+    colourings = _colourings(config, stored, rows=rows, model=model, units=units)
     side = tile_side(len(places))
     x, y = _units(places)
     page = MapPage(
@@ -91,15 +95,20 @@ def _units(places: NDArray[np.float32]) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def _colourings(
-    config: "Config", stored: Stored, *, rows: NDArray[np.float32], model: "Classifier | None"
+    config: "Config",
+    stored: Stored,
+    *,
+    rows: NDArray[np.float32],
+    model: "Classifier | None",
+    units: NDArray[np.int64] | None,
 ) -> tuple[Colouring, ...]:
     made = []
     names = tuple(sorted({label for label in stored.labels if label is not None}))
     given = np.array([-1 if label is None else names.index(label) for label in stored.labels], np.int64)
     if names:
         made.append(Colouring("Label", names, tuple(given.tolist())))
-    if config.suspicion:
-        made.append(_suspicion(config, stored, given=given, names=names))
+    if units is not None:
+        made.append(_suspicion(config, stored, given=given, names=names, units=units))
     if model is not None:
         made.append(_predicted(stored, model))
     found = group(rows, seed=config.seed, threads=config.network.threads)
@@ -125,7 +134,12 @@ def _predicted(stored: Stored, model: "Classifier") -> Colouring:
 
 
 def _suspicion(
-    config: "Config", stored: Stored, *, given: NDArray[np.int64], names: tuple[str, ...]
+    config: "Config",
+    stored: Stored,
+    *,
+    given: NDArray[np.int64],
+    names: tuple[str, ...],
+    units: NDArray[np.int64],
 ) -> Colouring:
     """Return how probable each given label is by probes that learned from other pictures only."""
     from fovea.judge import fit_temperature, softmax
@@ -136,7 +150,7 @@ def _suspicion(
     require_labels(stored.labels, photos=config.photos)
     has = np.flatnonzero(given >= 0)
     labels = given[has]
-    folds = fold_numbers(labels, units=stored.content[has], n_folds=N_FOLDS, seed=config.seed)
+    folds = fold_numbers(labels, units=units[has], n_folds=N_FOLDS, seed=config.seed)
     fit = fit_probe(
         stored.features[has],
         labels,

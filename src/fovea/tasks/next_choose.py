@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ from fovea.tasks.gather import last_average
 from fovea.tasks.learning import MeasuredLearning, measure_learning
 from fovea.tasks.lists import is_utf8
 from fovea.tasks.next import Config, Question, Result
-from fovea.tasks.next_known import Known, has_given_splits, known_by_run, known_by_table
+from fovea.tasks.next_known import Known, known_by_run, known_by_table
 from fovea.tasks.stored import Stored, open_network, read_stored
-from fovea.tasks.taught import taught_by
 from fovea.tasks.train.prepare import N_FOLDS
+from fovea.tasks.train.taught import taught_by
 from fovea.wording import count
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
     begun = time.perf_counter()
     model, encoder, notes = _open(config, progress=progress)
     threads = config.backbone.threads
-    manifest = _read(config)
+    manifest = _read(config, model)
     with open_store() as store:
         pool = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
         known = known_by_table(pool, store=store, threads=threads)
@@ -84,15 +84,18 @@ def choose_next(config: Config, *, progress: Progress) -> Result:
         seconds=time.perf_counter() - begun,
         notes=(*notes, *pool.notes, *known.notes, *left_out, *no_curve, *listed),
     )
-    is_given = model is not None and has_given_splits(model)
     shown = [int(asking.used[row]) for row in chosen]
-    write_outputs(config, result, pool=pool, known=known, shown=shown, with_splits=is_given)
+    write_outputs(config, result, pool=pool, known=known, shown=shown)
     return result
 
 
-def _read(config: Config) -> Manifest:
-    """Return the pictures to choose from, labels where a table or answers to fixes give them."""
+def _read(config: Config, model: "Classifier | None") -> Manifest:
+    """Return the pictures to choose from, labels where a table or answers to fixes give them, groups as the run made them."""
     source = config.source
+    if model is not None and source.group_by is None and source.group_pattern is None:
+        told = model.document.settings.get("source")
+        pattern = told.get("group_pattern") if isinstance(told, dict) else None
+        source = replace(source, group_pattern=pattern if isinstance(pattern, str) else None)
     manifest = read_source(
         config.photos,
         labelled=False,
@@ -154,8 +157,10 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
     n_unnamed = int((free & ~nameable).sum())
     free &= nameable
     if not free.any():
-        n_bad = sum(bool(row.problem) for row in pool.manifest.rows)
-        bad = f", {n_bad:,} cannot be used" if n_bad else ""
+        n_declined = sum(row.is_left_out for row in pool.manifest.rows)
+        n_bad = sum(bool(row.problem) for row in pool.manifest.rows) - n_declined
+        bad = f", {n_declined:,} belong to no class" if n_declined else ""
+        bad += f", {n_bad:,} cannot be used" if n_bad else ""
         raise InputError(
             f"Nothing is left to ask about in {str(photos)!r}: of its {len(pool.manifest.rows):,} pictures "
             f"{len(rows) - n_unnamed:,} have a label or are copies of such{bad}. Name a folder with unlabelled pictures."
@@ -171,7 +176,7 @@ def _free(pool: Stored, known: Known, *, photos: Path) -> tuple[NDArray[np.bool_
         notes.append(
             f"{count(n_unnamed, 'picture')} not asked about: names that are not UTF-8, which no table can hold. Rename them."
         )
-    unread = [row for row in pool.manifest.rows if row.problem]
+    unread = [row for row in pool.manifest.rows if row.problem and not row.is_left_out]
     if unread:
         worst = f"the first is {unread[0].path!r}: {unread[0].problem}"
         notes.append(f"{count(len(unread), 'file')} left out; {worst}.")
@@ -267,7 +272,7 @@ def _answers(
             stages=stages,
             seed=config.seed,
             threads=config.backbone.threads,
-        ).head
+        ).head  # of so few labels a temperature would say nothing, and make ties
     blocks = [used[start : start + _BLOCK] for start in range(0, len(used), _BLOCK)]
     return np.concatenate([softmax(head.logits(features[block]), temperature) for block in blocks]).astype(
         np.float64

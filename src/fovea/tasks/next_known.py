@@ -12,50 +12,74 @@ from numpy.typing import NDArray
 
 from fovea.errors import FoveaError, InputError
 from fovea.features import Store
-from fovea.manifest import Manifest, Row, read_manifest, read_source
+from fovea.manifest import LEAVE_OUT, Manifest, Row, read_manifest, read_source
 from fovea.progress import Progress
 from fovea.tasks.gather import add_hashes
-from fovea.tasks.learning import LabelledFeatures, units_of_stored
-from fovea.tasks.stored import Stored, read_stored
+from fovea.tasks.learning import LabelledFeatures
+from fovea.tasks.stored import Stored, read_stored, units_of_stored
 
 if TYPE_CHECKING:
     from fovea.model import Classifier
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A labelled picture as the next list has it: its file (absolute), its bytes, its label, and "" for no split or group.
+
+    The label is "-" where a person said that it belongs to no class.
+    """
+
+    file: Path
+    sha256: str
+    label: str
+    split: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """Pictures with a label: those whose features are at hand, and all contents that need not be asked about.
 
-    `labelled`, `sha256s` and `reads` (which give the bytes) are in the same order; `files` are (absolute path, label, split) of
-    those whose file is there, for the list that goes back to `train`, `n_packed` of how many there is none since they are packed,
-    and `n_unlisted` of how many there is none otherwise.
+    `labelled`, `sha256s` and `reads` (which give the bytes) are in the same order; `files` are those whose file is there, for the
+    list that goes back to `train`, `n_packed` of how many there is none since they are packed, and `n_unlisted` of how many there
+    is none otherwise.
     """
 
     labelled: LabelledFeatures
     sha256s: tuple[str, ...]
     reads: tuple[Callable[[], bytes], ...]
     asked: frozenset[str]
-    files: tuple[tuple[Path, str, str], ...]
+    files: tuple[Listed, ...]
     n_packed: int = 0
     n_unlisted: int = 0
     notes: tuple[str, ...] = ()
 
     def joined(self, other: "Known") -> "Known":
-        """Return these and what the other has beside them."""
-        more = np.array([one not in self.asked for one in other.sha256s], bool)
+        """Return these and the other's; of a picture that both know the other's label counts, and where it stands is added."""
+        kept = [k for k, one in enumerate(self.sha256s) if one not in other.asked]
         a, b = self.labelled, other.labelled
-        inside = np.flatnonzero(more).tolist()
+        held_out = {one for one, is_out in zip(self.sha256s, a.held_out, strict=True) if is_out}
+        here = {one.sha256: one for one in self.files}
+        there = {one.sha256 for one in other.files}
         return Known(
             labelled=LabelledFeatures(
-                features=np.concatenate([a.features, b.features[more]]),
-                names=(*a.names, *(b.names[k] for k in inside)),
-                units=np.concatenate([a.units, b.units[more] + a.units.max(initial=-1) + 1]),
-                held_out=np.concatenate([a.held_out, np.zeros(len(inside), bool)]),
+                features=np.concatenate([a.features[kept], b.features]),
+                names=(*(a.names[k] for k in kept), *b.names),
+                units=np.concatenate([a.units[kept], b.units + a.units.max(initial=-1) + 1]),
+                held_out=np.concatenate(
+                    [
+                        a.held_out[kept],
+                        b.held_out | np.array([one in held_out for one in other.sha256s], bool),
+                    ]
+                ),
             ),
-            sha256s=(*self.sha256s, *(other.sha256s[k] for k in inside)),
-            reads=(*self.reads, *(other.reads[k] for k in inside)),
+            sha256s=(*(self.sha256s[k] for k in kept), *other.sha256s),
+            reads=(*(self.reads[k] for k in kept), *other.reads),
             asked=self.asked | other.asked,
-            files=tuple(dict.fromkeys((*self.files, *other.files))),
+            files=(
+                *(one for one in self.files if one.sha256 not in there),
+                *(_placed(one, here.get(one.sha256)) for one in other.files),
+            ),
             n_packed=self.n_packed + other.n_packed,
             n_unlisted=self.n_unlisted + other.n_unlisted,
             notes=(*self.notes, *other.notes),
@@ -67,7 +91,8 @@ def known_by_table(pool: Stored, *, store: Store, threads: int | None) -> Known:
     at = np.flatnonzero([label is not None for label in pool.labels])
     some = replace(pool, rows=pool.rows[at], features=pool.features[at], content=pool.content[at])
     asked = tuple(pool.manifest.rows[k] for k in some.rows.tolist())
-    return _known(some, asked=asked, store=store, threads=threads)
+    declined = tuple(row for row in pool.manifest.rows if row.is_left_out and row.sha256)
+    return _known(some, asked=asked, declined=declined, store=store, threads=threads)
 
 
 def known_by_run(
@@ -81,7 +106,8 @@ def known_by_run(
 ) -> Known:
     """Return what a run learned from and was judged on.
 
-    Features come from the store, or from the pictures: where they were, or else in `photos` or the pool, found by their bytes.
+    Features come from the store, or from the pictures: where they were, if they are as they were, or else in `photos` or the pool,
+    found by their bytes.
     Raises InputError where the run's manifest is missing.
     """
     from fovea.model import read_evidence
@@ -97,15 +123,23 @@ def known_by_run(
         there |= _files_by_content(
             add_hashes(read_source(photos, labelled=False), store, threads=threads, progress=progress)
         )
-    used = tuple(
-        row if _has_file(manifest, row) else replace(row, path=there.get(row.sha256, row.path))
+    told = [
+        row
         for row in manifest.rows
-        if row.label is not None and not row.problem and row.sha256 and not row.pseudo_round
+        if row.sha256 and not row.pseudo_round and (row.is_left_out if row.problem else row.label is not None)
+    ]
+    told = _where_they_are(
+        manifest.with_rows(told), there=there, store=store, threads=threads, progress=progress
     )
+    used = tuple(row for row in told if not row.problem)
+    declined = tuple(row for row in told if row.problem)
     stored = read_stored(
         replace(manifest, rows=used), encoder=model.encoder, store=store, threads=threads, progress=progress
     )
-    known = _known(stored, asked=used, store=store, threads=threads)
+    known = _known(stored, asked=used, declined=declined, store=store, threads=threads)
+    if not _has_given_splits(model):  # test pictures are never drawn
+        files = tuple(replace(one, split="test" if one.split == "test" else "") for one in known.files)
+        known = replace(known, files=files)
     n_lost = len(used) - len(stored.rows)
     notes = []
     if n_lost:
@@ -116,14 +150,51 @@ def known_by_run(
     return replace(known, notes=tuple(notes))
 
 
-def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int | None) -> Known:
-    """Return the stored rows as known ones; what was read only as a test is no part of a curve."""
+def _where_they_are(
+    manifest: Manifest,
+    *,
+    there: dict[str, str],
+    store: Store,
+    threads: int | None,
+    progress: Progress,
+) -> list[Row]:
+    """Return the rows, those whose file is gone or has other bytes now with the path that has theirs, or one where nothing is."""
+    files = [replace(row, sha256="") for row in manifest.rows if _has_file(manifest, row)]
+    hashed = add_hashes(manifest.with_rows(files), store, threads=threads, progress=progress)
+    now = {row.path: row.sha256 for row in hashed.rows}
+    return [
+        row
+        if manifest.pack(row) is not None or now.get(row.path) == row.sha256
+        else replace(row, path=there.get(row.sha256, f"{row.path} as it was"))
+        for row in manifest.rows
+    ]
+
+
+def _placed(one: Listed, other: Listed | None) -> Listed:
+    """Return a listed picture with the split and group that the other names, where it names none itself."""
+    if other is None:
+        return one
+    return replace(one, split=one.split or other.split, group=one.group or other.group)
+
+
+def _known(
+    stored: Stored,
+    *,
+    asked: tuple[Row, ...],
+    declined: tuple[Row, ...],
+    store: Store,
+    threads: int | None,
+) -> Known:
+    """Return the stored rows as known ones; what was read only as a test is no part of a curve.
+
+    Those `declined` belong to no class: they are not asked about again, and the next list says so once more.
+    """
     manifest = stored.manifest
     rows = tuple(manifest.rows[k] for k in stored.rows.tolist())
     curve = np.array([row.split != "test" for row in rows], bool)
     kept = [row for row, is_kept in zip(rows, curve, strict=True) if is_kept]
     units: NDArray[np.int64] = units_of_stored(stored, store=store, threads=threads)[stored.rows]
-    files = [row for row in asked if _has_file(manifest, row)]
+    files = [row for row in (*asked, *declined) if _has_file(manifest, row)]
     n_packed = sum(manifest.pack(row) is not None for row in asked)
     return Known(
         labelled=LabelledFeatures(
@@ -134,10 +205,19 @@ def _known(stored: Stored, *, asked: tuple[Row, ...], store: Store, threads: int
         ),
         sha256s=tuple(row.sha256 for row in kept),
         reads=tuple(partial(manifest.read, row) for row in kept),
-        asked=frozenset(row.sha256 for row in asked),
-        files=tuple((manifest.file(row).absolute(), row.label or "", row.split) for row in files),
+        asked=frozenset(row.sha256 for row in (*asked, *declined)),
+        files=tuple(
+            Listed(
+                manifest.file(row).absolute(),
+                row.sha256,
+                LEAVE_OUT if row.problem else row.label or "",
+                row.split,
+                row.group,
+            )
+            for row in files
+        ),
         n_packed=n_packed,
-        n_unlisted=len(asked) - len(files) - n_packed,
+        n_unlisted=len(asked) - sum(not row.problem for row in files) - n_packed,
     )
 
 
@@ -168,7 +248,7 @@ def _where_they_lie(model: "Classifier", manifest: Manifest, *, photos: Path | N
     return replace(manifest, root=source.root, packs=source.packs)
 
 
-def has_given_splits(model: "Classifier") -> bool:
+def _has_given_splits(model: "Classifier") -> bool:
     """Return whether a run was judged by a split that its user gave."""
     from fovea.model import read_evidence
 

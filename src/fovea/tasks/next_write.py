@@ -1,12 +1,11 @@
 """What `next` leaves: a CSV to fill in, which `train` takes when it is, and a page with the pictures."""
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import compress
 from pathlib import Path
 
 from fovea.errors import FoveaError, PictureError
@@ -15,7 +14,7 @@ from fovea.manifest import Manifest, Row
 from fovea.pages import Asked, NextPage, Thumb, render_next
 from fovea.pictures import thumbnail_jpeg
 from fovea.tasks.learning import learning_page, sentence
-from fovea.tasks.lists import is_utf8, note_on_names
+from fovea.tasks.lists import is_utf8, list_bytes, note_on_names
 from fovea.tasks.next import Config, Result
 from fovea.tasks.next_known import Known
 from fovea.tasks.stored import Stored
@@ -25,10 +24,11 @@ from fovea.wording import count
 N_SHOWN = 600
 """Pictures on a page: with 160 px thumbnails it stays near 6 MB."""
 LABELLED = "labelled already"
+COLUMNS = ("path", "label", "split", "group", "why")
 
 
 def write_outputs(
-    config: Config, result: Result, *, pool: Stored, known: Known, shown: Sequence[int], with_splits: bool
+    config: Config, result: Result, *, pool: Stored, known: Known, shown: Sequence[int]
 ) -> None:
     """Write the list and the page that were asked for; `shown` are the questions' rows in the pool."""
     if config.csv is not None:
@@ -39,7 +39,6 @@ def write_outputs(
             manifest=pool.manifest,
             rows=rows,
             known=known,
-            with_splits=with_splits,
             private=config.private,
         )
         write_whole(config.csv, content, option="--csv")
@@ -64,30 +63,35 @@ def _list(
     manifest: Manifest,
     rows: Sequence[Row],
     known: Known,
-    with_splits: bool,
     private: bool,
 ) -> bytes:
     """Return the CSV: pictures to label first, and below them those that are labelled, so that it alone is what `train` takes.
 
-    Splits stand in it only where they were given: else `train` makes them, or takes those of the run named with --since.
+    Splits and groups stand in it only where they were given: else `train` makes splits, or takes those of the run named with
+    --since.
     """
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\r\n")
     cell = partial(_cell, target=target, root=manifest.root, private=private)
-    table.writerow(("path", "label", *(("split",) if with_splits else ()), "why"))
+    side = "train" if any(one.split == "valid" for one in known.files) else ""
+    lines = []
     for question, row in zip(result.questions, rows, strict=True):
         is_file = manifest.pack(row) is None
         path = cell(manifest.file(row).absolute()) if is_file else row.path
-        table.writerow((path, "", *(("train",) if with_splits else ()), question.why))
-    for file, label, split in known.files:
-        if is_utf8(path := cell(file)) and is_utf8(label):
-            table.writerow((path, label, *((split,) if with_splits else ()), LABELLED))
-    return text.getvalue().encode("utf-8-sig")
+        lines.append((path, "", side, row.group, question.why))
+    lines += [
+        (path, one.label, one.split, one.group, LABELLED)
+        for one in known.files
+        if is_utf8(path := cell(one.file)) and is_utf8(one.label + one.group)
+    ]
+    given = [True, True, any(line[2] for line in lines), any(line[3] for line in lines), True]
+    return list_bytes(tuple(compress(COLUMNS, given)), [tuple(compress(line, given)) for line in lines])
 
 
 def notes_on_list(target: Path, known: Known, *, root: Path, private: bool) -> tuple[str, ...]:
     """Say which labels cannot go into the list that is filled in and learned from next."""
-    names = [_cell(file, target=target, root=root, private=private) + label for file, label, _ in known.files]
+    names = [
+        _cell(one.file, target=target, root=root, private=private) + one.label + one.group
+        for one in known.files
+    ]
     notes = note_on_names(names, left_out_of="the list, so their labels are lost to the next run")
     if known.n_packed:
         notes += (

@@ -19,13 +19,13 @@ from fovea.model import Classifier, load_classifier
 from fovea.progress import Progress, silent
 from fovea.tasks.options import BackboneOptions, PromiseOptions, SourceOptions, configure
 from fovea.tasks.stored import Stored, read_pictures, read_stored
-from fovea.tasks.taught import taught_by
 from fovea.tasks.train import train as training
 from fovea.tasks.train.attempt import Room
 from fovea.tasks.train.learn import Learned
 from fovea.tasks.train.learn import learn as learn_labelled
 from fovea.tasks.train.method import Outcome
 from fovea.tasks.train.since import Earlier
+from fovea.tasks.train.taught import taught_by
 from fovea.tasks.written import require_free
 from fovea.wording import count, percent
 
@@ -167,7 +167,7 @@ def _run(config: Config, *, progress: Progress) -> Result:
         found.append(_Found(fit.rounds, tuple(_added_rows(pool, fit)), len(pool.rows), bad))
         return Outcome(_with(learned, found[0], head=fit, pool=pool), model.encoder)
 
-    trained = training.run(_training(config, model), learn=learn, progress=progress)
+    trained = training.run(_training(config, model), learn=learn, networks=(config.run,), progress=progress)
     rounds, rows, n_unlabelled = found[0].rounds, found[0].rows, found[0].n_unlabelled
     added = tuple((row.path, row.label or "", row.probability, row.pseudo_round) for row in rows)
     result = Result(

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 
 from fovea.errors import InputError
 from fovea.features import EVERY_COLUMN, Encoder, Stage, Store
-from fovea.manifest import Manifest, apply_fixes, change_classes, read_source, without_documents
+from fovea.manifest import (
+    Manifest,
+    apply_fixes,
+    change_classes,
+    equal_groups,
+    join_units,
+    read_source,
+    without_documents,
+)
 from fovea.manifest.folders import TABLE_SUFFIXES
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import open_encoder, with_default
+from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import add_hashes, gather, last_average
 from fovea.tasks.options import BackboneOptions, SourceOptions
 from fovea.wording import count, some
@@ -168,6 +177,33 @@ def read_stored(
         n_decoded=gathered.n_decoded,
         seconds=gathered.seconds,
         notes=(*encoder.notes, *manifest.notes, *(() if store is None else store.notes)),
+    )
+
+
+def units_of_stored(
+    stored: Stored, *, store: Store, threads: int | None, with_near: bool = False
+) -> NDArray[np.int64]:
+    """Return a unit for every row of the manifest (n,), as `train` makes them: of one content, equal pixels or one group.
+
+    `with_near`: what looks nearly the same shares one too. All features are needed, or those of `last_columns`.
+    """
+    rows = stored.manifest.rows
+    first = np.unique(stored.content, return_index=True)[1]
+    contents = stored.rows[first].tolist()
+    last = next(one for one in stored.stages if one.name == last_average(stored.encoder).name)
+    copies = find_copies(
+        stored.features[first, last.start : last.stop],
+        sha256s=[rows[k].sha256 for k in contents],
+        read=lambda k: stored.manifest.read(rows[contents[k]]),
+        store=store,
+        threads=threads,
+    )
+    alike = (*copies.same, *(copies.near.tolist() if with_near else ()))
+    return join_units(
+        len(rows),
+        equal_groups(["" if row.problem else row.sha256 for row in rows]),
+        [[contents[k] for k in group] for group in alike],
+        equal_groups([row.group for row in rows]),
     )
 
 

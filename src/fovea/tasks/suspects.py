@@ -12,24 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.errors import InputError
-from fovea.features import EMBEDDED, Store, open_store
+from fovea.features import EMBEDDED, open_store
 from fovea.judge.planted import Expected
 from fovea.learn.suspects import find_suspects
 from fovea.manifest import (
     Fix,
     Manifest,
     apply_fixes,
-    equal_groups,
     fold_numbers,
-    join_units,
     require_trainable,
 )
 from fovea.progress import Progress, silent
 from fovea.tasks.backbones import with_default
-from fovea.tasks.copies import find_copies
 from fovea.tasks.gather import add_hashes
 from fovea.tasks.options import BackboneOptions, SourceOptions, configure
-from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored
+from fovea.tasks.stored import Stored, last_columns, open_network, read_pictures, read_stored, units_of_stored
 from fovea.tasks.suspects_found import (
     ClassSummary,
     Judged,
@@ -40,8 +37,8 @@ from fovea.tasks.suspects_found import (
     list_suspects,
 )
 from fovea.tasks.suspects_write import fixes_table, write_page
-from fovea.tasks.taught import taught_by
 from fovea.tasks.train.prepare import N_FOLDS
+from fovea.tasks.train.taught import taught_by
 from fovea.tasks.written import require_free, write_whole
 from fovea.wording import count, some
 
@@ -207,7 +204,7 @@ def _read(config: Config, *, progress: Progress) -> tuple[Judged, tuple[Fix, ...
         stored = read_stored(manifest, encoder=encoder, store=store, threads=threads, progress=progress)
         require_trainable(stored.manifest)
         last = last_columns(encoder)
-        units = _units(stored, last=last, store=store, threads=threads)
+        units = units_of_stored(stored, store=store, threads=threads, with_near=True)[stored.rows]
     learned = [row for row in stored.manifest.rows if row.split != "test"]
     names = stored.manifest.with_rows(learned).class_names
     number = {name: k for k, name in enumerate(names)}
@@ -224,26 +221,6 @@ def _read(config: Config, *, progress: Progress) -> tuple[Judged, tuple[Fix, ...
         notes=(*_of_test_alone(stored, names), *_contradictions(stored.content[at], labels[at])),
     )
     return judged, fixes, told
-
-
-def _units(stored: Stored, *, last: slice, store: Store, threads: int | None) -> NDArray[np.int64]:
-    """Return the unit of each row: copies, nearly the same pictures, and those of one group say nothing of each other."""
-    first = np.unique(stored.content, return_index=True)[1]
-    rows = [stored.manifest.rows[k] for k in stored.rows.tolist()]
-    copies = find_copies(
-        stored.features[first, last],
-        sha256s=[rows[k].sha256 for k in first.tolist()],
-        read=lambda k: stored.read(int(first[k])),
-        store=store,
-        threads=threads,
-    )
-    alike = [[int(first[k]) for k in group] for group in (*copies.same, *copies.near.tolist())]
-    return join_units(
-        len(rows),
-        equal_groups([row.sha256 for row in rows]),
-        alike,
-        equal_groups([row.group for row in rows]),
-    )
 
 
 def _require_untaught(config: Config, manifest: Manifest) -> None:

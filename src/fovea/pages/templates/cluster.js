@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   const { root, file, groups } = JSON.parse(byId("data").textContent);
   const inputs = [...document.querySelectorAll("input.name")];
-  const names = () => inputs.map((input) => input.value.trim());
+  const names = () => inputs.map((input) => input.value.trim().replace(/^-$/, "")); // "-": of no class
   const count = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
   let isSaved = true;
 

@@ -35,6 +35,7 @@ from fovea.tasks.train.goal import Goal
 from fovea.tasks.train.prepare import Prepared
 from fovea.tasks.train.target_files import TargetEvidence, Told, target_files
 from fovea.tasks.train.target_method import TargetOutcome, learn_from_scratch, learn_probe, train_on
+from fovea.tasks.train.taught import taught_file
 from fovea.tasks.train.testing import gather_test
 from fovea.tasks.train.train import (
     FALSE_ALARM,
@@ -111,6 +112,7 @@ def run_target(config: Config, *, progress: Progress, announce: Callable[[str], 
     backbone, told = with_default(config.backbone)
     config = replace(config, backbone=backbone)
     kind = _kind(config)
+    taught = taught_file(config.backbone.backbone)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         manifest = kind.begin(_read(config))
         kind.require(manifest)
@@ -122,6 +124,7 @@ def run_target(config: Config, *, progress: Progress, announce: Callable[[str], 
             evidence = _evidence(outcome, room=room)
             notes = (*told, *evidence.notes, *formula_notes(manifest), *store.notes)
         metrics, files, page = target_files(replace(evidence, notes=notes), progress=progress)
+        files |= taught
         write_model(config.out, _model_parts(evidence, metrics=metrics), extra=files)
         marker.done()
     shutil.rmtree(workspace, ignore_errors=True)

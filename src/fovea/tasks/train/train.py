@@ -7,7 +7,7 @@ interrupted continues where it stopped.
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -44,6 +44,7 @@ from fovea.tasks.train.read import read_fixed
 from fovea.tasks.train.report import evidence_files
 from fovea.tasks.train.since import Earlier, read_earlier
 from fovea.tasks.train.sizing import suit_size
+from fovea.tasks.train.taught import taught_file
 from fovea.tasks.train.testing import read_test
 from fovea.tasks.train.unfinished import require_apart, unfinished, workspace_beside
 
@@ -127,10 +128,14 @@ def run(
     config: Config,
     *,
     learn: Callable[..., Outcome] | None = None,
+    networks: Sequence[str | Path] = (),
     progress: Progress = silent,
     announce: Callable[[str], None] = unheard,
 ) -> Run:
-    """Train as `config` says; see `train`. `learn` is called instead of what the method says (fovea.fit, average, distil)."""
+    """Train as `config` says; see `train`. `learn` is called instead of what the method says (fovea.fit, average, distil).
+
+    `networks` are runs whose networks `learn` takes over.
+    """
     begun = time.perf_counter()
     check_promise(config.promise)
     check_share("--valid-share", config.valid_share, most=0.5, example=0.2)
@@ -141,7 +146,7 @@ def run(
         progress, announce = silent, unheard
     require_apart(config.photos, out=config.out)
     with _within_threads(config):
-        return _run(config, learn=learn, begun=begun, progress=progress, announce=announce)
+        return _run(config, learn=learn, networks=networks, begun=begun, progress=progress, announce=announce)
 
 
 def _within_threads(config: Config) -> AbstractContextManager[None]:
@@ -158,6 +163,7 @@ def _run(
     config: Config,
     *,
     learn: Callable[..., Outcome] | None,
+    networks: Sequence[str | Path],
     begun: float,
     progress: Progress,
     announce: Callable[[str], None],
@@ -168,6 +174,7 @@ def _run(
         return run_target(config, progress=progress, announce=announce)
     backbone, told = (config.backbone, ()) if learn else with_default(config.backbone)
     config = replace(config, backbone=backbone)
+    taught = taught_file(config.backbone.backbone, *networks)
     with unfinished(config.out, settings=settings_json(config)) as marker:
         earlier = None if config.since is None else read_earlier(config.since)
         manifest, fixes = read_fixed(config.photos, config.source)
@@ -182,6 +189,7 @@ def _run(
         metrics, files, page = evidence_files(evidence, progress=progress)
         if fixes:
             files["fixes.csv"] = fixes_bytes(fixes)
+        files |= taught
         write_model(
             config.out,
             _model_parts(evidence, outcome.learned, metrics=metrics),
