@@ -33,6 +33,20 @@ def test_words_name_the_copy_its_kind_and_what_stays(fovea: Fovea, twice: Path, 
     assert (twice / "red" / "0.png").is_file()
 
 
+def test_paths_of_a_table_are_those_below_the_pictures_folder(
+    fovea: Fovea, twice: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lists").mkdir()
+    table = tmp_path / "lists" / "pictures.csv"
+    table.write_text("path\n" + "".join(f"{path}\n" for path in twice.glob("*/*.png")))
+    said = fovea("duplicates", table, "--csv", tmp_path / "remove.csv")
+    assert (
+        f"What could go: {tmp_path / 'remove.csv'}, by paths below {twice}; nothing was removed." in said.out
+    )
+    row = (tmp_path / "remove.csv").read_text(encoding="utf-8-sig").splitlines()[1]
+    assert (twice / row.split(",")[0]).is_file()
+
+
 def test_of_a_large_group_it_is_told_how_many_more_there_are(fovea: Fovea, photos: Path) -> None:
     for number in range(SHOWN + 2):
         shutil.copy(photos / "red" / "0.png", photos / "red" / f"copy{number}.png")

@@ -230,6 +230,22 @@ def test_of_thirty_files_with_the_same_pixels_one_stays(tmp_path: Path, keep: st
     assert len(group) == 31
 
 
+@pytest.mark.parametrize("keep", ["best", "first"])
+def test_of_forty_files_with_nearly_the_same_pixels_one_stays(
+    tmp_path: Path, keep: str, draw_class: Callable[..., Path]
+) -> None:
+    for number in range(12):
+        draw_class(tmp_path / "photos", "stripes", number)
+    with Image.open(tmp_path / "photos" / "stripes_003.png") as picture:
+        for k in range(40):
+            picture.save(tmp_path / "photos" / f"again {k:02d}.jpg", quality=50 + k)
+    found = duplicates(tmp_path / "photos", keep=keep, csv=tmp_path / "remove.csv", threads=1)
+    (group,) = found.groups
+    kept = {"best": "stripes_003.png", "first": "again 00.jpg"}[keep]
+    assert [one.path for one in group if not one.copy_of] == [kept]
+    assert len(group) == 41
+
+
 def test_of_a_large_group_the_page_shows_the_one_that_contradicts(tmp_path: Path) -> None:
     for number in range(12):
         folder = tmp_path / "photos" / ("dog" if number == 9 else "cat")

@@ -52,10 +52,10 @@ def command(console: Console, photos: Path, **options: Any) -> None:
     result = duplicates(
         photos, progress=console.progress, threads=console.threads, offline=console.offline, **options
     )
-    console.show(result, lambda: lines(result, photos=photos))
+    console.show(result, lambda: lines(result))
 
 
-def lines(result: "Result", *, photos: Path) -> list[str]:
+def lines(result: "Result") -> list[str]:
     """Say what is there more than once, the first few groups, and how sure that is."""
     from fovea.tasks.duplicates import KINDS
     from fovea.wording import count, percent
@@ -91,6 +91,5 @@ def lines(result: "Result", *, photos: Path) -> list[str]:
         said.append(f"{count(len(result.quarantined), 'file')} cannot be read; --json lists them.")
     said += [f"Note: {note}" for note in result.notes]
     if result.csv:
-        folder = photos if photos.is_dir() else photos.absolute().parent
-        said.append(f"What could go: {result.csv}, by paths below {folder}; nothing was removed.")
+        said.append(f"What could go: {result.csv}, by paths below {result.root}; nothing was removed.")
     return [*said, *([f"Page: {result.html}"] if result.html else [])]

@@ -75,13 +75,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found. `groups`: of copies, what stays first, those with several labels or splits first of all.
+    """What was found, by paths below `root`.
 
-    `doubtful`: pairs of paths that were just not taken for copies, and their difference. `scenes`: paths of pictures that
-    show the same without being copies. `recalls`: the share of planted copies that was found, by how they were altered;
-    of the pairs found, `n_strangers` are expected to be no copies.
+    `groups`: of copies, what stays first, those with several labels or splits first of all. `doubtful`: pairs of paths that were
+    just not taken for copies, and their difference. `scenes`: paths of pictures that show the same without being copies.
+    `recalls`: the share of planted copies that was found, by how they were altered; of the pairs found, `n_strangers` are
+    expected to be no copies.
     """
 
+    root: str
     n_pictures: int
     groups: tuple[tuple[Member, ...], ...]
     scenes: tuple[tuple[str, ...], ...]
@@ -108,6 +110,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return what `fovea duplicates --json` prints."""
         return {
+            "root": self.root,
             "n_pictures": self.n_pictures,
             "n_groups": len(self.groups),
             "n_removable": len(self.removable),
@@ -162,6 +165,7 @@ def run(config: Config, *, progress: Progress = silent) -> Result:
     first = _first_rows(stored)
     paths = stored.paths
     result = Result(
+        root=str(stored.manifest.root),
         n_pictures=len(paths),
         groups=groups,
         scenes=_scenes(stored, pairs),
@@ -203,6 +207,10 @@ def _find(config: Config, *, progress: Progress) -> tuple[Stored, Pairs, tuple[s
                 features=stored.features if len(first) == len(stored.features) else stored.features[first],
                 sha256s=[row.sha256 for row in rows],
                 read=lambda k: stored.read(int(first[k])),
+                rank=lambda k: min(
+                    _rank(_member(stored, at, path=stored.paths[at]), keep=config.keep or KEEP[0])
+                    for at in np.flatnonzero(stored.content == k).tolist()
+                ),
             ),
             encoder=encoder,
             store=store,

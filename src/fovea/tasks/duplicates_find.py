@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from fovea.errors import PictureError
 from fovea.features import Encoder, Item, Store, available_cores, extract, nearest
 from fovea.judge.duplicates import CopyLimit, copy_limit, same_scene, scene_ratio
 from fovea.judge.registration import SIDE, differences
+from fovea.manifest import join_units
 from fovea.pictures import ALTERATIONS, alter, content_sha256, decode, decode_to
 from fovea.progress import Progress
 from fovea.tasks.copies import looks_of, small_pictures
@@ -59,11 +61,15 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Different contents: `features` float32 (n, d), their hashes, and what reads their bytes by number."""
+    """Different contents: `features` float32 (n, d), their hashes, and what reads their bytes by number.
+
+    `rank` says by number what is to stay first, the lowest; None: in their order.
+    """
 
     features: NDArray[np.float32]
     sha256s: Sequence[str]
     read: Callable[[int], bytes]
+    rank: Callable[[int], tuple[Any, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,19 @@ def find_pairs(
     known = np.isin(planted.original, seen)
     lost = _planted_differences(planted, contents, small=small, seen=seen, threads=threads)
     limit = copy_limit(lost[is_copy & known], difference, precision=precision)
+    rank = contents.rank or (lambda k: (k,))
+    alike = {k: [k] for k in range(len(seen))}
+    for first, again in same.tolist():
+        alike[first].append(again)
+    more = _lacking(
+        others,
+        difference <= limit.limit,
+        small=small,
+        limit=limit.limit,
+        rank=lambda k: min(rank(int(seen[one])) for one in alike[k]),
+    )
+    others, difference = np.concatenate([others, more[0]]), np.concatenate([difference, more[1]])
+    mirrored = np.concatenate([mirrored, more[2]])
     order = np.argsort(difference, kind="stable")
     n_near = int((difference <= limit.limit).sum())
     n_shown = min(n_near + N_DOUBTFUL, int(np.isfinite(difference).sum()))
@@ -176,6 +195,43 @@ def compare(
     if not found:
         return np.empty(0, np.float32), np.empty(0, bool)
     return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
+
+
+def _lacking(
+    pairs: NDArray[np.int64],
+    is_near: NDArray[np.bool_],
+    *,
+    small: NDArray[np.uint8],
+    limit: float,
+    rank: Callable[[int], tuple[Any, ...]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the near pairs that are missing for each that stays to have all its copies: (p, 2), differences, mirrored.
+
+    Of forty copies each lists but N_CANDIDATES others, so in large families the one that stays is laid over all the others,
+    then the next that is no copy of it, and so on.
+    """
+    family = join_units(len(small), pairs[is_near].tolist())
+    is_large = np.bincount(family, minlength=1) > N_CANDIDATES
+    inside = np.flatnonzero(is_large[family[pairs[:, 0]]] & (family[pairs[:, 0]] == family[pairs[:, 1]]))
+    known = dict(zip(map(tuple, pairs[inside].tolist()), is_near[inside].tolist(), strict=True))
+    members: dict[int, list[int]] = {}
+    for k in np.flatnonzero(is_large[family]).tolist():
+        members.setdefault(int(family[k]), []).append(k)
+    found, differ, flipped = [pairs[:0]], [np.empty(0, np.float32)], [np.empty(0, bool)]
+    for one in members.values():
+        left = sorted(one, key=rank)
+        while len(left) > 1:
+            stays, rest = left[0], left[1:]
+            unknown = [pair for k in rest if (pair := (min(stays, k), max(stays, k))) not in known]
+            asked = np.array(unknown, np.int64).reshape(-1, 2)
+            difference, mirrored = differences(small, asked)
+            near = difference <= limit
+            known |= dict(zip(unknown, near.tolist(), strict=True))
+            found.append(asked[near])
+            differ.append(difference[near])
+            flipped.append(mirrored[near])
+            left = [k for k in rest if not known[min(stays, k), max(stays, k)]]
+    return np.concatenate(found), np.concatenate(differ), np.concatenate(flipped)
 
 
 def _candidates(
