@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -355,3 +356,20 @@ def test_an_index_that_another_process_empties_meanwhile_is_not_searched(
         f"Another process took pictures out of the index of {str(photos)!r} meanwhile, or makes it anew. Give the same command "
         "again."
     )
+
+
+def test_a_picture_that_another_process_adds_meanwhile_is_found_and_shown(
+    photos: Path, query: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh = similar_module.refresh
+
+    def refresh_and_be_overtaken(how: IndexConfig, **given: Any) -> Any:
+        done = refresh(how, **given)
+        shutil.copy(query, photos / "dots" / "new.png")
+        refresh(how, **given).index.__exit__(None, None, None)
+        return done
+
+    monkeypatch.setattr(similar_module, "refresh", refresh_and_be_overtaken)
+    told = similar(query, catalogue=photos, k=2, html=tmp_path / "page.html")
+    assert found(told)[0] == "dots/new.png"
+    assert (tmp_path / "page.html").read_text().count("data:image/jpeg") == 1 + 2

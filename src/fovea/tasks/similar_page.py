@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fovea.errors import PictureError
 from fovea.features import available_cores
-from fovea.manifest import Manifest
+from fovea.manifest import Manifest, Row
 from fovea.pages import Found, SimilarPage, Thumb, render_similar
 from fovea.pictures import thumbnail_jpeg
 from fovea.progress import Progress
@@ -64,15 +64,13 @@ def _found(
     private: bool,
     progress: Progress,
 ) -> list[Found]:
-    rows = {row.path: row for row in manifest.rows}
-
     def draw(read: Callable[[], bytes], *, side_px: int = MATCH_PX) -> bytes | None:
         with suppress(OSError, PictureError):
             return None if private else thumbnail_jpeg(read(), side_px=side_px)
         return None
 
     def draw_match(match: "Match") -> Thumb:
-        return Thumb(match.path, label=match.label, jpeg=draw(lambda: manifest.read(rows[match.path])))
+        return Thumb(match.path, label=match.label, jpeg=draw(lambda: manifest.read(Row(match.path, None))))
 
     made = []
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="fovea-thumbnail") as pool:
