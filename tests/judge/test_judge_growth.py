@@ -82,6 +82,19 @@ def test_where_all_are_right_the_interval_is_wilsons() -> None:
     assert curve.forecast.interval == wilson_interval(40, 40)
 
 
+@pytest.mark.parametrize(
+    ("n_wrong", "m", "verdict"), [(0, 40, "uncertain"), (1, 40, "uncertain"), (0, 1000, "hardly pays")]
+)
+def test_that_more_hardly_pays_is_not_said_by_few_pictures_without_a_mistake(
+    n_wrong: int, m: int, verdict: str
+) -> None:
+    right = np.ones((3, 2, m), np.float32)
+    right[:, :, :n_wrong] = 0
+    ahead = learning_curve(right, sizes=(5, 10, 20), n_now=20, n_then=40).forecast
+    most_wrong = 1 - wilson_interval(m - n_wrong, m)[0]
+    assert (ahead.gain_interval[1], ahead.verdict) == (pytest.approx(most_wrong / 2), verdict)
+
+
 def test_an_interval_is_as_wide_as_those_that_judged_its_size_make_it() -> None:
     right = np.ones((3, 2, 40), np.float32)
     right[2, :, 16:] = np.nan  # the largest size was asked of 16 alone

@@ -16,6 +16,8 @@ POWERS = np.geomspace(0.1, 2.0, 25)  # learning curves fall with powers of 0.2 t
 N_RESAMPLED = 400
 WORTH = 0.01
 """Of accuracy: where twice as many labels bring surely less than this, more hardly pay."""
+FEW_WRONG = 5
+"""Wrong answers below which resampling does not see how many there could have been."""
 _BLOCK = 50  # resamplings at once
 
 
@@ -94,7 +96,8 @@ def learning_curve(
     Intervals come from resampling the units of the judged pictures and, where several judge the same ones, the subsets (the
     repeats), together at all sizes, and fitting the law anew each time (Efron's bootstrap, 1979). They are no narrower than
     Wilson's of as many units as judged that size (the forecast: the largest one): where all are right, resampling finds no
-    doubt. They say nothing of a law that does not hold.
+    doubt. For the same reason the gain may be as large as half of Wilson's largest error where fewer than five are wrong: an
+    error that falls as 1 / n is halved by twice as many. They say nothing of a law that does not hold.
 
     Args:
         right: float (s, r, m): 1 where a picture was answered right by the head of a size and repeat, 0 where wrong, nan where
@@ -120,7 +123,7 @@ def learning_curve(
         accuracy=growth.accuracy(n_then),
         interval=_at_least_wilson(growth.accuracy(n_then), _ends(then), m=n_units[-1]),
         gain=growth.accuracy(n_then) - growth.accuracy(n_now),
-        gain_interval=_ends(then - now),
+        gain_interval=_with_unseen(_ends(then - now), error=float(measured[0][-1]), m=n_units[-1]),
     )
     return Learning(
         tuple(sizes),
@@ -137,6 +140,14 @@ def learning_curve(
 def _at_least_wilson(share: float, interval: Interval, *, m: int) -> Interval:
     low, high = wilson_interval(share * m, m)
     return min(low, interval[0]), max(high, interval[1])
+
+
+def _with_unseen(gain: Interval, *, error: float, m: int) -> Interval:
+    """Return the interval of a gain with what errors could bring that none of m pictures, or too few, have shown."""
+    if error * m >= FEW_WRONG:
+        return gain
+    most = 1 - wilson_interval((1 - error) * m, m)[0]
+    return gain[0], max(gain[1], most / 2)
 
 
 def _ends(values: NDArray[np.float64]) -> Interval:
