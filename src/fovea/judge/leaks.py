@@ -16,6 +16,7 @@ BLOCK_BYTES = 32 * 2**20
 CHUNK = 128  # columns whose largest is taken first
 RATIO = 0.5  # lab/LOG.md: measured on copies of 418 product photos: recompressed, resized, cropped, mirrored
 NTH_NEIGHBOUR = 5
+FAMILY = 20  # of more copies than NTH_NEIGHBOUR of one picture the fifth nearest is one itself: this far out others begin
 SAME_DISTANCE = 2e-5  # rounding: of more copies than NTH_NEIGHBOUR each is as near as any
 
 
@@ -32,7 +33,7 @@ def near_duplicates(
     Args:
         features: float (n, d), of the last averaged stage; a row of zeros is nobody's copy.
         ratio: a pair counts whose distance (1 - cosine) is at most this part of the distance that one of the two
-            has to its fifth nearest.
+            has to its fifth nearest, or the square of this part of that to its twentieth.
         max_pairs: only so many of the nearest are kept.
         threads: to compare in; each holds a block of 16 MB.
         one_of: (n,) only pairs of one that is marked and one that is not; all where None.
@@ -44,7 +45,7 @@ def near_duplicates(
     x = normalise(features)
     n = len(x)
     padded = np.concatenate([x, np.zeros((-n % CHUNK, x.shape[1]), np.float32)])
-    nth = min(NTH_NEIGHBOUR, n - 1)
+    nth, far = min(NTH_NEIGHBOUR, n - 1), min(FAMILY, n - 1)
     rows = max(1, BLOCK_BYTES // (8 * max(1, n)))
     numbers = np.arange(n) if one_of is None else _could_pair(x, one_of, ratio=ratio, rows=rows)
 
@@ -55,7 +56,9 @@ def near_duplicates(
         cosine[own, some] = -1.0
         cosine[:, n:] = -1.0
         best = cosine.reshape(len(cosine), -1, CHUNK).max(axis=2)
-        limit = 1 - np.maximum(ratio * (1 - _nth_largest(cosine, best, nth=nth)), SAME_DISTANCE)
+        limit = 1 - _reach(
+            _nth_largest(cosine, best, nth=nth), _nth_largest(cosine, best, nth=far), ratio=ratio
+        )
         hit = np.flatnonzero(best.max(axis=1) >= limit)  # few rows, and nearly all of the time is saved
         i, j = np.nonzero(cosine[hit] >= limit[hit, None])
         i = hit[i]
@@ -82,17 +85,25 @@ def _could_pair(
 ) -> NDArray[np.int64]:
     """Return the numbers of the rows whose surroundings can decide on a pair: all marked ones, and few others.
 
-    The fifth nearest of all rows is no further than the fifth nearest of the marked ones: that bounds what can be a pair.
+    The fifth (twentieth) nearest of all rows is no further than that of the marked ones: it bounds what can be a pair.
     """
-    if marked.sum() < NTH_NEIGHBOUR:
+    if marked.sum() < FAMILY:
         return np.arange(len(x))
     others, targets = np.flatnonzero(~marked), x[marked].T
     for start in range(0, len(others), rows):
         some = others[start : start + rows]
-        near = np.partition(x[some] @ targets, -NTH_NEIGHBOUR, axis=1)[:, -NTH_NEIGHBOUR:]
-        least = 1 - np.maximum(ratio * (1 - near[:, 0]), SAME_DISTANCE)
+        near = np.partition(x[some] @ targets, (-FAMILY, -NTH_NEIGHBOUR), axis=1)[:, -FAMILY:]
+        least = 1 - _reach(near[:, -NTH_NEIGHBOUR], near[:, 0], ratio=ratio)
         others[start : start + rows] = np.where(near.max(axis=1) >= least - 1e-5, some, -1)  # rounding
     return np.concatenate([np.flatnonzero(marked), others[others >= 0]])
+
+
+def _reach(
+    fifth: NDArray[np.float32], twentieth: NDArray[np.float32], *, ratio: float
+) -> NDArray[np.float32]:
+    """Return the distance up to which others are candidates, by the cosines of two neighbours (m,)."""
+    reach: NDArray[np.float32] = np.maximum(ratio * (1 - fifth), ratio**2 * (1 - twentieth))
+    return np.maximum(reach, SAME_DISTANCE)
 
 
 def _nth_largest(values: NDArray[np.float32], best: NDArray[np.float32], *, nth: int) -> NDArray[np.float32]:
