@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from fovea.errors import StoreError
 from fovea.features import graph_folder, nearest
 from fovea.features.graph_folder import Searcher, read_graph, refine, refresh_graph
 from fovea.features.index_folder import CatalogueIndex, open_index
@@ -65,7 +66,7 @@ def test_a_quick_search_needs_no_graph(index: CatalogueIndex, monkeypatch: pytes
 
 
 def test_what_was_found_is_compared_again_by_the_rows_themselves(rows: np.ndarray) -> None:
-    indices, similarities = refine(rows[:1], rows, np.array([[5, 3, -1, 3]]), k=3, metric="dot")
+    indices, similarities = refine(rows[:1], rows.__getitem__, np.array([[5, 3, -1, 3]]), k=3, metric="dot")
     order = sorted([3, 5], key=lambda slot: -float(rows[0] @ rows[slot]))
     assert indices.tolist() == [[*order, -1]]
     np.testing.assert_allclose(similarities[0, :2], [rows[0] @ rows[slot] for slot in order], rtol=1e-5)
@@ -260,3 +261,15 @@ def test_graphs_of_processes_that_were_killed_are_deleted(index: CatalogueIndex)
     graph, _ = refresh_graph(index, metric="dot", threads=1)
     assert graph is not None
     assert sorted(one.name for one in index.folder.glob("graph*")) == sorted([young.name, graph.file])
+
+
+def test_vectors_that_are_cut_while_they_are_searched_are_told(
+    index: CatalogueIndex, rows: np.ndarray
+) -> None:
+    pytest.importorskip("usearch")
+    refresh_graph(index, metric="dot")
+    searcher = Searcher(index, metric="dot", threads=1)
+    (file,) = index.folder.glob("vectors-*.f32")
+    os.truncate(file, 4 * WIDTH)
+    with pytest.raises(StoreError, match=r"row [\d,]+ of its vectors is cut"):
+        searcher.search(rows[N : N + 5], k=10)

@@ -6,7 +6,8 @@ exact search would is measured on the catalogue itself when it is made. Extra `s
 
 import os
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -144,6 +145,9 @@ class Searcher:
         graph = read_graph(index)
         self._graph = graph if graph and graph.is_good else None
         self._opened = None if self._graph is None else _open(index, self._graph)
+        if self._opened is not None:
+            self._file = os.open(index.folder / index.read_meta("vectors"), os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
 
     def search(
         self, queries: NDArray[np.float32], *, k: int, where: Mapping[str, str] | None = None
@@ -177,7 +181,18 @@ class Searcher:
                 queries, self._vectors, k=k, metric=self._metric, threads=self._threads, among=fresh
             )
             found = np.concatenate([found, newest], axis=1)
-        return *refine(queries, self._vectors, found, k=k, metric=self._metric), is_short
+        return *refine(queries, self._take, found, k=k, metric=self._metric), is_short
+
+    def _take(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors of some slots (m, width), read: where a file is mapped, each brings what lies around it into memory.
+
+        Raises StoreError where the file was cut.
+        """
+        rows = np.empty((len(slots), self._vectors.shape[1]), np.float32)
+        for row, slot in zip(rows, slots.tolist(), strict=True):
+            if os.preadv(self._file, [row.data], slot * row.nbytes) != row.nbytes:
+                raise self._index.damage(f"row {slot:,} of its vectors is cut")
+        return rows
 
     def _search_exactly(
         self, queries: NDArray[np.float32], *, k: int, where: Mapping[str, str] | None
@@ -188,18 +203,18 @@ class Searcher:
 
 def refine(
     queries: NDArray[np.float32],
-    vectors: NDArray[np.float32],
+    take: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     found: NDArray[np.int64],
     *,
     k: int,
     metric: str,
 ) -> Neighbours:
-    """Compare each query (q, d) with the rows found for it (q, m), -1 for none, and keep the best k."""
+    """Compare each query (q, d) with the rows found for it (q, m), -1 for none, and keep the best k; `take` gives the rows."""
     indices = np.full((len(queries), k), -1, np.int64)
     similarities = np.full((len(queries), k), -np.inf, np.float32)
     for at, query in enumerate(queries):
         there = np.unique(found[at][found[at] >= 0])
-        best, alike = nearest(query[None], vectors[there], k=k, metric=metric, threads=1)
+        best, alike = nearest(query[None], take(there), k=k, metric=metric, threads=1)
         indices[at, : best.shape[1]], similarities[at, : best.shape[1]] = there[best[0]], alike[0]
     return indices, similarities
 
@@ -266,7 +281,7 @@ def _tune(index: CatalogueIndex, graph: Graph, rows: _Rows, *, exact_ms: float) 
             begun = time.perf_counter()
             found = _ask(opened, query[None], graph, n=min(4 * _K + _K, len(slots)), threads=1)
             found[~is_there[found]] = -1  # a graph that was extended holds what is gone
-            near, _ = refine(query[None], vectors, found, k=_K + 1, metric=rows.metric)
+            near, _ = refine(query[None], vectors.__getitem__, found, k=_K + 1, metric=rows.metric)
             took.append(time.perf_counter() - begun)
             wanted = [slot for slot in best.tolist() if slot != own][:_K]
             hits += len(set(wanted) & set(near[0].tolist()))
