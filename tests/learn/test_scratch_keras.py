@@ -17,6 +17,7 @@ from fovea.learn.scratch import Making, scratch
 from fovea.learn.trained import Pictures, Trained
 from fovea.nets.keras_start import import_keras, quiet
 from fovea.nets.zoo import build_network
+from fovea.progress import Progress, silent
 
 GIVEN = {"epochs": 3, "batch_size": 16, "precision": "f32", "device": "cpu", "lr": 0.01, "augment": "none"}
 
@@ -37,6 +38,21 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "own.keras"
 
 
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    """Return a model of 12 px whose layers draw from generators of their own, one from a seed of its own, saved."""
+    keras = import_keras()
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 3))
+    x = layers.GaussianNoise(0.1)(layers.Rescaling(1 / 255)(inputs))
+    x = layers.SpatialDropout2D(0.2)(layers.Conv2D(4, 3, activation="relu", name="maps")(x))
+    x = layers.Dropout(0.1, seed=7)(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="classes")(x))
+    with quiet(keras):
+        model.save(tmp_path / "noisy.keras")
+    return tmp_path / "noisy.keras"
+
+
 def drawn(n: int, *, seed: int) -> Pictures:
     """Return pictures of a bright left (0) or upper (1) half, and noise."""
     labels = np.arange(n) % 2
@@ -46,7 +62,14 @@ def drawn(n: int, *, seed: int) -> Pictures:
     return Pictures(pixels.clip(0, 255).astype(np.uint8), labels)
 
 
-def trained(file: Path, *, names: tuple[str, ...] = ("left", "upper"), **options: Any) -> Trained:
+def trained(
+    file: Path,
+    *,
+    names: tuple[str, ...] = ("left", "upper"),
+    workspace: str = "workspace",
+    progress: Progress = silent,
+    **options: Any,
+) -> Trained:
     torch.set_num_threads(1)
     return scratch(
         str(file),
@@ -54,7 +77,8 @@ def trained(file: Path, *, names: tuple[str, ...] = ("left", "upper"), **options
         valid=drawn(20, seed=1),
         class_names=names,
         wish=Making(GIVEN, options),
-        workspace=file.parent / "workspace",
+        workspace=file.parent / workspace,
+        progress=progress,
     )
 
 
@@ -95,6 +119,29 @@ def test_a_copy_learns_apart_from_its_original(file: Path) -> None:
     assert all(weight.grad is not None for weight in twin.parameters() if weight.requires_grad)
     ours = {id(weight) for weight in network.parameters()}
     assert not ours & {id(weight) for weight in twin.parameters()}
+
+
+def test_the_same_seed_gives_the_same_network_whatever_its_layers_draw_from(noisy: Path) -> None:
+    one, other = (weights(trained(noisy, workspace=name).network) for name in ("one", "other"))
+    assert {"maps/kernel", "classes/kernel"} <= one.keys()
+    for name, held in one.items():
+        assert np.array_equal(held.numpy(), other[name].numpy()), name
+
+
+def test_an_interrupted_training_of_layers_that_draw_ends_as_an_uninterrupted_one(
+    noisy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.learn.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.learn.training.state._WRITING_SHARE", 1e9)
+
+    def interrupt(stage: str, n_done: int, n_total: int) -> None:
+        if n_done == 7:  # of 3 epochs with 4 batches each
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(noisy, workspace="stopped", progress=interrupt)
+    again, whole = (trained(noisy, workspace=name) for name in ("stopped", "whole"))
+    np.testing.assert_array_equal(again.valid_logits, whole.valid_logits)
 
 
 def test_another_number_of_classes_is_refused(file: Path) -> None:

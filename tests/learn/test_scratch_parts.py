@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from fovea.errors import InputError
 from fovea.learn.augment import Looks, augmentation, normalise
-from fovea.learn.scratch import library_of, recipe, size_for
+from fovea.learn.scratch import Making, library_of, recipe, size_for
 from fovea.learn.scratch.batches import AlternatingBatches, Preparing, half_mirrored
 from fovea.learn.scratch.muon import NormalisedMuon, fast_optimizers, orthogonal
 from fovea.learn.scratch.networks import make_network, smallest_px
@@ -158,7 +158,14 @@ def test_pictures_that_may_not_be_mirrored_never_are() -> None:
 
 
 def planned(
-    seconds: float | None, *, batch_size: int = 10, n_pictures: int = 50, begun: int = 0, tried: int = 0
+    seconds: float | None,
+    *,
+    batch_size: int = 10,
+    n_pictures: int = 50,
+    begun: int = 0,
+    tried: int = 0,
+    short: float = 0.0,
+    n_sharing: int = 1,
 ) -> Plan:
     batches = ArrayBatches(np.zeros((10, 2), np.float32), np.zeros(10, np.int64), batch_size=10, seed=0)
     return plan_training(
@@ -169,6 +176,7 @@ def planned(
         n_answered=40,
         n_tried=tried,
         planned=begun,
+        wish=Making(short=short, n_sharing=n_sharing),
     )
 
 
@@ -180,6 +188,28 @@ def test_a_budget_without_room_for_twenty_steps_is_refused(monkeypatch: pytest.M
         "43 s of the budget are left, too few to train from scratch: 20 steps take 43 s here. Raise --budget by 49 s or more, "
         "or take a smaller network (--net)."
     )
+
+
+@pytest.mark.parametrize(("n_sharing", "lacking", "advised"), [(1, 19, 51), (2, 38, 101)])
+def test_a_budget_that_the_rest_of_the_run_takes_is_refused_with_one_that_is_enough(
+    monkeypatch: pytest.MonkeyPatch, n_sharing: int, lacking: int, advised: int
+) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 0.2)
+    with pytest.raises(TooLittleTimeError) as caught:
+        planned(1.0, short=20.0, n_sharing=n_sharing)  # 19 lack, 5 steps of 10 and two answers take 13.3
+    assert str(caught.value) == (
+        f"The budget is {lacking} s short of what reading the pictures, converting the network and the report take, and 5 steps "
+        "of training from scratch take 13 s on top of that here. "
+        f"Raise --budget by {advised} s or more, or take a smaller network (--net)."
+    )
+    assert planned(advised / n_sharing - 19).settings.looping.epochs is not None
+
+
+def test_nothing_is_begun_where_nothing_is_left_however_fast_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.learn.scratch.planning.time_step", lambda *_, **__: 1e-9)
+    with pytest.raises(TooLittleTimeError, match=r"^The budget is 1 s short of "):
+        planned(1.0, short=1.5)
+    assert planned(1.0, short=1.5, begun=5).settings.looping.epochs == 5  # what was begun goes on
 
 
 def test_a_budget_with_room_for_less_than_an_epoch_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

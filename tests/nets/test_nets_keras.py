@@ -238,6 +238,24 @@ def test_maps_are_laid_out_anew_where_that_changes_no_answer(keras: Any) -> None
         np.testing.assert_allclose(network(planes), expected, atol=1e-5)
 
 
+def test_what_layers_draw_from_generators_of_their_own_follows_a_seed(keras: Any) -> None:
+    import torch
+
+    layers = keras.layers
+    noisy = [layers.GaussianNoise(0.5), layers.GaussianNoise(0.5, seed=7), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([layers.Input((8, 8, 3)), *noisy])
+    network: Any = torch_network(keras, model, shape_px=(8, 8), bgr=False).train()
+
+    def answer(seed: int) -> Any:
+        network.seed_draws(seed)
+        return network(torch.zeros(2, 3, 8, 8))
+
+    first = answer(3)
+    assert torch.equal(answer(3), first)
+    assert not torch.equal(answer(4), first)
+    assert not torch.equal(network(torch.zeros(2, 3, 8, 8)), answer(4))  # the next draw is another one
+
+
 def test_maps_are_left_as_they_are_where_channels_must_be_last(
     keras: Any, file: Path, pixels: Pixels
 ) -> None:

@@ -62,6 +62,24 @@ def test_one_student_is_trained(job: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("compare", "n_sharing"), [(False, 1), (True, 2)])
+def test_what_a_budget_lacks_is_told_of_all_that_is_trained(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compare: bool, n_sharing: int
+) -> None:
+    seen: list[Any] = []
+
+    def look(*_: Any, wish: Any, **__: Any) -> None:
+        seen.append(wish.making)
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("FOVEA_CACHE", str(job / "cache"))
+    monkeypatch.setattr("fovea.learn.distil.distil", look)
+    with pytest.raises(KeyboardInterrupt):
+        distil(job / "teacher", job / "photos", out=tmp_path / "run", compare=compare, budget=10.0, **QUICK)
+    assert seen[0].n_sharing == n_sharing
+    assert seen[0].short > 1 + 8 / n_sharing  # 18 s are kept for the end, and a second stands in the settings
+
+
 def test_teacher_student_and_the_same_network_alone_stand_side_by_side(job: Path, student: Run) -> None:
     told = student.metrics["training"]
     names = [f"the teacher {job / 'teacher'}", "lenet5 without a teacher", "lenet5 distilled"]

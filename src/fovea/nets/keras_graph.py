@@ -26,6 +26,7 @@ _LAST_AXIS = {
 _NO_PLACES = ("Input", "ZeroPadding", "Cropping", "Dropout", "SpatialDropout", "Gaussian", "Alpha", "Random")
 _REASONS = (ValueError, TypeError, RuntimeError, AssertionError, IndexError)  # why a network takes no picture
 SAME_ANSWER = 1e-4  # of the largest value, in float32
+_SEEDS_APART = 0x9E3779B1  # a generator counts up from its seed by ones: neighbours would draw alike
 
 
 def torch_network(keras: Any, model: Any, *, shape_px: tuple[int, int], bgr: bool) -> "torch.nn.Module":
@@ -105,6 +106,7 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
             super().__init__()
             self.maps_axis = axis
             self._run: Callable[[torch.Tensor], Any] = lambda planes: model(planes, training=self.training)
+            self._generators = [one for one in model.variables if one.name == "seed_generator_state"]
             for name, layer in layers_of(model):
                 _add(self, name, layer)
                 kernel = getattr(layer, "kernel", None)
@@ -124,6 +126,16 @@ def _network(keras: Any, model: Any, *, bgr: bool) -> "torch.nn.Module":
                 if type(layer).__name__ == "BatchNormalization":
                     layer.trainable = False
             self._hold_statistics()
+
+        def seed_draws(self, seed: int) -> None:
+            """Seed what keras' layers draw from beside torch's generator: noise, masks of whole maps, random pictures.
+
+            Each has a generator of its own, which begins anywhere whenever the model is built, and stands in no checkpoint; a
+            seed that the model's configuration gives to a layer is overridden too.
+            """
+            with keras.device("cpu"):
+                for number, state in enumerate(self._generators):
+                    state.assign([(seed + number * _SEEDS_APART) % 2**31, 0])
 
         def _apply(self, fn: Any, recurse: bool = True) -> Any:
             super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -303,7 +303,9 @@ def _train(
         Pictures(piece_of(given.pixels, known), given.labels[known]),
         piece_of(given.pixels, held_out),
     )
-    making = replace(room.making(seconds), widened=False)  # with a teacher and without: the same network
+    n_sharing = 1 + (is_taught and teaching.compare)
+    # With a teacher and without: the same network.
+    making = replace(room.making(seconds), widened=False, n_sharing=n_sharing)
     with room.watched(name) as on_epoch:
         shared: dict[str, Any] = {
             "valid": sides.valid,

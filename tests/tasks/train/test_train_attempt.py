@@ -48,9 +48,9 @@ def test_pictures_in_a_file_are_not_copied_into_memory(tmp_path: Path, draw_clas
     assert not expected
 
 
-def making(tmp_path: Path, **settings: Any) -> Making:
+def making(tmp_path: Path, *, seconds: float | None = None, **settings: Any) -> Making:
     config = configure(Config, {"photos": tmp_path, "out": tmp_path / "run", **settings})
-    return Room(config, tmp_path, None, 0.0, silent, unheard).making(None)  # type: ignore[arg-type]
+    return Room(config, tmp_path, None, 0.0, silent, unheard).making(seconds)  # type: ignore[arg-type]
 
 
 def test_what_was_said_of_layers_reaches_the_network(tmp_path: Path) -> None:
@@ -61,3 +61,11 @@ def test_what_was_said_of_layers_reaches_the_network(tmp_path: Path) -> None:
 
 def test_dropout_of_the_head_is_not_for_the_network_that_auto_tries_by_itself(tmp_path: Path) -> None:
     assert "dropout" not in making(tmp_path, method="auto", head="mlp:64", dropout=0.3).given
+
+
+@pytest.mark.parametrize(("seconds", "given", "short"), [(30.0, 30.0, 0.0), (-17.0, 1.0, 18.0)])
+def test_what_lacks_of_a_budget_is_told_with_the_members_that_share_it(
+    tmp_path: Path, seconds: float, given: float, short: float
+) -> None:
+    made = making(tmp_path, seconds=seconds, method="scratch", net="mlp", budget=40.0, ensemble=3)
+    assert (made.given["seconds"], made.short, made.n_sharing) == (given, short, 3)

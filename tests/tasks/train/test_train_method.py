@@ -370,6 +370,40 @@ def test_of_larger_pictures_a_network_is_tried_beside_where_it_is_named(far, mon
     assert asked[0][1] == 24.0
 
 
+def test_what_refuses_to_go_on_from_its_checkpoint_is_no_reason_for_the_probe(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fovea.learn.training.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.learn.training.state._WRITING_SHARE", 1e9)
+    monkeypatch.setattr(train_method, "usual_side", lambda *_: 65)  # fine-tuning is all that is tried
+    settings = {**TUNED, "method": "auto", "batch_size": 16}
+
+    def interrupt(stage: str, n_done: int, n_total: int) -> None:
+        if stage.startswith("training") and n_done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(drawn, out=tmp_path / "run", progress=interrupt, **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr("fovea.learn.training.loop.free_bytes", lambda device: 1000)
+        with pytest.raises(
+            InputError, match=r"^A batch of 16 pictures would need .*: not even one picture fits\."
+        ):
+            train(drawn, out=tmp_path / "run", **settings)
+    assert (tmp_path / ".run.training" / "finetune" / "finetune.checkpoint").is_file()
+    told = train(drawn, out=tmp_path / "run", **settings).metrics["training"]
+    assert [one["name"] for one in told["standings"]] == ["the probe", "fovea-tiny fine-tuned"]
+
+
+def test_an_interrupted_run_goes_on_though_nothing_seems_left_of_the_budget(far):
+    run, asked = far
+    run(60.0)
+    first = asked.copy()
+    asked.clear()
+    assert run(-3.0) == ["planned", "all"]  # pictures in the store say nothing of how fast they are read
+    assert asked == first[:2]
+
+
 def test_an_interrupted_run_tries_the_same_networks_for_as_long_as_before(far):
     run, asked = far
     run(60.0)
@@ -387,7 +421,7 @@ def test_what_is_planned_whole_is_not_trained_whole_again(far, monkeypatch: pyte
     assert [net for net, _ in asked] == ["fast"]
 
 
-@pytest.mark.parametrize(("n_decoded", "rate"), [(1, 150.0), (30, 60.0)])
+@pytest.mark.parametrize(("n_decoded", "rate"), [(1, 128.0), (30, 60.0)])
 def test_the_speed_of_reading_is_told_by_pictures_that_were_read(
     n_decoded: int, rate: float, monkeypatch: pytest.MonkeyPatch
 ):
@@ -398,8 +432,9 @@ def test_the_speed_of_reading_is_told_by_pictures_that_were_read(
         raise InterruptedError
 
     config = SimpleNamespace(
-        training=SimpleNamespace(method="auto", how=SimpleNamespace(device="cpu", budget=None))
+        training=SimpleNamespace(method="auto", how=SimpleNamespace(device="cpu", budget=60.0, ensemble=2))
     )
+    monkeypatch.setattr(train_method, "seconds_a_picture", lambda *_, **__: 1 / 128)
     test_row = SimpleNamespace(split="test", problem="")  # is read at the end, so its time is kept
     manifest = SimpleNamespace(rows=(test_row, test_row))
     goal = SimpleNamespace(rows_train=range(32), rows_valid=range(8), manifest=manifest)
@@ -428,6 +463,24 @@ def test_what_is_read_again_by_a_network_from_scratch_is_planned_by_its_own_spee
         train(drawn, out=tmp_path / "run", budget=1000.0, **QUICK)
     assert told["n_again"] == 120
     assert 900 < told["seconds"] < 990
+
+
+def test_from_scratch_a_budget_that_the_end_takes_is_refused_with_one_that_is_enough(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fovea.tasks.train.attempt.END_SECONDS", 3.0)
+    with pytest.raises(InputError) as caught:
+        train(drawn, out=tmp_path / "run", budget=1.0, **QUICK)
+    said = re.fullmatch(
+        r"The budget is (\d+) s short of what reading the pictures, converting the network and the report take, and 6 steps of "
+        r"training from scratch take \d+ s on top of that here\. Raise --budget by (\d+) s or more, or take a smaller network "
+        r"\(--net\)\.",
+        str(caught.value),
+    )
+    assert said is not None
+    assert int(said[1]) >= 2
+    told = train(drawn, out=tmp_path / "run", budget=1.0 + int(said[2]), **QUICK).metrics["training"]
+    assert told["kept"] == "lenet5 from scratch"
 
 
 def test_a_training_that_broke_down_is_the_advice_and_not_the_labels(drawn: Path, tmp_path: Path):

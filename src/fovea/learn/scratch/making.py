@@ -209,6 +209,7 @@ def _plan(
             n_answered=(n_valid + wish.n_again) * assembly.n_views,
             n_tried=wish.finds_rate * N_STEPS * (batch_size or n_pictures),
             planned=planned,
+            wish=wish,
         )
 
 

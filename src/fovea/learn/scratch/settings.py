@@ -39,7 +39,8 @@ class Making:
     says what the labels are: "class", "values" for numbers, "labels" for several a picture. With `finds_rate` the learning
     rate is found by a trial (see `find_learning_rate`) in place of a given one. A `lesson` is learned from in place of the labels.
     Where seconds are given, `n_again` pictures are answered in them too, when all is done; the fast network may be trained in its
-    wide form then, unless it is not to be `widened`.
+    wide form then, unless it is not to be `widened`. `short` of the given seconds are not there, where the rest of the run takes
+    more than there is; one budget is shared by `n_sharing` trainings: both are for the advice, where nothing can be trained.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -49,3 +50,5 @@ class Making:
     lesson: Lesson | None = None
     n_again: int = 0
     widened: bool = True
+    short: float = 0.0
+    n_sharing: int = 1

@@ -49,6 +49,7 @@ class Stepper:
         weights: Sequence[Any] = [weight for group in optimizers.param_groups for weight in group["params"]]
         originals = {id(matrix): weight for weight, matrix in optimizers.views}
         self.weights: list[Tensor] = [originals.get(id(weight), weight) for weight in weights]
+        self.drawing: list[Any] = [one for one in network.modules() if hasattr(one, "seed_draws")]
         self.scaler = torch.amp.GradScaler(machine.device, enabled=machine.precision == "f16")
         exact = torch.float32 if machine.device == "mps" else torch.float64
         self.sums = torch.zeros(2, dtype=exact, device=machine.device)
@@ -57,16 +58,17 @@ class Stepper:
     def step(self, batch: Batch, *, number: int, factor: float, look: bool) -> bool:
         """Learn from one batch at `factor` of the highest rates; return False, with no weight moved, on numbers that are none.
 
-        `number` counts all steps and seeds what is drawn; with `look` the gradients' lengths are kept in `norms`.
+        `number` counts all steps and seeds what is drawn; with `look` the gradients' lengths are kept in `norms`. Of several
+        processes all refuse together: each looks at what all have.
         """
         loss = self._forward(batch, number)
-        told = _Told(loss)
+        told = _Told(loss if self.processes.n == 1 else self.sums[0])
         self.optimizers.zero_grad()
         cast("Any", self.scaler.scale(loss)).backward()
         self.optimizers.take_gradients(self.scaler)
         if look:
             self.norms = gradient_norms(self.network)
-        if not (self._clip() and (self.processes.n > 1 or told.is_finite())):
+        if not (self._clip() and told.is_finite()):
             return False
         self.optimizers.set_rate(factor)
         self.optimizers.step(self.scaler)
@@ -85,7 +87,10 @@ class Stepper:
             seed=seed_of(looping.seed, "mix", number),
         )
         rows = self.processes.share(len(x))
-        seed_draws(seed_of(looping.seed, "step", number, self.processes.rank), device=self.machine.device)
+        seed = seed_of(looping.seed, "step", number, self.processes.rank)
+        seed_draws(seed, device=self.machine.device)
+        for one in self.drawing:  # keras' networks, whose layers have generators of their own
+            one.seed_draws(seed)
         with self.machine.autocast():
             outputs = self.model(mixed.x[rows])
         weight = None if batch.weight is None else batch.weight.to(outputs.device)

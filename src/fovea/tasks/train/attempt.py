@@ -45,6 +45,7 @@ Numbers = NDArray[np.int64]
 Logits = NDArray[np.float32]
 END_SECONDS = 18.0
 """For converting one network, comparing its answers, and writing the report."""
+_LEAST_SECONDS = 1.0  # of a training's settings, which take nothing below 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Room:
         config = self.config
         told = {**config.training.given(), "seed": config.seed, "balance": config.balance}
         told |= {"device": config.training.how.device, "precision": config.backbone.compute}
-        return told if seconds is None else {**told, "seconds": max(1.0, seconds)}
+        return told if seconds is None else {**told, "seconds": max(_LEAST_SECONDS, seconds)}
 
     def making(self, seconds: float | None, *, kind: "Kind" = "class", n_again: int = 0) -> "Making":
         """Return what is wished of a training from scratch: see `learn.scratch.Making`."""
@@ -125,11 +126,13 @@ class Room:
         training = self.config.training
         given, layers = self.given(seconds), training.of_layers()
         options = {name: value for name, value in layers.items() if name not in given}
-        if (
-            training.how.net is None
-        ):  # what auto tries by itself has neither: they are the head's in fine-tuning
+        if training.how.net is None:  # what auto tries by itself has neither: they are of fine-tuning's head
             given = {name: value for name, value in given.items() if name not in ("dropout", "drop_path")}
-        return Making(given, options, kind=kind, finds_rate=training.finds_rate, n_again=n_again)
+        short = 0.0 if seconds is None else max(0.0, _LEAST_SECONDS - seconds)
+        finds_rate, n = training.finds_rate, training.how.ensemble
+        return Making(
+            given, options, kind=kind, finds_rate=finds_rate, n_again=n_again, short=short, n_sharing=n
+        )
 
     def watched(self, name: str, *, kind: "Kind" = "class") -> AbstractContextManager["OnEpoch"]:
         """Return the block in which every epoch of the training `name` reaches those who watch it."""

@@ -33,10 +33,9 @@ from fovea.tasks.train.input_size import usual_side
 from fovea.tasks.train.learn import Learned, make_learned
 from fovea.tasks.train.prepare import HELD_OUT, Prepared
 from fovea.tasks.train.since import Earlier
+from fovea.tasks.train.sizing import seconds_a_picture
 
 PROBE = "the probe"
-USUAL_RATE = 150.0
-"""Pictures a second that a trained network is expected to read, where nothing was measured."""
 LEAST_SECONDS = 5.0
 """With less left of a budget, nothing is trained."""
 _ADVISED = 3.0  # times these seconds: in the fewest of all one epoch often does not fit
@@ -139,9 +138,7 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     """Return the networks that the method trains beside a probe on `encoder`, and why the others or all of them were not."""
     method = room.config.training.method
     n_rows = len(goal.rows_train) + len(goal.rows_valid)
-    # Where most lay in the store, the time says nothing about how fast pictures are read.
-    is_told = 2 * gathered.n_decoded > n_rows
-    rate = gathered.n_decoded / max(gathered.seconds, 1e-9) if is_told else USUAL_RATE
+    rate = _reading_rate(goal, encoder, gathered=gathered, room=room)
     n_test = sum(row.split == "test" and not row.problem for row in goal.manifest.rows)
     is_far = method == "auto" and usual_side(goal.manifest, goal.rows_train) <= SMALL_PX
     # An average of which all is frozen but the last blocks takes twice as long for the training part; of whole networks more.
@@ -150,13 +147,14 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     )
     left = room.seconds_left(n_rows + n_test + n_more, rate=rate)
     seconds = agreed(left, device=room.config.training.how.device)
-    why_not = _why_not(goal, seconds=seconds, room=room)
+    tries = Tries(room, seconds)
+    # An interrupted run goes on with the seconds that were planned.
+    why_not = _why_not(goal, seconds=None if tries.are_continued else seconds, room=room)
     if why_not:
         end_follower()
         return [], why_not
     net = room.config.training.how.net
     has_net = method == "auto" and (is_far or net is not None)
-    tries = Tries(room, seconds)
     share = EACH_SHARE if is_far else 2 * EACH_SHARE if has_net else 1.0
     tries.add("finetune", partial(tune, goal, encoder, room=room), share=share)
     if is_far and not any(one.trained.is_whole for one in tries.attempts):
@@ -170,10 +168,19 @@ def try_further(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room)
     return tries.attempts, why_not and f" Not trained: {why_not}"
 
 
+def _reading_rate(goal: Goal, encoder: Encoder, *, gathered: Gathered, room: Room) -> float:
+    """Return how many pictures a second a network reads; where most lay in the store, a few are read again for it."""
+    rows = np.concatenate([goal.rows_train, goal.rows_valid])
+    if 2 * gathered.n_decoded > len(rows) or room.config.training.how.budget is None:
+        return gathered.n_decoded / max(gathered.seconds, 1e-9)
+    return 1 / max(seconds_a_picture(goal.manifest, rows, encoder=encoder, store=None), 1e-9)
+
+
 class Tries:
     """What is trained one after the other within `seconds` (None: without end), and the `reasons` why others were not.
 
-    Which had time, and how much, is written in the run's workspace: an interrupted run goes on with the same ones.
+    Which had time, and how much, is written in the run's workspace: an interrupted run goes on with the same ones. What
+    refuses to go on from its checkpoint is raised, whatever is survived: no probe is given for hours of training.
     """
 
     def __init__(self, room: Room, seconds: float | None) -> None:
@@ -182,6 +189,7 @@ class Tries:
         self.seconds, self.begun = seconds, time.perf_counter()
         self.kept = PlanFile(room.workspace / "tries.json", job="")
         room.workspace.mkdir(parents=True, exist_ok=True)
+        self.are_continued = bool(self.kept.read())
         self.attempts: list[Attempt] = []
         self.reasons: list[str] = []
         training = room.config.training
@@ -199,6 +207,7 @@ class Tries:
 
         survived: tuple[type[Exception], ...] = (TooLittleTimeError, *self.survived)
         held = self.kept.read().get(name)
+        has_checkpoint = any(self.kept.path.parent.rglob(f"{name}/*.checkpoint"))
         seconds, why_not = held or (self._left(share), "")
         is_next = bool(self.attempts or self.reasons)
         if not why_not and is_next and seconds is not None and seconds <= LEAST_SECONDS:
@@ -209,6 +218,8 @@ class Tries:
                 self.attempts.append(train(seconds=seconds))
                 return
             except survived as error:
+                if has_checkpoint and isinstance(error, InputError):
+                    raise
                 why_not = str(error)
         self.kept.add(**{name: (seconds, why_not)})
         if why_not and why_not not in self.reasons:

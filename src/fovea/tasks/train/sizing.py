@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fovea.errors import BackboneError
-from fovea.features import Encoder
+from fovea.features import Encoder, Store
+from fovea.manifest import Manifest
 from fovea.tasks.backbones import open_encoder
 from fovea.tasks.gather import gather
 from fovea.tasks.several import agreed, is_follower
@@ -23,7 +25,7 @@ from fovea.tasks.train.learn import Learned
 MOST_SHARE = 1 / 12
 """Of the budget that is left, to read all pictures again."""
 N_FIRST = 8
-"""Pictures that are read at the larger size first: the network is made ready meanwhile."""
+"""Pictures that are read first: the network is made ready meanwhile."""
 N_TIMED = 64
 """Pictures that are read then, to know how long all take."""
 Probe = tuple[Learned, Encoder]
@@ -95,17 +97,26 @@ def _has_time(learned: Learned, larger: Encoder, *, room: Room) -> bool:
     kept = PlanFile(room.workspace / "size.json", job=larger.preprocess.size)
     held = kept.read().get("has_time")
     if held is None:
-        manifest, opened = learned.plan.manifest, np.concatenate([learned.rows_train, learned.rows_valid])
-        some = opened[np.linspace(0, len(opened) - 1, min(N_FIRST + N_TIMED, len(opened))).astype(int)]
-        for part in (some[:N_FIRST], some[N_FIRST:]):
-            sample = manifest.with_rows([manifest.rows[k] for k in part.tolist()])
-            seconds = gather(sample, encoder=larger, store=room.store).seconds
+        opened = np.concatenate([learned.rows_train, learned.rows_valid])
+        each = seconds_a_picture(learned.plan.manifest, opened, encoder=larger, store=room.store)
         left = budget - (time.perf_counter() - room.begun)
-        held = len(opened) * seconds / max(1, len(part)) <= MOST_SHARE * left
+        held = len(opened) * each <= MOST_SHARE * left
     has_time = bool(agreed(float(held), device=device))
     if not is_follower():
         kept.add(has_time=has_time)
     return has_time
+
+
+def seconds_a_picture(
+    manifest: Manifest, rows: NDArray[np.int64], *, encoder: Encoder, store: Store | None
+) -> float:
+    """Return the seconds that one of these rows takes to be read by a network that is ready, timed on a few of them."""
+    some = rows[np.linspace(0, len(rows) - 1, min(N_FIRST + N_TIMED, len(rows))).astype(int)]
+    seconds = 0.0
+    for part in (some[:N_FIRST], some[N_FIRST:]):
+        sample = manifest.with_rows([manifest.rows[k] for k in part.tolist()])
+        seconds = gather(sample, encoder=encoder, store=store).seconds / max(1, len(part))
+    return seconds
 
 
 def _with_note(learned: Learned, text: str) -> Learned:
