@@ -1,6 +1,7 @@
 """`fovea.fit`: any module on loaders, with torch's optimisers or ours, as a loop written by hand would train it."""
 
 import copy
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,38 @@ from PIL import Image
 
 import fovea
 from fovea.errors import InputError, OutputError
+from fovea.nets import import_torchvision
 
 torch = pytest.importorskip("torch")
 
 from fovea.learn.fitting import LoaderBatches
+
+COLOURS = {"red": 0, "blue": 2}
+
+
+def draw(folder: Path, *, channel: int, n: int, rng: Any, size_px: tuple[int, int] = (16, 16)) -> None:
+    """Draw n noisy pictures of this height and width, with a patch of one colour."""
+    folder.mkdir(parents=True)
+    for number in range(n):
+        pixels = rng.integers(0, 90, (*size_px, 3)).astype(np.uint8)
+        pixels[4:12, 4:12, channel] = 220
+        Image.fromarray(pixels).save(folder / f"{number:02d}.png")
+
+
+def chain(height_px: int, width_px: int) -> Any:
+    """Return torchvision's usual transform to a size."""
+    import_torchvision()
+    transforms = import_module("torchvision.transforms")
+    steps = [transforms.Resize((height_px, width_px)), transforms.ToTensor()]
+    return transforms.Compose([*steps, transforms.Normalize([0.5] * 3, [0.25] * 3)])
 
 
 @pytest.fixture
 def loaders(tmp_path: Path) -> Any:
     """Return loaders of 2 x 60 drawn pictures of 16 px: red or blue ones."""
     rng = np.random.default_rng(0)
-    for name, channel in (("red", 0), ("blue", 2)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(60):
-            pixels = rng.integers(0, 90, (16, 16, 3)).astype(np.uint8)
-            pixels[4:12, 4:12, channel] = 220
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02d}.png")
+    for name, channel in COLOURS.items():
+        draw(tmp_path / "photos" / name, channel=channel, n=60, rng=rng)
     return fovea.torch.loaders(tmp_path / "photos", size_px=16, batch_size=16, augment="flip")
 
 
@@ -49,7 +66,7 @@ def test_an_optimizer_and_a_scheduler_of_ones_own_do_what_a_loop_by_hand_does(lo
     ours, theirs = small_network(), small_network()
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.2, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
-    fitted = fovea.fit(ours, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3, precision="f32")
+    fitted = fovea.fit(ours, loaders, optimizer=optimizer, scheduler=scheduler, epochs=3, compute="f32")
     batches = LoaderBatches(loaders["train"], seed=0)
     by_hand(theirs, [list(batches.epoch(k)) for k in range(3)], keep=fitted.history.best_epoch)
     for name, weight in ours.state_dict().items():
@@ -163,6 +180,53 @@ def test_a_module_for_other_classes_is_refused_before_it_learns(loaders: Any) ->
     )
 
 
+class Auxiliary(torch.nn.Module):  # type: ignore[misc]
+    """Answers as Inception does: with something else while it learns."""
+
+    def __init__(self, learning: Any) -> None:
+        super().__init__()
+        self.network, self.learning = torch.nn.Sequential(torch.nn.BatchNorm2d(3), small_network()), learning
+
+    def forward(self, x: Any) -> Any:
+        answers = self.network(torch.nn.functional.dropout(x, training=self.training))
+        return self.learning(answers) if self.training else answers
+
+
+def fail(answers: Any) -> Any:
+    raise RuntimeError("Kernel size can't be greater than actual input size")
+
+
+@pytest.mark.parametrize(
+    ("learning", "said"),
+    [
+        (
+            lambda answers: (answers, answers),
+            "The module answers with tuple in training mode, and fit needs one tensor: (n, k), k the number of classes. Build it "
+            "without auxiliary outputs (torchvision's inception_v3 and googlenet: aux_logits=False), or put it into a module that "
+            "returns the first output alone.",
+        ),
+        (
+            fail,
+            "The module answers in evaluation mode and fails in training mode (Kernel size can't be greater than actual input "
+            "size). Build it without auxiliary outputs (torchvision's inception_v3 and googlenet: aux_logits=False), or give it "
+            "larger pictures.",
+        ),
+    ],
+    ids=["two", "none"],
+)
+def test_a_module_of_auxiliary_outputs_is_refused_and_left_as_it_was(
+    plain_loader: Any, learning: Any, said: str
+) -> None:
+    module = Auxiliary(learning)
+    before, drawn = copy.deepcopy(module.state_dict()), torch.get_rng_state()
+    with pytest.raises(InputError) as caught:
+        fovea.fit(module, (plain_loader, plain_loader))
+    assert str(caught.value) == said
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(layer.training for layer in module.modules())
+
+
 def test_a_scheduler_without_its_optimizer_is_refused(loaders: Any) -> None:
     network = small_network()
     scheduler = torch.optim.lr_scheduler.StepLR(torch.optim.SGD(network.parameters(), lr=0.1), step_size=1)
@@ -199,9 +263,16 @@ def test_an_unknown_optimizer_gets_the_closest(loaders: Any) -> None:
             {"lr": "high"},
             "The learning rate lr is 'high'. Give a number, such as lr=0.001, or lr='find', which finds one.",
         ),
+        ({"compute": "fp16"}, "There is no compute 'fp16' (did you mean 'f16'?). There are: auto, f32, bf16, f16."),
+        ({"compute": 0.98}, "There is no compute 0.98. There are: auto, f32, bf16, f16."),
+        (
+            {"precision": 0.98},
+            "precision is 0.98, and fit takes none. What it computes in is named compute: 'auto', 'f32', 'bf16' or 'f16'. A share "
+            "of right ones is promised by the run: fovea sort RUN PHOTOS --into FOLDER --precision 0.98.",
+        ),
     ],
 )  # fmt: skip
-def test_what_is_no_optimizer_scheduler_or_rate_is_refused(loaders: Any, settings: Any, said: str) -> None:
+def test_a_setting_that_is_none_is_refused(loaders: Any, settings: Any, said: str) -> None:
     with pytest.raises(InputError) as caught:
         fovea.fit(small_network(), loaders, **settings)
     assert str(caught.value) == said
@@ -317,8 +388,9 @@ def test_a_run_is_written_that_predicts_as_the_module_does(loaders: Any, tmp_pat
 def test_a_run_tells_what_its_module_was_trained_with_and_what_to_try(loaders: Any, tmp_path: Path) -> None:
     network = small_network()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-7, momentum=0.9)
-    fitted = fovea.fit(network, loaders, optimizer=optimizer, epochs=3, precision="f32", out=tmp_path / "run")
+    fitted = fovea.fit(network, loaders, optimizer=optimizer, epochs=3, compute="f32", out=tmp_path / "run")
     (attempt,) = fitted.run.metrics["training"]["attempts"]
+    assert (attempt["settings"]["looping"]["precision"], attempt["export"]["precision"]) == ("f32", "f32")
     told = attempt["settings"]["optimisation"]
     assert [told[name] for name in ("optimizer", "lr", "momentum", "schedule", "clip")] == [
         "SGD",
@@ -336,6 +408,55 @@ def test_of_a_scheduler_of_ones_own_the_rates_are_not_told_as_one(loaders: Any) 
     fitted = fovea.fit(network, loaders, optimizer=optimizer, scheduler=scheduler, epochs=2)
     told = fitted.settings.optimisation
     assert (told.optimizer, told.schedule, told.lr) == ("SGD", "OneCycleLR", None)
+
+
+@pytest.mark.parametrize("transform", [None, (16, 16)], ids=["ours", "theirs"])
+def test_a_class_that_is_held_out_alone_is_not_learned_and_not_judged(tmp_path: Path, transform: Any) -> None:
+    rng = np.random.default_rng(0)
+    for side, n in (("train", 40), ("valid", 20)):
+        for name, channel in COLOURS.items():
+            draw(tmp_path / "photos" / side / name, channel=channel, n=n, rng=rng)
+    draw(tmp_path / "photos" / "valid" / "aardvark", channel=1, n=10, rng=rng)
+    options = {"transform": chain(*transform)} if transform else {"size_px": 16, "augment": "none"}
+    made = fovea.torch.loaders(tmp_path / "photos", **options)
+    fitted = fovea.fit(small_network(), made, epochs=1, out=tmp_path / "run")
+    metrics = fitted.run.metrics
+    assert (fitted.valid_logits.shape, metrics["class_names"]) == ((40, 2), ["blue", "red"])
+    assert (metrics["n_valid"], metrics["n_measured"]) == (40, 40)
+
+
+def test_a_run_takes_pictures_that_are_not_square(tmp_path: Path) -> None:
+    rng, nn = np.random.default_rng(0), torch.nn
+    for name, channel in COLOURS.items():
+        draw(tmp_path / "photos" / name, channel=channel, n=60, rng=rng, size_px=(16, 32))
+    made = fovea.torch.loaders(tmp_path / "photos", transform=chain(16, 32))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 32, 2))
+    fitted = fovea.fit(network, made, epochs=3, out=tmp_path / "run")
+    assert fitted.run.metrics["input_px"] == [16, 32]
+    valid = [row for row in made.manifest.rows if row.split == "valid"]
+    answers = fovea.load(tmp_path / "run").predict([made.source / row.path for row in valid])
+    names = [made.class_names[k] for k in fitted.valid_logits.argmax(1)]
+    assert np.mean([answer.class_name == name for answer, name in zip(answers, names, strict=True)]) > 0.9
+
+
+class Travelling(torch.nn.Sequential):  # type: ignore[misc]
+    """Remembers where it was sent."""
+
+    def cpu(self) -> Any:
+        self.stops = [*getattr(self, "stops", []), "cpu"]
+        return super().cpu()
+
+    def to(self, *where: Any, **named: Any) -> Any:
+        self.stops = [*getattr(self, "stops", []), *where]
+        return super().to(*where, **named)
+
+
+def test_a_module_is_given_back_without_hooks_and_on_its_device(loaders: Any, tmp_path: Path) -> None:
+    network = Travelling(*small_network())
+    fovea.fit(network, loaders, epochs=1, out=tmp_path / "run")
+    assert network.stops[-2:] == ["cpu", torch.device("cpu")]
+    assert not any(layer._forward_hooks for layer in network.modules())
+    torch.save(network, tmp_path / "network.pt")
 
 
 def test_a_run_is_not_written_where_something_is(loaders: Any, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def fit(
     """Train any module of torch's in place, with the loop that `fovea train` uses; its best weights stay in it.
 
     Args:
-        module: takes what the loaders give and answers (n, k), k the number of classes.
+        module: takes what the loaders give and answers one tensor (n, k), k the number of classes, also while it learns.
         loaders: those of `loaders`, any mapping with DataLoaders "train" and "val", or a pair of them (train, valid).
         optimizer: torch's, made for the module's weights, or a name, such as "sgd" or "adamw".
         scheduler: one of torch's for that optimizer, which steps after every epoch (OneCycleLR and CyclicLR after every batch),
@@ -143,13 +143,14 @@ def fit(
         announce: told the settings in a sentence, and every epoch in a line; print, for example.
         on_epoch: told every epoch's record. In a notebook the curves are drawn anew then.
         settings: any other of `fovea train`, with underscores: lr (a number, or "find"), weight_decay, clip, smoothing, mixup,
-            cutmix, ema, patience, seed, seconds, device, precision, compile.
+            cutmix, ema, patience, seed, seconds, device, compute ("auto", "f32", "bf16" or "f16"; with `out`, "f32" is also what
+            the saved model computes in), compile.
 
     Raises:
         InputError: a setting that cannot be used, or is the loaders' or the module's (batch_size, augment, dropout), or an
             optimizer's of your own (lr); no loader of training or of validation pictures; a module that answers another number
-            of classes; or with `out` loaders whose validation transform is not a chain of Resize, CenterCrop, ToTensor and
-            Normalize.
+            of classes, or several tensors; or with `out` loaders whose validation transform is not a chain of Resize,
+            CenterCrop, ToTensor and Normalize.
         OutputError: something is at `out` already, or it cannot be written.
         BackboneError: with `out`, a module that the runtime cannot take over.
         MissingExtraError: torch, or what a tracker needs, is not installed.

@@ -65,7 +65,7 @@ def test_a_keras_model_gets_no_first_weights_of_ours() -> None:
 def test_a_module_is_advised_in_keywords_of_fit() -> None:
     used = {**MODULE, "clip": None, "precision": "bf16", "lr": 0.1}
     steps = change_rate(used, [], 0.1), shorten_gradients(used), compute_exactly(used)
-    assert together(used, *steps) == "a learning rate of 0.01, clip=1, precision='f32'"
+    assert together(used, *steps) == "a learning rate of 0.01, clip=1, compute='f32'"
     assert (train_longer(used, 20), allow_more_seconds(used)) == ("epochs=20", "more seconds")
     assert learn_less_by_heart(used, n_epochs=3) == (
         "epochs=3, mixup=0.2, more dropout in the module, stronger augmentation in the loaders, or more pictures"

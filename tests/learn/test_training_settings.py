@@ -37,7 +37,11 @@ def test_nesterov_without_momentum_is_refused() -> None:
             Training(Optimisation(schedule="cosinus")),
             "There is no schedule 'cosinus' (did you mean 'cosine'?). ",
         ),
-        (Training(looping=Looping(precision="fp16")), "There is no precision 'fp16' (did you mean 'f16'?). "),
+        (Training(looping=Looping(precision="fp16")), "There is no compute 'fp16' (did you mean 'f16'?). "),
+        (
+            Training(looping=Looping(precision=0.98)),  # type: ignore[arg-type]
+            "There is no compute 0.98. There are: auto, f32, bf16, f16.",
+        ),
         (Training(Optimisation(lr=0.0)), "The setting lr must be above 0; it is 0.0."),
         (Training(Optimisation(lr=float("nan"))), "The setting lr must be above 0; it is nan."),
         (Training(Optimisation(warmup=1.0)), "The setting warmup must be from 0 to below 1; it is 1.0."),

@@ -100,6 +100,45 @@ def test_a_linear_head_over_places_stays_outside_the_network(tmp_path, pictures)
     assert np.abs(made.head.logits(made.encoder.encode(pictures)) - torch_logits(one, pictures)).max() < 1e-4
 
 
+def test_an_exported_network_keeps_no_hooks(tmp_path, pictures):
+    network = Small()
+    exported(trained(network), tmp_path / "backbone", pictures)
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_a_network_that_cannot_be_converted_keeps_no_hooks_either(tmp_path, pictures, monkeypatch):
+    def refuse(*told, **named):
+        raise BackboneError("no")
+
+    monkeypatch.setattr(export, "write_backbone", refuse)
+    network = Small()
+    with pytest.raises(BackboneError):
+        exported(trained(network), tmp_path / "backbone", pictures)
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_a_network_of_one_oblong_size_is_exported_at_it(tmp_path):
+    class Flat(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.classifier = torch.nn.Linear(3 * 16 * 32, 3)
+
+        def forward(self, x):
+            return self.classifier(x.flatten(1))
+
+    (tmp_path / "backbone").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 32, 3), dtype=np.uint8)
+    made = export_trained(
+        trained(Flat()),
+        tmp_path / "backbone",
+        name="flat",
+        preprocess=Preprocess(16, 32, "squash"),
+        examples=pixels,
+        precision="f32",
+    )
+    assert made.encoder.n_features == 3 * 16 * 32 + 3
+
+
 def test_the_weights_lie_beside_it_and_say_what_they_are(tmp_path, pictures):
     one = trained(Small(), licence="MIT")
     made = exported(one, tmp_path / "backbone", pictures)

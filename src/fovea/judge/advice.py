@@ -38,7 +38,7 @@ def compute_exactly(used: Used) -> str:
     """Return float32; "" where it is computed in."""
     if used.get("precision", "f32") == "f32":
         return ""
-    return "precision='f32'" if used.get("is_module") else "--compute f32"
+    return "compute='f32'" if used.get("is_module") else "--compute f32"
 
 
 def let_units_live(used: Used) -> str:

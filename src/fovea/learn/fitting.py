@@ -40,6 +40,7 @@ from fovea.wording import count
 Scheduler: TypeAlias = torch.optim.lr_scheduler.LRScheduler
 _OTHERS = ("batch_size", "dropout", "drop_path", "balance", "augment")  # settings that the loop does not read
 _FIND = "find"
+_AUXILIARY = "auxiliary outputs (torchvision's inception_v3 and googlenet: aux_logits=False)"
 _OF_OPTIMIZER = ("lr", "momentum", "weight_decay")
 _OF_SCHEDULER = ("schedule", "warmup", "step_size", "gamma")
 _BY_BATCH = (
@@ -80,7 +81,7 @@ def fit_module(
 ) -> Fitted:
     """Train `module` in place on loaders["train"]; the weights that answer loaders["val"] best stay: see `is_as_good`.
 
-    `given` are settings of `learn.training` by their names. See `fovea.fit`.
+    `given` are settings of `learn.training` by their names, but `compute` for precision. See `fovea.fit`.
     """
     settings, optimizers = _choose(optimizer, scheduler, given)
     valid, batches = loaders["val"], LoaderBatches(loaders["train"], seed=settings.looping.seed)
@@ -235,6 +236,8 @@ def _choose(
     _check_told(optimizer, scheduler, told)
     if told.get("lr") == _FIND:
         del told["lr"]
+    if "compute" in told:
+        told["precision"] = told.pop("compute")
     if isinstance(scheduler, str):
         told["schedule"] = scheduler
     if isinstance(optimizer, str):
@@ -297,6 +300,11 @@ def _check_told(optimizer: Any, scheduler: Any, told: Mapping[str, Any]) -> None
                 f"The {what} is {given!r}. Give one of torch's that was made for this module, or a name, such as "
                 f"{what}={example!r}."
             )
+    if "precision" in told:
+        raise InputError(
+            f"precision is {told['precision']!r}, and fit takes none. What it computes in is named compute: 'auto', 'f32', 'bf16' "
+            "or 'f16'. A share of right ones is promised by the run: fovea sort RUN PHOTOS --into FOLDER --precision 0.98."
+        )
     unread = [name for name in _OTHERS if name in told]
     if unread:
         raise InputError(
@@ -330,14 +338,44 @@ def _require_steps(scheduler: Scheduler | str | None, *, epochs: int, n_batches:
 
 
 def _require_fit(module: nn.Module, valid: Loader) -> None:
-    """Raise InputError where the module's answers are not one for each class."""
+    """Raise InputError where the module does not answer one tensor with a number for each class; it is left as it was."""
     n_classes = len(getattr(valid.dataset, "classes", ()))
-    x, _ = next(iter(valid))
-    module.eval()
-    with torch.no_grad():
-        answers: Tensor = module(x[:1].to(next(module.parameters()).device))
+    device = next(module.parameters()).device
+    with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        x, _ = next(iter(valid))
+        x = x[:1].to(device)
+        answers = _answer_in(module, x, training=False)
+        two = x.repeat(2, *[1] * (x.ndim - 1))  # of one picture a batch norm may have no spread
+        try:
+            learned = _answer_in(module, two, training=True)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"The module answers in evaluation mode and fails in training mode ({reason}). Build it without {_AUXILIARY}, or "
+                "give it larger pictures."
+            ) from error
+    for mode, given in (("evaluation", answers), ("training", learned)):
+        if not isinstance(given, Tensor):
+            raise InputError(
+                f"The module answers with {type(given).__name__} in {mode} mode, and fit needs one tensor: (n, k), k the number of "
+                f"classes. Build it without {_AUXILIARY}, or put it into a module that returns the first output alone."
+            )
     if n_classes and tuple(answers.shape) != (1, n_classes):
         raise InputError(
             f"The module answers {tuple(answers.shape)} to one picture, and there are {n_classes} classes: it must answer "
             f"(1, {n_classes}). Replace its last layer by a nn.Linear with {n_classes} outputs."
         )
+
+
+def _answer_in(module: nn.Module, x: Tensor, *, training: bool) -> Any:
+    """Return what the module answers in a mode; its own modes and its statistics stay."""
+    modes = [(layer, layer.training) for layer in module.modules()]
+    module.train(training)
+    statistics = {name: buffer.clone() for name, buffer in module.named_buffers()} if training else {}
+    try:
+        return module(x)
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
+        for name, before in statistics.items():
+            module.get_buffer(name).copy_(before)

@@ -21,7 +21,7 @@ from fovea.judge import sigmoid, softmax
 from fovea.learn import Head
 from fovea.learn.trained import CLASSES, Meaning, Trained
 from fovea.learn.training.losses import Kind
-from fovea.nets.stages import WHOLE, Place, pooled_network
+from fovea.nets.stages import WHOLE, Place, pooled_network, release_network
 from fovea.nets.state import tensors_sha256
 from fovea.nets.trainable import Headed
 from fovea.nets.weights import WeightsCard, card_text
@@ -69,7 +69,7 @@ def export_trained(
     threads: int | None = None,
     meaning: Meaning = CLASSES,
 ) -> Exported:
-    """Write a trained network into the empty `folder`, and return it as it was read back.
+    """Write a trained network into the empty `folder`, and return it as it was read back; the network keeps no hooks.
 
     `examples` uint8 (n, h, w, 3) are real pictures at its size, of which up to 256 are compared. Where bf16 is not
     demanded and changes too many answers, float32 is taken, and said. The head tells what `meaning` says, in float32.
@@ -80,7 +80,7 @@ def export_trained(
     """
     from safetensors import SafetensorError
 
-    pooled, head = _taken_apart(trained)
+    pooled, head = _taken_apart(trained, size_px=(preprocess.height_px, preprocess.width_px))
     card = BackboneCard(
         name=name,
         structure=card_text(trained.card),
@@ -101,6 +101,8 @@ def export_trained(
             f"The trained network cannot be written into {str(folder)!r} ({error}). Make room and give the same command again: "
             "what was trained is kept."
         ) from error
+    finally:
+        release_network(pooled)
     examples = examples[np.linspace(0, len(examples) - 1, min(N_COMPARED, len(examples))).astype(int)]
     expected = torch_logits(trained, examples)
     notes: tuple[str, ...] = ()
@@ -150,8 +152,8 @@ def torch_logits(trained: Trained, pixels: Pixels) -> Logits:
     return np.concatenate(parts)
 
 
-def _taken_apart(trained: Trained) -> tuple[nn.Module, Head]:
-    """Return the network pooled for the runtime, and the head over its columns.
+def _taken_apart(trained: Trained, *, size_px: tuple[int, int]) -> tuple[nn.Module, Head]:
+    """Return the network pooled for the runtime, and the head over its columns; pictures are `size_px` (height, width).
 
     A linear head over a network's places stays outside it, as the probe's does; every other network gives what enters its
     last linear layer, and its logits, on which the head only names the classes.
@@ -167,7 +169,7 @@ def _taken_apart(trained: Trained) -> tuple[nn.Module, Head]:
     features = (Place(f"{WHOLE}.{trained.classifier}", "input"),) if trained.classifier else ()
     pooled = pooled_network(whole, places=(*features, Place(WHOLE, "flat")), mean=card.mean, std=card.std)
     with torch.inference_mode():
-        n_columns = pooled(torch.zeros(1, card.size_px, card.size_px, 3, dtype=torch.uint8)).shape[1]
+        n_columns = pooled(torch.zeros(1, *size_px, 3, dtype=torch.uint8)).shape[1]
     k = len(names)
     weights = np.zeros((k, n_columns), np.float32)
     weights[:, n_columns - k :] = np.eye(k, dtype=np.float32)

@@ -9,17 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from fovea.errors import InputError
-from fovea.learn.pixels import Pixels, read_pixels
-from fovea.manifest import Manifest, Row
+from fovea.learn.pixels import Pixels, piece_of, read_pixels
+from fovea.manifest import Manifest
 from fovea.progress import Progress, silent
 from fovea.tasks.options import MethodOptions, SourceOptions, TrainingOptions, configure
 from fovea.tasks.several import end_follower
 from fovea.tasks.train import train as task
 from fovea.tasks.train.again import read_again
 from fovea.tasks.train.attempt import Attempt, Room, Sides
+from fovea.tasks.train.goal import Numbers, aim_at_classes
 from fovea.tasks.train.method import Outcome, TrainingFacts
 from fovea.tasks.train.since import Earlier
 
@@ -82,7 +81,9 @@ def _require_well_read(fit: Fit, *, room: Room) -> None:
     """Raise InputError where a run would read pictures in another way than the user's transform does: it would answer badly."""
     from fovea.learn.fitting import misread
 
-    apart = misread(fit.loaders, _read_valid(fit, room=room, most=_N_COMPARED)[1])
+    goal = aim_at_classes(fit.loaders.manifest)
+    first = goal.rows_valid[goal.known][:_N_COMPARED]
+    apart = misread(fit.loaders, _read(fit, first, room=room, progress=silent))
     if apart > _WELL_READ:
         raise InputError(
             f"fit cannot write a run: what the transform of 'val' makes of the first {_N_COMPARED} validation pictures is not what "
@@ -91,44 +92,48 @@ def _require_well_read(fit: Fit, *, room: Room) -> None:
         )
 
 
-def _read_valid(fit: Fit, *, room: Room, most: int | None = None) -> "tuple[list[Row], Pixels]":
-    """Return the (first) validation pictures as the entry of the loaders reads them."""
+def _read(fit: Fit, rows: Numbers, *, room: Room, progress: Progress) -> Pixels:
+    """Return the pictures of these rows of the manifest as the entry of the loaders reads them."""
     entry = fit.loaders.entry
     if entry is None:
         raise ValueError("expected loaders whose validation transform is known")
     manifest, preprocess = fit.loaders.manifest, entry.preprocess
-    rows = [
-        row for row in manifest.rows if row.split == "valid" and not row.problem and row.label is not None
-    ][:most]
-    pixels = read_pixels(
-        [partial(manifest.read, row) for row in rows],
+    return read_pixels(
+        [partial(manifest.read, manifest.rows[k]) for k in rows.tolist()],
         height_px=preprocess.height_px,
         width_px=preprocess.width_px,
         fit=preprocess.fit,
         crop=preprocess.crop,
         folder=room.workspace,
-        progress=silent if most else room.progress,
+        progress=progress,
     )
-    return rows, pixels
 
 
 def _export(fit: Fit, fitted: "Fitted", *, name: str, begun: float, room: Room) -> Attempt:
-    """Bring the module into the runtime's form, with its answers to the validation pictures as a model reads them."""
+    """Bring the module into the runtime's form, with its answers to the validation pictures as a model reads them.
+
+    Pictures of a class that is not learned are answered too, and not judged. The module goes back to its device.
+    """
     from fovea.learn.fitting import describe
     from fovea.learn.trained import Pictures
     from fovea.model.export import export_trained
 
-    rows, pixels = _read_valid(fit, room=room)
-    entry = cast("Entry", fit.loaders.entry)
-    trained = describe(fitted, entry, class_names=fit.loaders.class_names)
-    exported = export_trained(
-        trained,
-        Path(tempfile.mkdtemp(prefix="network.", dir=room.workspace)),
-        name=name,
-        preprocess=entry.preprocess,
-        examples=pixels,
-    )
+    goal, entry = aim_at_classes(fit.loaders.manifest), cast("Entry", fit.loaders.entry)
+    pixels, known = _read(fit, goal.rows_valid, room=room, progress=room.progress), goal.known
+    device = next(fit.module.parameters()).device
+    try:
+        trained = describe(fitted, entry, class_names=goal.names)
+        exported = export_trained(
+            trained,
+            Path(tempfile.mkdtemp(prefix="network.", dir=room.workspace)),
+            name=name,
+            preprocess=entry.preprocess,
+            examples=pixels,
+            precision="f32" if fitted.settings.looping.precision == "f32" else "auto",
+        )
+    finally:
+        fit.module.to(device)
     logits = exported.head.logits(exported.encoder.encode(pixels))
-    labels = np.array([fit.loaders.class_names.index(row.label or "") for row in rows], np.int64)
-    sides = Sides(Pictures(pixels[:0], labels[:0]), Pictures(pixels, labels), pixels)
+    judged = Pictures(piece_of(pixels, known), goal.valid_labels[known])
+    sides = Sides(Pictures(pixels[:0], goal.valid_labels[:0]), judged, pixels)
     return Attempt(name, trained, exported, sides, logits, time.perf_counter() - begun, is_module=True)

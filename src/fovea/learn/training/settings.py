@@ -61,7 +61,7 @@ class Looping:
 
     `batch_size` 0 is all pictures at once. `patience` is how many epochs in a row may each answer the validation pictures worse
     than the best one did, by more than noise (see `is_as_good`), before training stops; None: all epochs are run. `seconds`
-    ends training in time, the last validation included.
+    ends training in time, the last validation included. `precision` is what the user calls `compute`.
     """
 
     epochs: int | None = None
@@ -94,7 +94,7 @@ def check_settings(training: Training) -> None:
     optimisation, regularisation, looping = training.optimisation, training.regularisation, training.looping
     _require_known("optimizer", optimisation.optimizer, OPTIMIZERS)
     _require_known("schedule", optimisation.schedule, SCHEDULES)
-    _require_known("precision", looping.precision, PRECISIONS)
+    _require_known("compute", looping.precision, PRECISIONS)
     above, least = "above 0", "0 or more"
     for name, value, fits, what in (
         ("lr", optimisation.lr, _is_above(optimisation.lr), above),
@@ -150,12 +150,11 @@ def overridden(recipe: Training, given: Mapping[str, Any]) -> Training:
     return training
 
 
-def _require_known(name: str, value: str, known: Iterable[str]) -> None:
+def _require_known(name: str, value: Any, known: Iterable[str]) -> None:
     known = tuple(known)
     if value not in known:
-        raise InputError(
-            f"There is no {name} {value!r}{did_you_mean(value, known)}. There are: {', '.join(known)}."
-        )
+        meant = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise InputError(f"There is no {name} {value!r}{meant}. There are: {', '.join(known)}.")
 
 
 def _is_above(value: Any) -> bool:
