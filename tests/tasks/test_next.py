@@ -217,6 +217,7 @@ def test_a_picture_of_no_class_is_left_out_and_never_asked_about_again(pile: Pat
     run = train(table, out=tmp_path / "first")
     assert (run.metrics["n_measured"], "-" in run.metrics["class_names"]) == (13, False)
     assert "2 pictures left out, marked '-' in first.csv: of no class." in run.metrics["notes"]
+    assert not any("could not be used" in step for step in run.metrics["next_steps"])
     shutil.copy(junk[0], pile / "once more.png")
     for round_, n_left in (("second", 15), ("third", 10)):
         found = next_labels(pile, run=run.folder, n=5, csv=tmp_path / f"{round_}.csv")

@@ -3,13 +3,14 @@
 from fovea.judge.intervals import wilson_interval
 from fovea.judge.metrics import ClassFigures
 from fovea.judge.verdict import Verdict
-from fovea.wording import percent
+from fovea.wording import count, percent
 
 WIDE = 0.2  # a recall that is known to +-10 points only
 N_NAMED = 3
 MANY_SUSPECTS = (
     0.05  # of all pictures: products, known for its label errors, has 2 %; more speaks of a weak network too
 )
+TEN = 10
 FEW_MISTAKES = 0.02  # of the measured pictures: what is left for a better backbone to gain
 
 
@@ -24,8 +25,15 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
     steps = []
     n_seen = verdict.n_train + (verdict.figures.n if verdict.measured == "valid" else 0)
     if len(verdict.suspects) > MANY_SUSPECTS * n_seen:
+        n = len(verdict.suspects)
+        told = (
+            "contradicts its label firmly: look at it"
+            if n == 1
+            else "contradict their labels firmly: look at"
+        )
+        few = "" if n == 1 else " ten of them" if n > TEN else " them"
         steps.append(
-            f"{len(verdict.suspects):,} answers contradict their labels firmly: look at ten of them. If the labels are "
+            f"{count(n, 'answer')} {told}{few}. If the labels are "
             "right, it is the network that cannot tell these classes apart"
             + (
                 ": take a larger one, --backbone NAME (`fovea backbones` lists them)."
@@ -56,7 +64,7 @@ def next_steps(verdict: Verdict, *, n_quarantined: int = 0, small_backbone: bool
     if verdict.unsure.threshold is None:
         steps.append(verdict.unsure.text)
     if n_quarantined:
-        steps.append(f"Read why {n_quarantined:,} files could not be used.")
+        steps.append(f"Read why {count(n_quarantined, 'file')} could not be used.")
     if small_backbone:
         steps.append(_about_backbone(verdict))
     return steps

@@ -141,7 +141,8 @@ def _leaked(evidence: Evidence) -> list[str]:
 
 
 def _next_steps(evidence: Evidence, training: Mapping[str, Any] | None) -> list[str]:
-    quarantined = sum(bool(row.problem) for row in evidence.plan.manifest.rows)
+    rows = evidence.plan.manifest.rows
+    quarantined = sum(bool(row.problem) and not row.is_left_out for row in rows)
     options = evidence.config.backbone
     embedded = options.weights is None and options.backbone in (None, EMBEDDED)
     has_backbone = training is None or training["method"] in ("finetune", "auto")

@@ -32,6 +32,7 @@ from fovea.tasks.train.shared import (
     twin_pairs,
 )
 from fovea.tasks.train.told import steps_after, training_part
+from fovea.wording import count
 
 if TYPE_CHECKING:
     from fovea.tasks.train.train import Config
@@ -127,7 +128,7 @@ def target_files(
             notes=without_secrets(tuple(evidence.notes)),
         )
     rows = evidence.plan.manifest.rows
-    n_quarantined = sum(bool(row.problem) for row in rows)
+    n_quarantined = sum(bool(row.problem) and not row.is_left_out for row in rows)
     leaked = [rows[k].path for k in evidence.rows_valid[evidence.leaked].tolist()]
     metrics: dict[str, Any] = {
         **evidence.told.metrics(rows),
@@ -137,7 +138,7 @@ def target_files(
         "notes": list(evidence.notes),
         "next_steps": [
             *evidence.told.next_steps(),
-            *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
+            *([f"Read why {count(n_quarantined, 'file')} could not be used."] if n_quarantined else []),
         ],
     }
     training = told_training(evidence.training, private=evidence.config.private)

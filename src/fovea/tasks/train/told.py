@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fovea.pages import training as pages
 from fovea.tasks.train.watch import ACCURACIES
-from fovea.wording import percent
+from fovea.wording import count, percent
 
 if TYPE_CHECKING:
     from fovea.learn.training.losses import Kind
@@ -40,7 +40,7 @@ def steps_after(told: Mapping[str, Any], steps: Sequence[str], *, n_quarantined:
     if any(name in told["kept_of"] and finding["kind"] in _FAILED for name, finding in found):
         return [
             *advice.values(),
-            *([f"Read why {n_quarantined:,} files could not be used."] if n_quarantined else []),
+            *([f"Read why {count(n_quarantined, 'file')} could not be used."] if n_quarantined else []),
         ]
     return [*advice.values(), *steps]
 
