@@ -54,6 +54,16 @@ def test_probabilities_of_what_was_added_are_calibrated(spread: float) -> None:
     assert fit.added.probabilities.mean() == pytest.approx(share_right, abs=0.05)
 
 
+def test_nothing_is_added_that_is_more_likely_wrong_than_right() -> None:
+    features, labels = draw(1560, seed=4, spread=2.5)
+    _, fit = learn(features[:60], labels[:60], features[60:])
+    assert len(fit.added.rows) > 100
+    assert fit.added.probabilities.min() >= 0.5
+    noise = np.random.default_rng(0).normal(size=(330, 20)).astype(np.float32)
+    _, fit = learn(noise[:30], np.arange(30) % 3, noise[30:])
+    assert (len(fit.added.rows), len(fit.rounds)) == (0, 1)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_round_after_which_accuracy_falls_is_not_kept(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -148,6 +148,15 @@ def test_what_did_not_help_is_said() -> None:
     )
 
 
+def test_that_nothing_was_sure_enough_is_said() -> None:
+    from fovea.learn import Round
+
+    assert tell((Round(0, 0, 0.8, 0.5, is_kept=True),), n_added=0, n_unlabelled=240) == (
+        "No pseudo-labels were added: of 240 unlabelled pictures none has a label that is more likely right than wrong. Label more "
+        "pictures: fovea next."
+    )
+
+
 def test_too_few_pictures_to_cross_validate_are_refused(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

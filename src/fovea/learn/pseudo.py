@@ -1,7 +1,8 @@
 """Pseudo-labels: what a probe and the neighbours agree on best is learned from as if a person had labelled it.
 
 In: features of labelled and unlabelled pictures. Out: a head, its out-of-fold logits, and what was added in which round. Every
-round is judged by cross-validation on the labelled pictures alone, each fold without the labels of its pictures all the way.
+round is judged by cross-validation on the labelled pictures alone, each fold without the labels of its pictures all the way (but
+for one number: the others' answers, which give the temperature, have heard them).
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SHARES = (0.5, 0.67)  # of the pictures answered with a class, the surest, by round: lab/LOG.md
 LOWEST = 0.1  # of the labelled: what hears the labelled less than these hear each other may be of no class
+LEAST = 0.5  # probability, calibrated, that a label is right: below it more often is not (lab/LOG.md)
 MANY = 0.4  # of the pile below that: strangers are among it; without any at most 0.36 were (lab/LOG.md)
 BY_HAND = 5.0  # what a label by hand weighs against a pseudo-label, while these are many
 PENALTY = 0.1  # 0.01 is as good (lab/LOG.md)
@@ -106,15 +108,11 @@ class _Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Student:
-    """Weights (k, r) and bias (k,) on scores, and what they were learned from beside the labelled.
-
-    `heard` (n, k) are the answers, as those of the chosen, for the labelled rows.
-    """
+    """Weights (k, r) and bias (k,) on scores, and what they were learned from beside the labelled."""
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     chosen: _Chosen
-    heard: NDArray[np.float64]
 
 
 def fit_pseudo(
@@ -133,10 +131,10 @@ def fit_pseudo(
     """Learn from labelled pictures and from what is surest about unlabelled ones, as long as that does not hurt.
 
     Each round asks the answers so far and the neighbours (`Neighbourhood`), takes the surest share of each answered class (so
-    that classes stay as common as they are; see `SHARES`), and fits a softmax regression on these and the labelled. Where much of
-    the pile looks like none of the labelled, such pictures are never added. A round is kept where accuracy on the labelled
-    pictures, by cross-validation, does not fall, nor log loss rise where accuracy stays the same; the first that is not kept
-    ends it.
+    that classes stay as common as they are; see `SHARES`) but nothing below `LEAST`, and fits a softmax regression on these and
+    the labelled. Where much of the pile looks like none of the labelled, such pictures are never added. A round is kept where
+    accuracy on the labelled pictures, by cross-validation, does not fall, nor log loss rise where accuracy stays the same; the
+    first that is not kept ends it, as does one that finds nothing to add.
 
     Args:
         features: (n, d) float32 of the labelled pictures.
@@ -176,15 +174,22 @@ def fit_pseudo(
     )
     for number in range(1, n_rounds + 1):
         progress("pseudo-labels", number, n_rounds + 1)
-        oof = np.empty_like(probe.oof_logits)
-        heard = np.empty(oof.shape)
+        oof, heard = np.empty_like(probe.oof_logits), np.empty(probe.oof_logits.shape)
+        told = [_hear(pool, apart[at], known=folds != fold) for at, fold in enumerate(numbers)]
         for at, fold in enumerate(numbers):
-            student = _teach(pool, apart[at], known=folds != fold, number=number)
+            heard[folds == fold] = told[at][: len(labels)][folds == fold]
+        for at, fold in enumerate(numbers):
+            others = folds != fold
+            temperature = fit_temperature(heard[others], labels[others])
+            student = _teach(pool, told[at], known=others, number=number, temperature=temperature)
             apart[at] = _answer(pool, student)
             out = np.flatnonzero(folds == fold)
             oof[out] = pool.scores[out] @ student.weights.T + student.bias
-            heard[out] = student.heard[out]
-        student = _teach(pool, answers, known=everything, number=number)
+        temperature = fit_temperature(heard, labels)
+        heard = _hear(pool, answers, known=everything)
+        student = _teach(pool, heard, known=everything, number=number, temperature=temperature)
+        if not len(student.chosen.rows):
+            break
         answers = _answer(pool, student)
         tried = _judge(number, len(student.chosen.rows), oof, labels)
         tried = replace(tried, is_kept=not _hurts(tried, best.rounds[-1]))
@@ -194,9 +199,7 @@ def fit_pseudo(
         best = PseudoFit(
             _head(pool, student),
             oof,
-            _add(
-                best.added, student.chosen, tried, n=len(labels), temperature=fit_temperature(heard, labels)
-            ),
+            _add(best.added, student.chosen, tried, n=len(labels), temperature=temperature),
             (*best.rounds, tried),
             best.n_strangers,
         )
@@ -266,16 +269,24 @@ def _probe_without(
     return softmax(fit.head.logits(pool.features), fit_temperature(fit.oof_logits, pool.labels[at]))
 
 
-def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool_], number: int) -> _Student:
-    """Return what the known labels and the surest answers (m, k) teach together; labelled rows not known stay out."""
-    k, by_hand = len(pool.class_names), np.flatnonzero(known)
+def _hear(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the logits (m, k) of answers (m, k) mixed with those of what looks alike; known labels speak for themselves."""
+    by_hand = np.flatnonzero(known)
     sure = answers.astype(np.float64)
-    sure[by_hand] = np.eye(k)[pool.labels[by_hand]]
-    free = np.arange(len(sure)) >= len(known)
+    sure[by_hand] = np.eye(len(pool.class_names))[pool.labels[by_hand]]
+    return pool.neighbourhood.logits(sure)
+
+
+def _teach(
+    pool: _Pool, heard: NDArray[np.float64], *, known: NDArray[np.bool_], number: int, temperature: float
+) -> _Student:
+    """Return what the known labels and the surest of what was heard (m, k) teach together; labelled rows not known stay out."""
+    k, by_hand = len(pool.class_names), np.flatnonzero(known)
+    free = np.arange(len(heard)) >= len(known)
+    free &= softmax(heard, temperature).max(axis=1) >= LEAST
     if pool.has_strangers:
         free &= _near_labelled(pool, known)
     share = SHARES[min(number, len(SHARES)) - 1]
-    heard = pool.neighbourhood.logits(sure)
     chosen = _choose(heard, free=free, share=share)
     rows = np.concatenate([by_hand, chosen.rows])
     labels = np.concatenate([pool.labels[by_hand], chosen.labels])
@@ -290,7 +301,7 @@ def _teach(pool: _Pool, answers: NDArray[np.floating], *, known: NDArray[np.bool
         found = solve(Problems(space, Softmax(labels, k, SMOOTHING), shares, PENALTY), tolerance=_TOLERANCE)
         learned = space.weights(found.params[:, 0])
     bias = found.bias[:, 0] - found.bias[:, 0].mean()
-    return _Student(learned.astype(np.float32), bias.astype(np.float32), chosen, heard[: len(known)].copy())
+    return _Student(learned.astype(np.float32), bias.astype(np.float32), chosen)
 
 
 def _near_labelled(pool: _Pool, known: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -348,6 +348,11 @@ def _with(learned: Learned, found: _Found, *, head: PseudoFit, pool: Stored) -> 
 def tell(rounds: tuple[Round, ...], *, n_added: int, n_unlabelled: int) -> str:
     """Return in a sentence or two what the rounds brought, by cross-validation on the labelled pictures."""
     before, kept = rounds[0], [one for one in rounds[1:] if one.is_kept]
+    if len(rounds) == 1:
+        return (
+            f"No pseudo-labels were added: of {count(n_unlabelled, 'unlabelled picture')} none has a label that is more likely "
+            "right than wrong. Label more pictures: fovea next."
+        )
     if not kept:
         return (
             f"No pseudo-labels were added: with {rounds[1].n_added:,} of them, accuracy on the labelled pictures would go "
